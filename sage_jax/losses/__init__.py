@@ -1,0 +1,69 @@
+"""Losses for reinforcement learning of language models with shaped anchors (SAGE).
+
+Pure functions of arrays; nothing is imported but jax and the standard library, and all imports
+inside are relative, so that this folder can be copied into another project as it is. Whoever has a
+trainer needs only a guide: `ref_logps + guides.branch(entropies, mask)` is the shaped anchor.
+"""
+
+from . import (
+    advantages,
+    anchors,
+    compose,
+    guides,
+    importance,
+    kl,
+    policy,
+    recipes,
+    reduce,
+    schedules,
+    terms,
+    weights,
+)
+from .anchors import reshape
+from .compose import (
+    Guide,
+    InertGuideWarning,
+    Loss,
+    TermTransform,
+    TokenLoss,
+    chain,
+    objective,
+    observe,
+)
+from .kl import forward_kl, reverse_kl
+from .policy import clipped_surrogate
+from .reduce import Max, Mean, Metrics, Min
+from .terms import Terms, from_logits
+
+__all__ = [
+    "Guide",
+    "InertGuideWarning",
+    "Loss",
+    "Max",
+    "Mean",
+    "Metrics",
+    "Min",
+    "TermTransform",
+    "Terms",
+    "TokenLoss",
+    "advantages",
+    "anchors",
+    "chain",
+    "clipped_surrogate",
+    "compose",
+    "forward_kl",
+    "from_logits",
+    "guides",
+    "importance",
+    "kl",
+    "objective",
+    "observe",
+    "policy",
+    "recipes",
+    "reduce",
+    "reshape",
+    "reverse_kl",
+    "schedules",
+    "terms",
+    "weights",
+]

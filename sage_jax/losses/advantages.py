@@ -1,0 +1,91 @@
+"""Advantages from rewards of groups: samples of one prompt are compared with each other.
+
+Rewards are [B] with B = N · group_size, rows of one prompt adjacent. All results are [B], float32
+or better, and constant under the gradient.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+
+from ._arrays import Array, as_real, like
+from .reduce import Mean
+
+Scale = Literal["group", "batch", "none"]
+
+
+def group_relative(
+    rewards: Array,
+    *,
+    group_size: int,
+    scale: Scale = "group",
+    batch_std: Array | float | None = None,
+    epsilon: float = 1e-4,
+) -> Array:
+    """(r − group mean) / (std + epsilon), std with ddof = 1 of the group or of the whole batch.
+
+    "none" does not divide (Dr. GRPO). With "batch", rewards that are a part of the batch only need
+    the whole batch's standard deviation as `batch_std`; None takes that of these rewards.
+    Source: GRPO, arXiv 2402.03300, section 4.1.2.
+    Raises ValueError for a group size below 2 or one that does not divide B, or another scale.
+
+    >>> print(group_relative(jnp.array([1.0, 0.0, 0.0, 1.0]), group_size=4, scale="none"))
+    [ 0.5 -0.5 -0.5  0.5]
+    """
+    groups = _groups(rewards, group_size)
+    away = groups - jnp.mean(groups, axis=1, keepdims=True)
+    match scale:
+        case "none":
+            return _flat(away)
+        case "group":
+            return _flat(away / (jnp.std(groups, axis=1, ddof=1, keepdims=True) + epsilon))
+        case "batch":
+            std = jnp.std(groups, ddof=1) if batch_std is None else like(batch_std, away)
+            return _flat(away / (std + epsilon))
+        case _:
+            raise ValueError(f"scale is {scale!r}; it must be group, batch or none")
+
+
+def rloo(rewards: Array, *, group_size: int) -> Array:
+    """Reward minus the mean of the other rewards of its group (RLOO, arXiv 2402.14740, eq. 8).
+
+    Equals (r − group mean) · G / (G − 1). Raises ValueError as `group_relative`.
+
+    >>> print(rloo(jnp.array([1.0, 0.0, 0.0]), group_size=3))
+    [ 1.  -0.5 -0.5]
+    """
+    groups = _groups(rewards, group_size)
+    others = (jnp.sum(groups, axis=1, keepdims=True) - groups) / (group_size - 1)
+    return _flat(groups - others)
+
+
+def dr_grpo(rewards: Array, *, group_size: int) -> Array:
+    """Reward minus the group mean, not divided (Dr. GRPO, arXiv 2503.20783, section 3.2)."""
+    return group_relative(rewards, group_size=group_size, scale="none")
+
+
+def zero_variance(rewards: Array, *, group_size: int) -> Mean:
+    """The share of groups whose rewards are all equal and which therefore teach nothing."""
+    groups = _groups(rewards, group_size)
+    equal = jnp.max(groups, axis=1) == jnp.min(groups, axis=1)
+    number = jnp.asarray(groups.shape[0], groups.dtype)
+    return Mean(jnp.sum(equal.astype(groups.dtype)), number)
+
+
+def _groups(rewards: Array, group_size: int) -> Array:
+    if rewards.ndim != 1:
+        raise ValueError(f"rewards has shape {rewards.shape}; it must be [B]")
+    if group_size < 2:
+        raise ValueError(
+            f"group_size is {group_size}; samples are compared, so at least 2 are needed"
+        )
+    if rewards.shape[0] % group_size:
+        raise ValueError(
+            f"group_size is {group_size}; it must divide the {rewards.shape[0]} rewards"
+        )
+    return as_real(rewards).reshape(-1, group_size)
+
+
+def _flat(advantages: Array) -> Array:
+    return jax.lax.stop_gradient(advantages.reshape(-1))

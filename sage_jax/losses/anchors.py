@@ -1,0 +1,51 @@
+"""Shaping the anchor: π_ref becomes q · π_ref."""
+
+from dataclasses import replace
+
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from ._arrays import Array
+from .compose import Guide, TermTransform
+from .terms import Terms, require
+
+
+def reshape(guide: Guide) -> TermTransform:
+    """The transform that multiplies the anchor by the guide: anchor_logps += log_q.
+
+    `terms.log_q` grows by the guide's value, so that several guides chain to the product of their
+    q; `terms.ref_logps` stays the plain reference, for guides further on that look at it, and
+    `terms.anchor_logps` is the sum. A guide may return [B, T], or [B, T, V] to reshape the whole
+    next-token distribution, which the `exact` estimators can see; then `terms.tokens` is needed.
+    Any callable with the signature of a `Guide` will do.
+    Raises ValueError for any other shape.
+    """
+
+    def reshaped(terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
+        log_q = guide(terms, step=step, key=key).astype(terms.logps.dtype)
+        shape = terms.logps.shape
+        if log_q.shape == shape:
+            return _multiplied(terms, log_q)
+        if log_q.ndim == 3 and log_q.shape[:2] == shape:
+            return _multiplied_by_vocabulary(terms, log_q)
+        must = f"a guide gives [B, T] = {shape} or [B, T, V]"
+        raise ValueError(f"log_q has shape {log_q.shape}; {must}")
+
+    return TermTransform(reshaped, (guide,) if isinstance(guide, Guide) else ())
+
+
+def _multiplied(terms: Terms, log_q: Array) -> Terms:
+    vocab_log_q = terms.vocab_log_q
+    if vocab_log_q is not None:
+        vocab_log_q = vocab_log_q + log_q[..., None]
+    total = log_q if terms.log_q is None else terms.log_q + log_q
+    return replace(terms, log_q=total, vocab_log_q=vocab_log_q)
+
+
+def _multiplied_by_vocabulary(terms: Terms, log_q: Array) -> Terms:
+    tokens = require(terms, "tokens", "a guide over the vocabulary")
+    if terms.vocab_log_q is None and terms.log_q is not None:
+        terms = replace(terms, vocab_log_q=jnp.broadcast_to(terms.log_q[..., None], log_q.shape))
+    total = log_q if terms.vocab_log_q is None else terms.vocab_log_q + log_q
+    sampled = jnp.take_along_axis(total, tokens[..., None], axis=-1)[..., 0]
+    return replace(terms, log_q=sampled, vocab_log_q=total)

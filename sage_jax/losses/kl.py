@@ -1,0 +1,184 @@
+"""Distances between the policy and the (shaped) anchor: sampled and over the full vocabulary.
+
+The anchor is q · π_ref, not renormalised: `anchor_logps = ref_logps + log_q`. What these do to the
+policy differs more than their names suggest; see `reverse_kl`.
+"""
+
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from . import reduce
+from ._arrays import Array, as_real, as_valid, like, masked_sum
+from .compose import AnchorUse, DependsOn, TokenLoss
+from .reduce import Metrics
+from .terms import Terms, log_softmax, require
+
+Estimator = Literal["k1", "k2", "k3", "exact"]
+
+
+def k1(logps: Array, anchor_logps: Array) -> Array:
+    """Log π − log anchor: unbiased for the reverse KL; in a loss its gradient has mean zero.
+
+    Source: J. Schulman, "Approximating KL divergence" (2020).
+    """
+    return logps - anchor_logps
+
+
+def k2(logps: Array, anchor_logps: Array) -> Array:
+    """½ (log π − log anchor)²: on-policy its gradient is unbiased for that of the reverse KL."""
+    return 0.5 * jnp.square(logps - anchor_logps)
+
+
+def k3(logps: Array, anchor_logps: Array) -> Array:
+    """exp(d) − d − 1 with d = log anchor − log π: never negative, unbiased for the reverse KL.
+
+    In a loss its on-policy expected gradient is −Σ_v anchor · ∇log π, that of the *forward* KL.
+
+    >>> print(f"{float(k3(jnp.log(0.5), jnp.log(0.25))):.4f}")
+    0.1931
+    """
+    away = anchor_logps - logps
+    return jnp.expm1(away) - away
+
+
+def forward(logps: Array, anchor_logps: Array) -> Array:
+    """Sampled forward KL: ρ log ρ − ρ + 1 with ρ = anchor / π, with an unbiased gradient.
+
+    The value's expectation under π is Σ_v a (log a − log π) − Σ_v a + 1 for the anchor a, which is
+    KL(a ‖ π) when a sums to one. The gradient is that of k3, (1 − ρ) ∇log π, whose expectation is
+    the gradient of that value, −Σ_v a ∇log π; differentiating the value itself would not give it.
+    """
+    away = anchor_logps - logps
+    value = jnp.exp(away) * away - jnp.expm1(away)
+    estimate = k3(logps, anchor_logps)
+    return jax.lax.stop_gradient(value) + (estimate - jax.lax.stop_gradient(estimate))
+
+
+def exact(
+    logits: Array, ref_logits: Array, log_q: Array | None = None, *, renormalize: bool = False
+) -> Array:
+    """Reverse KL over the full vocabulary, Σ_v π (log π − log anchor).
+
+    `logits`, `ref_logits` [..., V], temperature-scaled; `log_q` [..., V], or [...] for a guide that
+    is the same for every token. `renormalize` divides the anchor by its sum Z first, which adds
+    log Z. Token ids whose probability is 0 add 0. Result [...].
+    """
+    log_probs = log_softmax(logits)
+    anchor = _vocabulary_anchor(ref_logits, log_q, renormalize)
+    held = log_probs > -jnp.inf
+    away = jnp.where(held, log_probs - anchor, jnp.zeros((), log_probs.dtype))
+    return jnp.sum(jnp.exp(log_probs) * away, axis=-1)
+
+
+def forward_exact(
+    logits: Array, ref_logits: Array, log_q: Array | None = None, *, renormalize: bool = False
+) -> Array:
+    """Forward KL over the full vocabulary, Σ_v anchor (log anchor − log π); shapes as in `exact`.
+
+    Its gradient is −Σ_v anchor · ∇log π.
+    """
+    log_probs = log_softmax(logits)
+    anchor = _vocabulary_anchor(ref_logits, log_q, renormalize)
+    held = anchor > -jnp.inf
+    away = jnp.where(held, anchor - log_probs, jnp.zeros((), log_probs.dtype))
+    return jnp.sum(jnp.exp(anchor) * away, axis=-1)
+
+
+def reverse_kl(
+    *, estimator: Estimator = "k3", renormalize: bool = False, name: str = "kl"
+) -> TokenLoss:
+    """The KL term of a loss against `terms.anchor_logps`; `kl_coef * reverse_kl()`.
+
+    k3     the official SAGE loss: E∇ = −Σ_v q π_ref ∇log π, a forward-KL-like pull weighted by q
+    k2     on-policy E∇ is that of the reverse KL; a q that depends on the prefix alone drops out
+    k1     E∇ = 0: nothing is held. It belongs in the reward (`penalize_rewards`)
+    exact  the reverse KL itself, from `terms.logits` and `terms.ref_logits`; a q that is constant
+           over the vocabulary, as every guide of shape [B, T] is, drops out of its gradient
+
+    `renormalize` applies to `exact` alone. The metric `name` is the mean over valid tokens.
+    Raises ValueError for another estimator, or `renormalize` without `exact`.
+    """
+    if estimator not in _MOVED_BY:
+        raise ValueError(f"estimator is {estimator!r}; it must be k1, k2, k3 or exact")
+    if renormalize and estimator != "exact":
+        raise ValueError(f"renormalize is True with {estimator}; only exact sees the vocabulary")
+    use = AnchorUse(estimator, _MOVED_BY[estimator], has_gradient=estimator != "k1")
+    sampled = {"k1": k1, "k2": k2, "k3": k3}.get(estimator)
+
+    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        del step, key
+        if sampled is None:
+            losses = exact(*_vocabulary(terms), renormalize=renormalize)
+        else:
+            losses = sampled(terms.logps, terms.anchor_logps)
+        return losses, {name: reduce.mean(losses, terms.valid)}
+
+    return TokenLoss(token_loss, (use,))
+
+
+def forward_kl(
+    *, full_vocabulary: bool = False, renormalize: bool = False, name: str = "kl"
+) -> TokenLoss:
+    """The forward KL against the anchor as a term of a loss, sampled or over the full vocabulary.
+
+    `full_vocabulary` needs `terms.logits` and `terms.ref_logits`, and alone allows `renormalize`,
+    under which a q that is constant over the vocabulary cancels.
+    Raises ValueError for `renormalize` without `full_vocabulary`.
+    """
+    if renormalize and not full_vocabulary:
+        raise ValueError("renormalize is True; it needs full_vocabulary=True")
+    moved_by = _VOCABULARY if renormalize else _ANY
+    use = AnchorUse("forward exact" if full_vocabulary else "forward", moved_by)
+
+    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        del step, key
+        if full_vocabulary:
+            losses = forward_exact(*_vocabulary(terms), renormalize=renormalize)
+        else:
+            losses = forward(terms.logps, terms.anchor_logps)
+        return losses, {name: reduce.mean(losses, terms.valid)}
+
+    return TokenLoss(token_loss, (use,))
+
+
+def penalize_rewards(
+    rewards: Array, logps: Array, anchor_logps: Array, mask: Array, *, kl_coef: float | Array
+) -> Array:
+    """Rewards minus kl_coef times the row's sum of k1 against the anchor: the KL in the reward.
+
+    r − kl_coef · Σ_t (log π − log anchor) [B]; `rewards` [B], `logps` (of the policy that sampled),
+    `anchor_logps` and `mask` [B, T]. Constant under the gradient. Policy gradient on it follows the
+    reverse KL to q · π_ref without bias, so log q is an exploration bonus of kl_coef · Σ_t log q_t.
+    Compute advantages from the result.
+    """
+    distance = as_real(logps) - as_real(anchor_logps)
+    penalty = like(kl_coef, distance) * masked_sum(distance, as_valid(mask), axis=-1)
+    rewards = as_real(rewards)
+    return jax.lax.stop_gradient(rewards - like(penalty, rewards))
+
+
+_ANY: frozenset[DependsOn] = frozenset(("prefix", "token", "vocabulary"))
+_VOCABULARY: frozenset[DependsOn] = frozenset(("vocabulary",))
+_MOVED_BY: dict[str, frozenset[DependsOn]] = {
+    "k1": frozenset(),
+    "k2": frozenset(("token", "vocabulary")),
+    "k3": _ANY,
+    "exact": _VOCABULARY,
+}
+
+
+def _vocabulary(terms: Terms) -> tuple[Array, Array, Array | None]:
+    logits = require(terms, "logits", "a KL over the full vocabulary")
+    ref_logits = require(terms, "ref_logits", "a KL over the full vocabulary")
+    return logits, ref_logits, terms.log_q if terms.vocab_log_q is None else terms.vocab_log_q
+
+
+def _vocabulary_anchor(ref_logits: Array, log_q: Array | None, renormalize: bool) -> Array:
+    anchor = log_softmax(jax.lax.stop_gradient(ref_logits))
+    if log_q is not None:
+        log_q = jax.lax.stop_gradient(log_q)
+        anchor = anchor + (log_q if log_q.ndim == anchor.ndim else log_q[..., None])
+    return log_softmax(anchor) if renormalize else anchor

@@ -1,0 +1,128 @@
+"""Ready-made objectives and guides. They only compose what the other modules hold."""
+
+from typing import Literal
+
+import jax
+from jax.typing import ArrayLike
+
+from . import anchors, guides, kl, policy, reduce, schedules, weights
+from ._arrays import Array
+from .compose import Guide, Loss, TokenLoss, objective, observe
+from .guides import Source
+from .reduce import Reduction
+from .schedules import Scheduled, at
+from .terms import Terms, check, clean
+
+
+def sage(
+    guide: Guide | None,
+    *,
+    kl_coef: Scheduled = 0.05,
+    surrogate: TokenLoss | None = None,
+    divergence: TokenLoss | None = None,
+    reduction: Reduction | None = None,
+    kl_in_reward: bool = False,
+) -> Loss:
+    """The SAGE objective: surrogate + kl_coef · divergence from the anchor q · π_ref, reduced.
+
+    `guide` None is q = 1: GRPO with a KL term. The parts default to SAGE's own:
+    `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `reduce.by_name("grpo")`.
+    With `kl_in_reward` the divergence is only measured here, and the trainer subtracts it from
+    the rewards with `anchored_rewards`. With kl_coef 0 the divergence is left out and no reference
+    is needed. Warns (`InertGuideWarning`) when the guide cannot act under the divergence.
+    Raises ValueError for a negative kl_coef. Source: SAGE, arXiv 2605.18864.
+    """
+    surrogate = policy.clipped_surrogate() if surrogate is None else surrogate
+    divergence = kl.reverse_kl() if divergence is None else divergence
+    transform = None if guide is None else anchors.reshape(guide)
+    return objective(
+        _with_divergence(surrogate, divergence, kl_coef, kl_in_reward),
+        reduce.by_name("grpo") if reduction is None else reduction,
+        transform=transform,
+    )
+
+
+def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Loss:
+    """GRPO (arXiv 2402.03300): means by sequence, k3 to the plain reference unless kl_coef is 0."""
+    surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high)
+    return sage(None, kl_coef=kl_coef, surrogate=surrogate)
+
+
+def dapo(*, eps_low: float = 0.2, eps_high: float = 0.28) -> Loss:
+    """DAPO (arXiv 2503.14476): no KL, a higher upper clip, all tokens of the batch weigh alike."""
+    surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high)
+    return sage(None, kl_coef=0.0, surrogate=surrogate, reduction=reduce.by_name("dapo"))
+
+
+def gspo(*, kl_coef: Scheduled = 0.0, eps_low: float = 3e-4, eps_high: float = 4e-4) -> Loss:
+    """GSPO (arXiv 2507.18071): one ratio a sequence, the geometric mean of its tokens'."""
+    surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high, level="sequence")
+    return sage(None, kl_coef=kl_coef, surrogate=surrogate)
+
+
+def anchored_rewards(
+    rewards: Array,
+    terms: Terms,
+    *,
+    kl_coef: Scheduled,
+    step: ArrayLike,
+    key: Array | None,
+    guide: Guide | None = None,
+) -> Array:
+    """Rewards less kl_coef · Σ_t k1 of the sampling policy against the anchor q · π_ref; [B].
+
+    The KL in the reward, to be called before advantages are computed; `terms` need `ref_logps` and
+    what the guide reads. Give `step` and `key` as to the loss. Here a guide acts as an exploration
+    bonus, + kl_coef · Σ_t log q_t, whatever it depends on. See `kl.penalize_rewards`.
+    """
+    check(terms)
+    terms = clean(jax.lax.stop_gradient(terms))
+    if guide is not None:
+        terms = anchors.reshape(guide)(terms, step=step, key=key)
+    coefficient = at(kl_coef, step)
+    logps = terms.sampling_logps
+    return kl.penalize_rewards(rewards, logps, terms.anchor_logps, terms.mask, kl_coef=coefficient)
+
+
+def official_guide(
+    name: Literal["branch", "token", "random"],
+    *,
+    max_steps: int,
+    num_cycles: int = 8,
+    decay_rate: float = 0.9,
+    source: Source = "policy",
+) -> Guide:
+    """The guide of that name with the official constants and schedules over `max_steps` steps.
+
+    branch: ratio 0.3, threshold 1.2. token: minmax, α 0.3→0.1, σ 0.25→0.1. random: ε 0.1→0,
+    σ 0.15→0.05, and no `source`. Raises ValueError for another name or bad counts.
+    """
+
+    def cyclic(upper: float, lower: float) -> schedules.Schedule:
+        return schedules.cyclic(
+            upper, lower, max_steps=max_steps, num_cycles=num_cycles, decay_rate=decay_rate
+        )
+
+    match name:
+        case "branch":
+            return guides.branch_guide(source=source)
+        case "token":
+            alpha, sigma = cyclic(0.3, 0.1), cyclic(0.25, 0.1)
+            return guides.token_guide(
+                alpha=alpha, sigma=sigma, normalize=weights.minmax, source=source
+            )
+        case "random":
+            return guides.random_guide(epsilon=cyclic(0.1, 0.0), sigma=cyclic(0.15, 0.05))
+        case _:
+            raise ValueError(f"guide is {name!r}; it must be branch, token or random")
+
+
+def _with_divergence(
+    surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, kl_in_reward: bool
+) -> TokenLoss:
+    if isinstance(kl_coef, int | float):
+        if kl_coef < 0:
+            raise ValueError(f"kl_coef is {kl_coef}; it must be 0 or more")
+        if kl_coef == 0:
+            return surrogate
+    return surrogate + (observe(divergence) if kl_in_reward else kl_coef * divergence)

@@ -1,0 +1,159 @@
+"""Splitting a batch into micro-batches or over devices changes neither loss nor gradient."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from sage_jax.losses import (
+    Loss,
+    Terms,
+    chain,
+    clipped_surrogate,
+    forward_kl,
+    guides,
+    importance,
+    objective,
+    policy,
+    reduce,
+    reshape,
+    reverse_kl,
+    schedules,
+    terms,
+)
+
+REDUCTIONS: tuple[reduce.ReductionName, ...] = ("grpo", "bnpo", "dr_grpo", "dapo")
+QUANTILE = 0.4
+ROWS = PartitionSpec("data")
+# These programs run for microseconds: compile them fast instead of well.
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+pytestmark = pytest.mark.usefixtures("x64")
+
+
+def _losses(level: policy.Level = "token") -> dict[str, Loss]:
+    """Every part that looks at more than one token in one objective, under every reduction."""
+    surrogate = clipped_surrogate(
+        eps_high=0.28, delta=1.6, level=level, top_entropy_quantile=QUANTILE
+    )
+    noisy = guides.token_guide(alpha=schedules.cyclic(0.3, 0.1, max_steps=50), sigma=0.25)
+    transform = chain(
+        reshape(guides.branch_guide()),
+        reshape(noisy),
+        reshape(guides.random_guide(epsilon=0.5)),
+    )
+    token_loss = importance.corrected(surrogate, mode="truncate", cap=1.2)
+    token_loss = token_loss + 0.05 * reverse_kl() + 0.02 * forward_kl(name="kl/forward")
+    return {
+        name: objective(
+            token_loss, reduce.by_name(name, max_completion_length=9), transform=transform
+        )
+        for name in REDUCTIONS
+    }
+
+
+@pytest.fixture
+def batch(make_arrays, make_terms) -> Terms:
+    arrays = make_arrays(3)
+    whole = make_terms(jnp.asarray(arrays["logits"]), arrays, vocabulary=False)
+    return terms.with_batch_statistics(whole, top_entropy_quantile=QUANTILE)
+
+
+def _compiled(losses: dict[str, Loss]):
+    """(terms) -> by reduction: sum, count, gradient of the sum, metrics; compiled as one."""
+
+    def one(loss: Loss, batch: Terms):
+        def total(logps: jax.Array):
+            terms_here = dataclasses.replace(batch, logps=logps)
+            mean, metrics = loss(terms_here, step=7, key=jax.random.key(5))
+            return mean.sum, (mean.count, metrics)
+
+        (value, (count, metrics)), gradient = jax.value_and_grad(total, has_aux=True)(batch.logps)
+        return {"sum": value, "count": count, "gradient": gradient, "metrics": metrics}
+
+    return quick_jit(lambda batch: {name: one(loss, batch) for name, loss in losses.items()})
+
+
+def _rows(batch: Terms, start: int, stop: int) -> Terms:
+    return jax.tree.map(lambda x: x[start:stop], batch)
+
+
+def _assert_same(found, expected):
+    for name in REDUCTIONS:
+        ours, theirs = found[name], expected[name]
+        np.testing.assert_allclose(ours["sum"], theirs["sum"], rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(ours["count"], theirs["count"], rtol=1e-12, err_msg=name)
+        np.testing.assert_allclose(ours["gradient"], theirs["gradient"], atol=1e-14)
+        values = reduce.values(ours["metrics"])
+        for metric, value in reduce.values(theirs["metrics"]).items():
+            np.testing.assert_allclose(values[metric], value, rtol=1e-6, err_msg=metric)
+
+
+def _added(parts):
+    return {
+        name: {
+            "sum": sum(part[name]["sum"] for part in parts),
+            "count": sum(part[name]["count"] for part in parts),
+            "gradient": np.concatenate([part[name]["gradient"] for part in parts]),
+            "metrics": functools.reduce(reduce.merge, (part[name]["metrics"] for part in parts)),
+        }
+        for name in REDUCTIONS
+    }
+
+
+@pytest.mark.parametrize("level", ["token", "sequence"])
+def test_micro_batches_and_devices_add_up_to_the_whole(batch, level):
+    function = _compiled(_losses(level))
+    whole = function(batch)
+    _assert_same(_added([function(_rows(batch, i, i + 2)) for i in (0, 2, 4, 6)]), whole)
+    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
+    _assert_same(function(jax.device_put(batch, NamedSharding(mesh, ROWS))), whole)
+
+
+def test_uneven_micro_batches_add_up_to_the_whole(batch):
+    function = _compiled(_losses())
+    _assert_same(
+        _added([function(_rows(batch, 0, 3)), function(_rows(batch, 3, 8))]), function(batch)
+    )
+
+
+def test_shard_map_with_a_sum_over_devices_gives_the_same(batch):
+    losses = _losses()
+    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
+
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=(ROWS,), out_specs=PartitionSpec())
+    def by_device(part: Terms) -> dict[str, jax.Array]:
+        means = {
+            name: loss(part, step=7, key=jax.random.key(5))[0] for name, loss in losses.items()
+        }
+        sums = {name: jax.lax.psum((m.sum, m.count), "data") for name, m in means.items()}
+        return {name: total / count for name, (total, count) in sums.items()}
+
+    found = quick_jit(by_device)(batch)
+    for name, whole in _compiled(losses)(batch).items():
+        value = whole["sum"] / whole["count"]
+        np.testing.assert_allclose(found[name], value, rtol=1e-12, err_msg=name)
+
+
+def test_without_the_whole_batchs_statistics_the_split_would_differ(batch):
+    loss = _losses()["dapo"]
+    bare = dataclasses.replace(batch, rows=None, entropy_threshold=None, tokens_per_row=None)
+
+    @quick_jit
+    def total(part: Terms) -> jax.Array:
+        return loss(part, step=7, key=jax.random.key(5))[0].sum
+
+    np.testing.assert_allclose(total(bare), total(batch), rtol=1e-12)
+    assert abs(total(_rows(bare, 0, 4)) + total(_rows(bare, 4, 8)) - total(batch)) > 1e-3
+
+
+def test_batch_wide_statistics_are_the_same_on_eight_devices(batch):
+    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
+    sharded = jax.device_put(batch, NamedSharding(mesh, ROWS))
+    fill = jax.jit(functools.partial(terms.with_batch_statistics, top_entropy_quantile=QUANTILE))
+    filled = fill(sharded)
+    np.testing.assert_array_equal(filled.entropy_threshold, batch.entropy_threshold)
+    np.testing.assert_array_equal(filled.tokens_per_row, batch.tokens_per_row)
