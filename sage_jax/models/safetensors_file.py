@@ -1,0 +1,93 @@
+"""Reading folders of safetensors files, in one piece or sharded with an index."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16", which safetensors asks for)
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from sage_jax.models.errors import ModelError
+from sage_jax.models.tensors import TensorRef
+
+INDEX = "model.safetensors.index.json"
+SINGLE = "model.safetensors"
+_FLOATS = ("F64", "F32", "F16", "BF16")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file.
+
+    Raises:
+        ModelError: There is no such file, or it is not a JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(f"{path.name} is missing from {path.parent}") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise ModelError(f"{path} holds a {type(value).__name__}; it must be a JSON object")
+    return value
+
+
+def folder_tensors(folder: Path) -> dict[str, TensorRef]:
+    """All tensors of a folder, by name, unread.
+
+    Raises:
+        ModelError: There is no safetensors file, a shard is missing or disagrees with the index,
+            a file is damaged, or a tensor is not floating point.
+    """
+    if (folder / INDEX).exists():
+        return _sharded(folder, read_json(folder / INDEX).get("weight_map"))
+    if (folder / SINGLE).exists():
+        return _file_tensors(folder / SINGLE)
+    raise ModelError(
+        f"{folder} holds neither {SINGLE} nor {INDEX}; only safetensors are read, never pickled "
+        "weights (.bin, .pt)"
+    )
+
+
+def _sharded(folder: Path, weight_map: Any) -> dict[str, TensorRef]:
+    if not isinstance(weight_map, Mapping) or not weight_map:
+        raise ModelError(f"{folder / INDEX} has no weight_map")
+    found: dict[str, TensorRef] = {}
+    for shard in sorted(set(weight_map.values())):
+        path = folder / shard
+        # A name with a folder in it could point outside the checkpoint.
+        if Path(shard).name != shard or not path.exists():
+            raise ModelError(f"shard {shard} named in {INDEX} is missing from {folder}")
+        tensors = _file_tensors(path)
+        wanted = {name for name, owner in weight_map.items() if owner == shard}
+        if wanted != tensors.keys():
+            odd = min(wanted ^ tensors.keys())
+            raise ModelError(f"{INDEX} and shard {shard} disagree about tensor {odd}")
+        found |= tensors
+    return found
+
+
+def _file_tensors(path: Path) -> dict[str, TensorRef]:
+    try:
+        with safe_open(path, framework="np") as file:
+            return {name: _ref(path, name, file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ModelError(f"{path} is not a sound safetensors file: {error}") from error
+
+
+def _ref(path: Path, name: str, view: Any) -> TensorRef:
+    if view.get_dtype() not in _FLOATS:
+        raise ModelError(
+            f"tensor {name} in {path.name} has dtype {view.get_dtype()}; it must be one of "
+            f"{', '.join(_FLOATS)}"
+        )
+
+    def read() -> np.ndarray:
+        with safe_open(path, framework="np") as file:
+            return file.get_tensor(name)
+
+    return TensorRef(shape=tuple(view.get_shape()), read=read)

@@ -1,0 +1,76 @@
+"""A model as (graphdef, params): what crosses the border of every jitted function."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from sage_jax.models.config import ModelConfig
+from sage_jax.models.transformer import Remat, Transformer
+
+
+def init(
+    config: ModelConfig,
+    key: jax.Array,
+    *,
+    compute_dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    remat: Remat = "none",
+) -> tuple[nnx.GraphDef, nnx.State]:
+    """A fresh model with random weights.
+
+    Args:
+        config: Sizes and family.
+        key: PRNG key of the initial values.
+        compute_dtype: Of activations and products.
+        param_dtype: Of the parameters.
+        remat: What the backward pass recomputes, see `Transformer`.
+
+    Returns:
+        graphdef: The static half, hashable, equal to that of `build_graphdef` of the same knobs.
+        params: The arrays.
+    """
+    knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+
+    @jax.jit
+    def create(key: jax.Array) -> nnx.State:
+        return nnx.split(Transformer(config, rngs=nnx.Rngs(params=key), **knobs))[1]
+
+    return build_graphdef(config, **knobs), create(key)
+
+
+def abstract(
+    config: ModelConfig,
+    *,
+    compute_dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    remat: Remat = "none",
+) -> tuple[nnx.GraphDef, nnx.State]:
+    """Like `init`, but the leaves are `jax.ShapeDtypeStruct`s and nothing is allocated."""
+    knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+    model = nnx.eval_shape(lambda: Transformer(config, rngs=nnx.Rngs(params=0), **knobs))
+    return nnx.split(model)
+
+
+def build_graphdef(
+    config: ModelConfig,
+    *,
+    compute_dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    remat: Remat = "none",
+) -> nnx.GraphDef:
+    """The static half of a model, without allocating its parameters."""
+    return abstract(config, compute_dtype=compute_dtype, param_dtype=param_dtype, remat=remat)[0]
+
+
+def merge(graphdef: nnx.GraphDef, params: nnx.State | tuple[nnx.State, ...]) -> Transformer:
+    """The callable model of a graphdef and its parameters.
+
+    Args:
+        graphdef: From `init`, `build_graphdef`, `load` or `lora.attach`.
+        params: One State, or a tuple of them: (base, adapters) after `lora.attach`.
+    """
+    states = params if isinstance(params, tuple) else (params,)
+    return nnx.merge(graphdef, *states)

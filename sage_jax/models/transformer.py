@@ -1,0 +1,231 @@
+"""Decoder-only transformers of the Llama, Qwen2 and Qwen3 families."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jax.typing import DTypeLike
+
+from sage_jax.models.attention import Attention, attend
+from sage_jax.models.cache import KVCache
+from sage_jax.models.config import ModelConfig
+from sage_jax.models.layers import Linear, RMSNorm, stats_dtype
+from sage_jax.models.rope import angles
+
+Remat = Literal["none", "dots", "full"]
+
+
+class MLP(nnx.Module):
+    """down(silu(gate(x)) · up(x)) (Shazeer, 2020)."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        compute_dtype: DTypeLike,
+        param_dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "rngs": rngs}
+        width, inner = config.hidden_size, config.intermediate_size
+        self.gate_proj = Linear(width, inner, **knobs)
+        self.up_proj = Linear(width, inner, **knobs)
+        self.down_proj = Linear(inner, width, scale=1 / (2 * config.num_layers), **knobs)
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        """Maps [B, S, D] to [B, S, D]."""
+        return self.down_proj(jax.nn.silu(self.gate_proj(x)) * self.up_proj(x))
+
+
+class Block(nnx.Module):
+    """One layer: attention and MLP, each normalised before and added to the stream after."""
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        compute_dtype: DTypeLike,
+        param_dtype: DTypeLike,
+        rngs: nnx.Rngs,
+    ):
+        dtypes = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
+        norm = {"eps": config.rms_norm_eps, **dtypes}
+        self.input_layernorm = RMSNorm(config.hidden_size, **norm)
+        self.self_attn = Attention(config, rngs=rngs, **dtypes)
+        self.post_attention_layernorm = RMSNorm(config.hidden_size, **norm)
+        self.mlp = MLP(config, rngs=rngs, **dtypes)
+
+    def project(self, x: jax.Array, cos: jax.Array, sin: jax.Array) -> tuple[jax.Array, ...]:
+        """Queries, keys and values of the normalised stream."""
+        return self.self_attn.project(self.input_layernorm(x), cos, sin)
+
+    def finish(self, x: jax.Array, attended: jax.Array) -> jax.Array:
+        """Adds the attention's output and then the MLP's to the stream [B, S, D]."""
+        x = x + self.self_attn.output(attended)
+        return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Transformer(nnx.Module):
+    """A stack of equal blocks between an embedding and an unembedding.
+
+    The blocks' parameters lie stacked on their first axis and are run by `lax.scan`.
+
+    Args:
+        config: Sizes and family.
+        compute_dtype: Of activations and products, e.g. bfloat16.
+        param_dtype: Of the parameters, e.g. float32.
+        remat: What the backward pass recomputes: "none", all but matrix products ("dots"), or
+            everything inside a block ("full").
+        rngs: Stream `params` for the initial values.
+
+    Raises:
+        ValueError: `remat` is none of the three.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        *,
+        compute_dtype: DTypeLike = jnp.float32,
+        param_dtype: DTypeLike = jnp.float32,
+        remat: Remat = "none",
+        rngs: nnx.Rngs,
+    ):
+        if remat not in ("none", "dots", "full"):
+            raise ValueError(f"remat is {remat!r}; it must be 'none', 'dots' or 'full'")
+        dtypes = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
+        self.config = config
+        self.remat: Remat = remat
+        self.compute_dtype = jnp.dtype(compute_dtype)
+        init = jax.nn.initializers.normal(0.02)
+        shape = (config.vocab_size, config.hidden_size)
+        self.embed_tokens = nnx.Param(init(rngs.params(), shape, param_dtype))
+        self.layers = _stacked_blocks(config, rngs, **dtypes)
+        self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, **dtypes)
+        if not config.tie_embeddings:
+            # First logits as small as those of a tied embedding.
+            scale = config.hidden_size * 0.02**2
+            self.lm_head = Linear(*reversed(shape), scale=scale, rngs=rngs, **dtypes)
+
+    def __call__(
+        self,
+        tokens: jax.Array,
+        positions: jax.Array,
+        valid: jax.Array,
+        cache: KVCache | None = None,
+    ) -> tuple[jax.Array, KVCache | None]:
+        """The final normalised hidden states; `unembed` turns them into logits.
+
+        A token sees the valid tokens at or before its own place. With a cache, the new keys and
+        values are written to slots index .. index + S - 1 of every row, and a token sees the valid
+        slots at or before its own; the caller sees to it that index + S does not pass the cache's
+        length.
+
+        Args:
+            tokens: [B, S] int32.
+            positions: [B, S] int32, places for the rotation; of padding, anything.
+            valid: [B, S] bool, false on padding.
+            cache: What came before, or None.
+
+        Returns:
+            hidden: [B, S, D] in the compute dtype.
+            cache: The cache with the new slots filled, or None.
+        """
+        x = self.embed_tokens[...][tokens].astype(self.compute_dtype)
+        cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
+        if cache is None:
+            x = self._run(x, cos, sin, _causal_mask(valid))
+        else:
+            x, cache = self._run_cached(x, cos, sin, valid, cache)
+        return self.norm(x), cache
+
+    def unembed(self, hidden: jax.Array) -> jax.Array:
+        """Logits [..., V], float32 or better, of hidden states [..., D]."""
+        if self.config.tie_embeddings:
+            kernel, contract = self.embed_tokens[...], 1
+        else:
+            kernel, contract = self.lm_head.kernel[...], 0
+        return jax.lax.dot_general(
+            hidden,
+            kernel.astype(hidden.dtype),
+            (((hidden.ndim - 1,), (contract,)), ((), ())),
+            preferred_element_type=stats_dtype(hidden.dtype),
+        )
+
+    def _run(self, x: jax.Array, cos: jax.Array, sin: jax.Array, mask: jax.Array) -> jax.Array:
+        graph, stacked = nnx.split(self.layers)
+
+        def body(x: jax.Array, params: Any) -> tuple[jax.Array, None]:
+            block = nnx.merge(graph, params)
+            q, k, v = block.project(x, cos, sin)
+            return block.finish(x, attend(q, k, v, mask)), None
+
+        return jax.lax.scan(_rematerialised(body, self.remat), x, stacked)[0]
+
+    def _run_cached(
+        self, x: jax.Array, cos: jax.Array, sin: jax.Array, valid: jax.Array, cache: KVCache
+    ) -> tuple[jax.Array, KVCache]:
+        graph, stacked = nnx.split(self.layers)
+        start = cache.index
+        seen = jax.lax.dynamic_update_slice(cache.valid, valid, (0, start))
+        mask = _cached_mask(seen, start, x.shape[1])
+
+        # The cache is carried, not scanned over, so that a step writes the new slots in place
+        # instead of copying every layer's keys and values out and back.
+        def body(carry: tuple, scanned: tuple) -> tuple[tuple, None]:
+            x, keys, values = carry
+            layer, params = scanned
+            block = nnx.merge(graph, params)
+            q, k, v = block.project(x, cos, sin)
+            keys, own_k = _write(keys, k, layer, start)
+            values, own_v = _write(values, v, layer, start)
+            attended = attend(q, own_k.astype(q.dtype), own_v.astype(q.dtype), mask)
+            return (block.finish(x, attended), keys, values), None
+
+        count = jnp.arange(self.config.num_layers)
+        carry = (x, cache.keys, cache.values)
+        (x, keys, values), _ = jax.lax.scan(body, carry, (count, stacked))
+        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+
+
+def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) -> Block:
+    @nnx.split_rngs(splits=config.num_layers)
+    @nnx.vmap
+    def create(rngs: nnx.Rngs) -> Block:
+        return Block(config, rngs=rngs, **dtypes)
+
+    return create(rngs)
+
+
+def _causal_mask(valid: jax.Array) -> jax.Array:
+    length = valid.shape[1]
+    return jnp.tril(jnp.ones((length, length), bool))[None] & valid[:, None, :]
+
+
+def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:
+    """[B, S, slots]: valid slots at or before the one each new token is written to."""
+    own = start + jnp.arange(length, dtype=start.dtype)
+    slots = jnp.arange(seen.shape[1], dtype=start.dtype)
+    return (slots[None, :] <= own[:, None])[None] & seen[:, None, :]
+
+
+def _write(
+    store: jax.Array, new: jax.Array, layer: jax.Array, start: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Puts [B, S, K, H] into one layer of the store and returns the store and that layer."""
+    store = jax.lax.dynamic_update_slice(
+        store, new[None].astype(store.dtype), (layer, 0, start, 0, 0)
+    )
+    return store, jax.lax.dynamic_index_in_dim(store, layer, 0, keepdims=False)
+
+
+def _rematerialised(body: Callable, remat: Remat) -> Callable:
+    if remat == "none":
+        return body
+    policy = jax.checkpoint_policies.dots_with_no_batch_dims_saveable if remat == "dots" else None
+    # Inside a scan the loop itself keeps XLA from merging the two passes.
+    return jax.checkpoint(body, policy=policy, prevent_cse=False)
