@@ -1,0 +1,39 @@
+"""Sampling completions of prompts from a model, as one jitted program."""
+
+from sage_jax.rollout.filters import (
+    apply_filters,
+    apply_min_p,
+    apply_temperature,
+    apply_top_k,
+    apply_top_p,
+    check_knobs,
+)
+from sage_jax.rollout.generate import generate
+from sage_jax.rollout.prompts import PackedPrompts, pack_prompts
+from sage_jax.rollout.result import Finish, Rollout, Sequences, completion_ids, sequences
+from sage_jax.rollout.sampling import draw, greedy, sample
+from sage_jax.rollout.stopping import StopTable, compile_stop_strings
+from sage_jax.rollout.vocabulary import token_bytes
+
+__all__ = [
+    "Finish",
+    "PackedPrompts",
+    "Rollout",
+    "Sequences",
+    "StopTable",
+    "apply_filters",
+    "apply_min_p",
+    "apply_temperature",
+    "apply_top_k",
+    "apply_top_p",
+    "check_knobs",
+    "compile_stop_strings",
+    "completion_ids",
+    "draw",
+    "generate",
+    "greedy",
+    "pack_prompts",
+    "sample",
+    "sequences",
+    "token_bytes",
+]

@@ -1,0 +1,242 @@
+"""Prefill and decoding as one jitted program: (params, prompts, key) -> Rollout."""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.typing import DTypeLike
+
+from sage_jax.models import KVCache, merge
+from sage_jax.rollout.filters import check_knobs
+from sage_jax.rollout.progress import Progress
+from sage_jax.rollout.result import Rollout, count_positions
+from sage_jax.rollout.sampling import draw
+from sage_jax.rollout.stopping import StopTable
+
+
+def generate(
+    graphdef: Any,
+    params: Any,
+    prompt_tokens: jax.Array | np.ndarray,
+    prompt_mask: jax.Array | np.ndarray,
+    key: jax.Array,
+    *,
+    group_size: int,
+    max_completion_length: int,
+    temperature: float,
+    top_k: int = 0,
+    top_p: float = 1.0,
+    min_p: float = 0.0,
+    stop_ids: tuple[int, ...],
+    stop_table: StopTable | None = None,
+    pad_id: int,
+    cache_dtype: DTypeLike = jnp.float32,
+) -> Rollout:
+    """Sample `group_size` completions of every prompt.
+
+    y_t ~ softmax(min_p(top_p(top_k(z_t)))) with z_t = logits(x, y_<t) / temperature, until a row
+    writes a token of `stop_ids`, completes a stop string or has `max_completion_length` tokens.
+    Each prompt is read once and its cache shared by its group. Row r draws its token t from
+    fold_in(fold_in(key, r), t), so what it samples does not depend on the other rows; given a key
+    per row, not on its place either.
+
+    Everything after `key` is static but `stop_table`: other values compile another program.
+
+    Args:
+        graphdef: the model's static half.
+        params: its arrays, or (base, adapters).
+        prompt_tokens: [N, P] int32, left-padded (`pack_prompts`).
+        prompt_mask: [N, P] bool. Each row's last column must be true.
+        key: one typed PRNG key, or one per row, [N * group_size].
+        group_size: G.
+        max_completion_length: T, in tokens.
+        temperature: 0 is greedy, with log-probabilities of temperature 1.
+        top_k: 0 is off.
+        top_p: 1 is off.
+        min_p: 0 is off.
+        stop_ids: token ids that end a row; may be empty.
+        stop_table: strings that end a row, from `compile_stop_strings`.
+        pad_id: written behind the end of a row.
+        cache_dtype: of the cached keys and values.
+
+    Returns:
+        A `Rollout` of B = N·G rows.
+
+    Raises:
+        ValueError: a knob, a shape or an id is out of range; the message names it.
+    """
+    check_knobs(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
+    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length)
+    return _generate(
+        graphdef,
+        params,
+        jnp.asarray(prompt_tokens, jnp.int32),
+        jnp.asarray(prompt_mask, jnp.bool_),
+        _row_keys(key, prompt_tokens.shape[0] * group_size),
+        stop_table,
+        group_size=group_size,
+        max_completion_length=max_completion_length,
+        temperature=float(temperature),
+        top_k=top_k,
+        top_p=float(top_p),
+        min_p=float(min_p),
+        stop_ids=tuple(stop_ids),
+        pad_id=pad_id,
+        cache_dtype=jnp.dtype(cache_dtype),
+    )
+
+
+_STATIC = (
+    "graphdef",
+    "group_size",
+    "max_completion_length",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "stop_ids",
+    "pad_id",
+    "cache_dtype",
+)
+
+
+@functools.partial(jax.jit, static_argnames=_STATIC)
+def _generate(
+    graphdef,
+    params,
+    prompt_tokens,
+    prompt_mask,
+    keys,
+    stop_table,
+    *,
+    group_size,
+    max_completion_length,
+    stop_ids,
+    pad_id,
+    cache_dtype,
+    **knobs,
+) -> Rollout:
+    model = merge(graphdef, params)
+    length = prompt_tokens.shape[1] + max_completion_length
+    _check_ids(model.config, length, stop_ids, pad_id, stop_table)
+    choose = functools.partial(
+        _choose, keys=keys, stop_ids=stop_ids, stop_table=stop_table, **knobs
+    )
+
+    hidden, cache = prefill(model, prompt_tokens, prompt_mask, cache_dtype=cache_dtype)
+    logits = jnp.repeat(model.unembed(hidden), group_size, axis=0)
+    progress = choose(Progress.empty(keys.shape[0], max_completion_length, pad_id), logits)
+    first = jnp.repeat(jnp.sum(prompt_mask, axis=1, dtype=jnp.int32), group_size)
+
+    def advance(cache: KVCache, progress: Progress) -> tuple[KVCache, Progress]:
+        logits, cache = _next_logits(merge(graphdef, params), cache, progress, first)
+        return cache, choose(progress, logits)
+
+    cache = with_length(cache.repeat(group_size), length)
+    _, progress = decode(advance, cache, progress, end=max_completion_length)
+    return Rollout(
+        prompt_tokens=prompt_tokens,
+        prompt_mask=prompt_mask,
+        tokens=progress.tokens,
+        mask=progress.mask,
+        logps=progress.logps,
+        finish=progress.finish,
+    )
+
+
+def prefill(
+    model: Any, tokens: jax.Array, mask: jax.Array, *, cache_dtype: DTypeLike
+) -> tuple[jax.Array, KVCache]:
+    """Read left-padded prompts [N, P]: their last hidden states [N, D], and a cache of P slots."""
+    rows, length = tokens.shape
+    cache = KVCache.empty(model.config, rows, length, cache_dtype)
+    hidden, cache = model(tokens, count_positions(mask), mask, cache)
+    return hidden[:, -1], cache
+
+
+def decode(advance, cache: KVCache, progress: Progress, *, end: int) -> tuple[KVCache, Progress]:
+    """Apply `advance` until every row is done or column `end` is reached.
+
+    A caller may stop at some column, put the rows or the cache into another shape, and go on.
+    """
+
+    def unfinished(carry: tuple[KVCache, Progress]) -> jax.Array:
+        return (carry[1].step < end) & ~jnp.all(carry[1].done)
+
+    return lax.while_loop(unfinished, lambda carry: advance(*carry), (cache, progress))
+
+
+def with_length(cache: KVCache, length: int) -> KVCache:
+    """The same cache with empty slots added up to `length`."""
+    extra = length - cache.valid.shape[1]
+    slots = ((0, 0), (0, 0), (0, extra), (0, 0), (0, 0))
+    return dataclasses.replace(
+        cache,
+        keys=jnp.pad(cache.keys, slots),
+        values=jnp.pad(cache.values, slots),
+        valid=jnp.pad(cache.valid, ((0, 0), (0, extra))),
+    )
+
+
+def _next_logits(model, cache, progress, first) -> tuple[jax.Array, KVCache]:
+    """Read the tokens written last; `first` [B] is the position of each row's first token."""
+    tokens, valid = progress.last()
+    positions = (first + progress.step - 1)[:, None]
+    hidden, cache = model(tokens, positions, valid, cache)
+    return model.unembed(hidden[:, 0]), cache
+
+
+def _choose(progress, logits, *, keys, stop_ids, stop_table, **knobs) -> Progress:
+    step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, progress.step)
+    tokens, logps = draw(logits, step_keys, **knobs)
+    return progress.append(tokens, logps, stop_ids=stop_ids, stop_table=stop_table)
+
+
+def _row_keys(key: jax.Array, rows: int) -> jax.Array:
+    if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        raise ValueError(f"key must be made by jax.random.key, got an array of {key.dtype}")
+    if key.shape == ():
+        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
+    if key.shape != (rows,):
+        raise ValueError(f"key must be one key or {rows} keys, one per row, got shape {key.shape}")
+    return key
+
+
+def _check_sizes(prompt_tokens, prompt_mask, group_size: int, max_completion_length: int) -> None:
+    shape = prompt_tokens.shape
+    if len(shape) != 2 or 0 in shape:
+        raise ValueError(f"prompt_tokens must be [N, P] with N and P at least 1, got {shape}")
+    if not jnp.issubdtype(prompt_tokens.dtype, jnp.integer):
+        raise ValueError(f"prompt_tokens must be integers, got {prompt_tokens.dtype}")
+    if prompt_mask.shape != shape:
+        raise ValueError(f"prompt_mask must have the shape {shape}, got {prompt_mask.shape}")
+    # Only a host array can be looked into without waiting for a device.
+    if isinstance(prompt_mask, np.ndarray) and not prompt_mask[:, -1].all():
+        row = int(np.argmin(prompt_mask[:, -1]))
+        raise ValueError(f"prompt_mask must end in true (padding is on the left), not so row {row}")
+    if group_size < 1:
+        raise ValueError(f"group_size must be at least 1, got {group_size}")
+    if max_completion_length < 1:
+        raise ValueError(f"max_completion_length must be at least 1, got {max_completion_length}")
+
+
+def _check_ids(config, length: int, stop_ids, pad_id: int, stop_table) -> None:
+    vocab_size = config.vocab_size
+    if length > config.max_positions:
+        raise ValueError(
+            f"prompt and completion take {length} positions, but max_positions is "
+            f"{config.max_positions}; shorten max_prompt_length or max_completion_length"
+        )
+    for name, ids in (("stop_ids", stop_ids), ("pad_id", (pad_id,))):
+        for one in ids:
+            if not 0 <= one < vocab_size:
+                raise ValueError(f"{name} must lie in [0, {vocab_size}), got {one}")
+    if stop_table is not None and stop_table.next_state.shape[1] != vocab_size:
+        raise ValueError(
+            f"stop_table must cover the model's {vocab_size} tokens, got "
+            f"{stop_table.next_state.shape[1]}; pass vocab_size to compile_stop_strings"
+        )

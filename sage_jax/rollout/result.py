@@ -1,0 +1,87 @@
+"""What a rollout returns, and views of it."""
+
+import dataclasses
+import enum
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+class Finish(enum.IntEnum):
+    """Why a row stopped: out of room, by a stop token, or by a stop string."""
+
+    LENGTH = 0
+    STOP_TOKEN = 1
+    STOP_STRING = 2
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Rollout:
+    """N prompts with G sampled completions each; the B = N·G rows of a prompt are adjacent.
+
+    Attributes:
+        prompt_tokens: [N, P] int32, left-padded.
+        prompt_mask: [N, P] bool, true on the prompt's tokens.
+        tokens: [B, T] int32, the completions, padded on the right.
+        mask: [B, T] float32, 1 on completion tokens up to and including the one that ended the
+            row, 0 after it.
+        logps: [B, T] float32, in nats, log-probability of each token under the
+            temperature-scaled policy before top-k, top-p and min-p; 0 where the mask is 0.
+        finish: [B] int32, a `Finish`.
+    """
+
+    prompt_tokens: jax.Array
+    prompt_mask: jax.Array
+    tokens: jax.Array
+    mask: jax.Array
+    logps: jax.Array
+    finish: jax.Array
+
+    @property
+    def group_size(self) -> int:
+        """G, completions per prompt."""
+        return self.tokens.shape[0] // self.prompt_tokens.shape[0]
+
+
+class Sequences(NamedTuple):
+    """Prompts and completions side by side, as a transformer scores them.
+
+    Attributes:
+        tokens: [B, P + T] int32. Column P + t holds completion token t.
+        positions: [B, P + T] int32, valid tokens counted from 0.
+        valid: [B, P + T] bool, false on the padding at both ends.
+    """
+
+    tokens: jax.Array
+    positions: jax.Array
+    valid: jax.Array
+
+
+def sequences(rollout: Rollout) -> Sequences:
+    """Each completion behind its own copy of its prompt.
+
+    The hidden state that predicts completion token t lies in column P + t - 1.
+    """
+    group_size = rollout.group_size
+    prompts = jnp.repeat(rollout.prompt_tokens, group_size, axis=0)
+    prompt_valid = jnp.repeat(rollout.prompt_mask, group_size, axis=0)
+    valid = jnp.concatenate([prompt_valid, rollout.mask > 0], axis=1)
+    return Sequences(
+        tokens=jnp.concatenate([prompts, rollout.tokens], axis=1),
+        positions=count_positions(valid),
+        valid=valid,
+    )
+
+
+def count_positions(valid: jax.Array) -> jax.Array:
+    """Valid tokens before each one in its row, 0 on leading padding: [B, S] bool -> int32."""
+    return jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
+
+
+def completion_ids(rollout: Rollout) -> list[list[int]]:
+    """The completions as lists of token ids without padding, on the host; B lists."""
+    tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask) > 0
+    return [row[kept].tolist() for row, kept in zip(tokens, mask, strict=True)]
