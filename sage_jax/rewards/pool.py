@@ -1,0 +1,254 @@
+"""The verifier pool: worker processes that judge text answers under a deadline."""
+
+import queue
+import threading
+import time
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from sage_jax.rewards.answers import extract
+from sage_jax.rewards.math import CRASHED, DEADLINE, NO_ANSWER, Verdict, glance
+from sage_jax.rewards.process import WALL_PER_DEADLINE, WorkerDied, WorkerOverdue, WorkerProcess
+
+_ATTEMPTS = 2
+_START_ATTEMPTS = 3
+
+
+class VerifierError(RuntimeError):
+    """The verifier cannot work: its workers do not start, or the pool was closed."""
+
+
+@dataclass(frozen=True)
+class _Task:
+    answer: str
+    gold: str
+    future: "Future[Verdict]"
+
+
+@dataclass
+class _Shared:
+    """What the pool and its threads share; it never refers to the pool itself."""
+
+    deadline_s: float
+    memory_limit: int
+    recycle_after: int
+    tasks: "queue.SimpleQueue[_Task | None]" = field(default_factory=queue.SimpleQueue)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    workers: set[WorkerProcess] = field(default_factory=set)
+    threads: list[threading.Thread] = field(default_factory=list)
+    broken: str | None = None
+    closed: bool = False
+
+    def spawn(self) -> WorkerProcess:
+        """Start a worker, unless the pool is closing: then nothing may be started any more."""
+        with self.lock:
+            if self.closed:
+                raise VerifierError("the verifier pool is closed")
+            worker = WorkerProcess(
+                memory_limit=self.memory_limit,
+                alarm_s=2 * WALL_PER_DEADLINE * self.deadline_s,
+                recycle_after=self.recycle_after,
+            )
+            self.workers.add(worker)
+        return worker
+
+    def retire(self, worker: WorkerProcess) -> None:
+        """Kill a worker and forget it."""
+        worker.kill()
+        with self.lock:
+            self.workers.discard(worker)
+
+    def close(self) -> None:
+        """End all workers and threads; questions still open are refused."""
+        with self.lock:
+            self.closed = True
+            for worker in self.workers:
+                worker.signal_end()
+        for _ in self.threads:
+            self.tasks.put(None)
+        for thread in self.threads:
+            thread.join()
+
+
+class VerifierPool:
+    r"""Judges completions in worker processes; a context manager.
+
+    Every verdict is the one of `math.score` but for a deadline, a memory limit and a crash, each
+    of which scores 0 with its reason. A worker that passes the deadline is killed and replaced. A
+    verdict depends on its own completion and gold alone: not on its neighbours, on the number of
+    workers, or on load (the deadline counts the worker's CPU time; start-up is not counted).
+
+    The workers are programs of their own, started without fork and without importing the caller's
+    main module. They end with the pool, with the interpreter, and with a parent that was killed.
+    May be used from any thread.
+
+    Args:
+      num_workers: worker processes; one per free core is right.
+      deadline_s: CPU seconds for one answer; five times as many on the wall clock.
+      memory_limit: bytes of address space for one worker.
+      recycle_after: answers after which a worker is replaced.
+
+    Raises:
+      ValueError: if an argument is not positive.
+
+    >>> with VerifierPool(num_workers=1) as pool:
+    ...     [verdict.reason for verdict in pool.score([(r"\boxed{x+1}", "1+x"), ("hm", "7")])]
+    ['correct', 'no_answer']
+    """
+
+    def __init__(
+        self,
+        num_workers: int,
+        deadline_s: float = 3.0,
+        *,
+        memory_limit: int = 1_500_000_000,
+        recycle_after: int = 5_000,
+    ):
+        for name, value in (
+            ("num_workers", num_workers),
+            ("deadline_s", deadline_s),
+            ("memory_limit", memory_limit),
+            ("recycle_after", recycle_after),
+        ):
+            if not value > 0:
+                raise ValueError(f"{name} must be positive, got {value}")
+        self._shared = _Shared(deadline_s, memory_limit, recycle_after)
+        for index in range(num_workers):
+            self._start_thread(index)
+        # Runs at interpreter exit too, for a pool that nobody closed.
+        self._finalizer = weakref.finalize(self, self._shared.close)
+
+    def _start_thread(self, index: int) -> None:
+        thread = threading.Thread(
+            target=_serve, args=(self._shared,), name=f"verifier-{index}", daemon=True
+        )
+        self._shared.threads.append(thread)
+        thread.start()
+
+    def __enter__(self) -> "VerifierPool":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill the workers and wait for them; questions still open get a `VerifierError`."""
+        self._finalizer()
+
+    def submit(self, completion: str, gold: str) -> "Future[Verdict]":
+        """Ask for a verdict without waiting for it.
+
+        Raises:
+          VerifierError: if the pool is closed or its workers cannot start.
+        """
+        if self._shared.closed:
+            raise VerifierError("the verifier pool is closed")
+        if self._shared.broken is not None:
+            raise VerifierError(self._shared.broken)
+        return self._submit(completion, gold)
+
+    def _submit(self, completion: str, gold: str) -> "Future[Verdict]":
+        future: Future[Verdict] = Future()
+        started = time.perf_counter()
+        answer = extract(completion)
+        reason = NO_ANSWER if answer is None else glance(answer, gold)
+        if answer is None or reason is not None:
+            future.set_result(Verdict.of(str(reason), time.perf_counter() - started))
+        else:
+            self._shared.tasks.put(_Task(answer, gold, future))
+            _refuse_rest(self._shared)  # the last thread may have left in the meantime
+        return future
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """Judge (completion, gold) pairs and return the verdicts in the same order.
+
+        Equal pairs are judged once.
+
+        Raises:
+          VerifierError: if the pool is closed or its workers cannot start.
+        """
+        futures: dict[tuple[str, str], Future[Verdict]] = {}
+        for completion, gold in pairs:
+            if (completion, gold) not in futures:
+                futures[completion, gold] = self.submit(completion, gold)
+        return [futures[completion, gold].result() for completion, gold in pairs]
+
+
+def _serve(shared: _Shared) -> None:
+    """Thread: own one worker process, replace it when needed, answer tasks until closing."""
+    worker: WorkerProcess | None = None
+    try:
+        worker = _started(shared)
+        while (task := shared.tasks.get()) is not None:
+            worker = _settle(shared, task, worker)
+    except VerifierError as error:
+        with shared.lock:
+            shared.broken = None if shared.closed else str(error)
+    finally:
+        if worker is not None:
+            shared.retire(worker)
+        _refuse_rest(shared)
+
+
+def _started(shared: _Shared) -> WorkerProcess:
+    """Start a worker and see it ready, trying again if it dies."""
+    died = None
+    for _ in range(_START_ATTEMPTS):
+        worker = None
+        try:
+            worker = shared.spawn()
+            worker.wait_ready()
+        except (WorkerDied, WorkerOverdue, OSError) as error:
+            died = error
+            if worker is not None:
+                shared.retire(worker)
+        else:
+            return worker
+    raise VerifierError(f"a verifier worker does not start: {died or 'no sign of life'}")
+
+
+def _settle(shared: _Shared, task: _Task, worker: WorkerProcess) -> WorkerProcess:
+    """Answer one task and return the worker to use next."""
+    started = time.perf_counter()
+    reason, usable = CRASHED, False
+    try:
+        for _ in range(_ATTEMPTS):
+            try:
+                reply = worker.ask(
+                    {"answer": task.answer, "gold": task.gold}, deadline_s=shared.deadline_s
+                )
+            except WorkerOverdue:
+                reason, usable = DEADLINE, False
+                break
+            except WorkerDied:
+                # Killed from outside, perhaps; a second worker tells whether the text is to blame.
+                shared.retire(worker)
+                worker = _started(shared)
+                usable = True
+            else:
+                reason, usable = reply["reason"], not reply["last"]
+                break
+    except VerifierError as error:
+        task.future.set_exception(error)
+        raise
+    task.future.set_result(Verdict.of(reason, time.perf_counter() - started))
+    if usable:
+        return worker
+    shared.retire(worker)
+    return _started(shared)
+
+
+def _refuse_rest(shared: _Shared) -> None:
+    """Refuse what is still queued once no thread is left to answer it."""
+    if not (shared.closed or shared.broken):
+        return
+    message = shared.broken or "the verifier pool is closed"
+    while True:
+        try:
+            task = shared.tasks.get_nowait()
+        except queue.Empty:
+            return
+        if task is not None:
+            task.future.set_exception(VerifierError(message))
