@@ -1,0 +1,166 @@
+"""Problems from JSON Lines files, read strictly."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from sage_jax.data.problem import DataError, Problem
+from sage_jax.rewards import VerifierPool
+
+_REQUIRED = ("id", "problem", "answer")
+_OPTIONAL = ("source", "solution")
+_SHOWN = 10
+
+
+def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list[Problem]:
+    """Read problems from a .jsonl or .jsonl.gz file, in the file's order.
+
+    Each line is an object with the strings "id", "problem" and "answer", none of them empty, and
+    perhaps "source" and "solution"; other fields are ignored. The whole file is checked, also the
+    problems that are filtered out.
+
+    Args:
+      path: the file.
+      source_prefix: keep only problems whose source begins so, as "dapo_math_17k/en" for the
+        English ones of DAPO-Math-17k.
+
+    Raises:
+      DataError: naming file, line, id and field, if the file or one of its lines is bad, an id is
+        used twice, or no problem is left.
+    """
+    path = Path(path)
+    lines_by_id: dict[str, int] = {}
+    problems = []
+    for number, line in enumerate(_lines(path), start=1):
+        problem = _problem(line, f"{path}, line {number}")
+        if problem.id in lines_by_id:
+            raise DataError(
+                f"{path}, line {number}: id {problem.id!r} is already used on line "
+                f"{lines_by_id[problem.id]}; every id must be unique"
+            )
+        lines_by_id[problem.id] = number
+        problems.append(problem)
+    return _selected(path, problems, source_prefix)
+
+
+def _selected(path: Path, problems: list[Problem], prefix: str | None) -> list[Problem]:
+    if not problems:
+        raise DataError(f"{path}: holds no problem; give one JSON object per line")
+    kept = [problem for problem in problems if problem.source.startswith(prefix or "")]
+    if not kept:
+        sources = sorted({problem.source for problem in problems})
+        raise DataError(
+            f"{path}: no problem's source begins with {prefix!r}; its sources are "
+            f"{', '.join(map(repr, sources[:_SHOWN]))}{', ...' if len(sources) > _SHOWN else ''}"
+        )
+    return kept
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    # Split at line feeds alone: other separators may stand inside a JSON string.
+    try:
+        data = path.read_bytes()
+        if path.suffix == ".gz":
+            data = gzip.decompress(data)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise DataError(f"{path}: not a whole gzip file: {error}") from error
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    lines = data.split(b"\n")
+    yield from lines[:-1] if lines[-1] == b"" else lines
+
+
+def _problem(line: bytes, where: str) -> Problem:
+    row = _object(line, where)
+    if isinstance(row.get("id"), str) and row["id"].strip():
+        where = f"{where} (id {row['id']!r})"
+    for field in _REQUIRED:
+        if field not in row:
+            raise DataError(f"{where}: field {field!r} is missing; it must be a non-empty string")
+    for field in (*_REQUIRED, *_OPTIONAL):
+        if field in row:
+            _check_text(row[field], field, where)
+    return Problem(
+        id=row["id"],
+        problem=row["problem"],
+        answer=row["answer"],
+        source=row.get("source", ""),
+        solution=row.get("solution") or None,
+    )
+
+
+def _object(line: bytes, where: str) -> dict[str, Any]:
+    if not line.strip():
+        raise DataError(f"{where}: the line is blank; give one JSON object per line")
+    try:
+        row = json.loads(
+            line.decode("utf-8"), object_pairs_hook=lambda pairs: _unique(pairs, where)
+        )
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where}: not UTF-8: {error.reason} at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise DataError(f"{where}: not JSON that can be read: nested too deeply") from error
+    if not isinstance(row, dict):
+        raise DataError(f"{where}: must be a JSON object, got {_brief(row)}")
+    return row
+
+
+def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise DataError(f"{where}: field {twice!r} is given twice")
+    return row
+
+
+def _check_text(value: Any, field: str, where: str) -> None:
+    if not isinstance(value, str):
+        hint = f'; write "{value}"' if isinstance(value, int) and value not in (0, 1) else ""
+        raise DataError(f"{where}: field {field!r} must be a string, got {_brief(value)}{hint}")
+    if field in _REQUIRED and not value.strip():
+        raise DataError(f"{where}: field {field!r} is empty")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise DataError(
+            f"{where}: field {field!r} holds half a surrogate pair at character {error.start}"
+        ) from error
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def check_golds(problems: Sequence[Problem], pool: VerifierPool) -> None:
+    r"""Refuse problems whose gold answer the verifier cannot read.
+
+    A gold can be read if the completion `\boxed{gold}` is judged correct. Run this once when data
+    are loaded for training: no completion could ever earn a reward on such a problem.
+
+    Args:
+      problems: the problems.
+      pool: the verifier.
+
+    Raises:
+      DataError: naming the ids, answers and reasons.
+    """
+    pairs = [(rf"\boxed{{{problem.answer}}}", problem.answer) for problem in problems]
+    verdicts = zip(problems, pool.score(pairs), strict=True)
+    bad = [
+        f"{problem.id} ({problem.answer[:60]!r}: {verdict.reason})"
+        for problem, verdict in verdicts
+        if not verdict.reward
+    ]
+    if bad:
+        more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
+        raise DataError(
+            f"{len(bad)} gold answers cannot be read by the verifier: "
+            f"{', '.join(bad[:_SHOWN])}{more}; correct them or leave these problems out"
+        )

@@ -1,0 +1,99 @@
+"""Opening a task by its kind."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sage_jax.data import arithmetic, builders, jsonl
+from sage_jax.data.problem import DataError, Problem
+from sage_jax.data.tasks import Task
+from sage_jax.data.text_task import TextTask, Worked
+from sage_jax.data.token_task import BracketsTask
+from sage_jax.rewards import NumberJudge, VerifierPool
+
+_HELD_OUT_PROBLEMS, _TRAIN_PROBLEMS = 300, 2000
+
+
+def make_task(
+    kind: Literal["brackets", "arithmetic", "jsonl"], *, seed: int, tokenizer: Any,
+    stop_ids: tuple[int, ...], max_prompt_length: int, max_completion_length: int,
+    train_file: str, eval_file: str, source_prefix: str, exclude_ids: Sequence[str],
+    prepared_dir: str, system_prompt: str, instruction: str, prefix: str, min_operand: int, max_operand: int,
+    operations: Sequence[arithmetic.Operation], format_weight: float, num_workers: int,
+    deadline_s: float,
+) -> Task:  # fmt: skip
+    """The task of a kind; arguments that a kind does not need are ignored.
+
+    Raises:
+        DataError: if files, problems or the tokenizer are not what the kind needs.
+    """
+    if kind == "brackets":
+        return BracketsTask(seed=seed)
+    if tokenizer is None:
+        raise DataError(f"task.kind {kind!r} needs a tokenizer, which this model does not have")
+    judge = NumberJudge() if kind == "arithmetic" else VerifierPool(num_workers, deadline_s)
+    try:
+        if isinstance(judge, NumberJudge):
+            train, held_out, worked = _arithmetic(seed, min_operand, max_operand, operations)
+        else:
+            train = _read(train_file, source_prefix, exclude_ids, prepared_dir)
+            held_out, worked = _read(eval_file, "", (), prepared_dir), _solution
+            jsonl.check_golds([*train, *held_out], judge)
+        stops = tuple(dict.fromkeys((*stop_ids, *_eos(tokenizer))))
+        return TextTask(
+            train, held_out, tokenizer, judge, worked,
+            seed=seed,
+            stop_ids=stops,
+            max_prompt_length=max_prompt_length,
+            max_completion_length=max_completion_length,
+            system_prompt=system_prompt or None,
+            instruction=instruction,
+            prefix=prefix,
+            format_weight=format_weight,
+        )  # fmt: skip
+    except BaseException:
+        judge.close()
+        raise
+
+
+def _eos(tokenizer: Any) -> tuple[int, ...]:
+    if tokenizer.eos_token_id is None:
+        raise DataError("the tokenizer names no end-of-sequence token")
+    return (tokenizer.eos_token_id,)
+
+
+def _arithmetic(
+    seed: int, low: int, high: int, operations: Sequence[arithmetic.Operation]
+) -> tuple[list[Problem], list[Problem], Worked]:
+    def draw(split: arithmetic.Split, count: int) -> list[Problem]:
+        return arithmetic.make_problems(
+            seed, count, operations=operations, low=low, high=high, split=split
+        )
+
+    return draw("train", _TRAIN_PROBLEMS), draw("held_out", _HELD_OUT_PROBLEMS), _any_style
+
+
+def _any_style(problem: Problem, draw: int) -> str:
+    styles = list(arithmetic.solutions(problem).values())
+    return styles[draw % len(styles)]
+
+
+def _solution(problem: Problem, draw: int) -> str | None:
+    return problem.solution
+
+
+def _read(
+    path: str, source_prefix: str, exclude_ids: Sequence[str], prepared_dir: str
+) -> list[Problem]:
+    prefix = source_prefix or None
+    if prepared_dir:
+        source = builders.data_source(
+            {"all": path}, split="all", data_dir=prepared_dir, source_prefix=prefix
+        )
+        problems = [builders.as_problem(item) for item in source]
+    else:
+        problems = jsonl.read_problems(path, source_prefix=prefix)
+    excluded = set(exclude_ids)
+    missing = excluded - {problem.id for problem in problems}
+    if missing:
+        raise DataError(f"task.exclude_ids: {path} has no problem {sorted(missing)[0]!r}")
+    return [problem for problem in problems if problem.id not in excluded]

@@ -1,0 +1,100 @@
+"""What a task is to the trainer and the evaluator: prompts, demonstrations, and a judge."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+
+class Prompts(NamedTuple):
+    """N prompts, left-padded, with their problems' ids.
+
+    Attributes:
+        ids: N names, for samples and reports.
+        tokens: int32[N, P].
+        mask: bool[N, P].
+        dropped: prompts left out because they were longer than the limit.
+    """
+
+    ids: list[str]
+    tokens: np.ndarray
+    mask: np.ndarray
+    dropped: int = 0
+
+
+class Demonstrations(NamedTuple):
+    """Worked completions for supervised warm-up.
+
+    Attributes:
+        prompt_tokens: int32[B, P], left-padded.
+        prompt_mask: bool[B, P].
+        tokens: int32[B, T], right-padded.
+        mask: float32[B, T], 1 on the tokens to learn, the end token included.
+    """
+
+    prompt_tokens: np.ndarray
+    prompt_mask: np.ndarray
+    tokens: np.ndarray
+    mask: np.ndarray
+
+
+class Judged(NamedTuple):
+    """Rewards of B completions.
+
+    Attributes:
+        rewards: float32[B].
+        correct: bool[B], whether the answer itself is right: what pass@k counts.
+        answers: B final answers as text, "" where there is none: what majority@k counts.
+        reasons: B words on how each verdict came about.
+    """
+
+    rewards: np.ndarray
+    correct: np.ndarray
+    answers: list[str]
+    reasons: list[str]
+
+
+class Task(Protocol):
+    """A source of prompts and a judge of completions; all methods are functions of arguments."""
+
+    @property
+    def vocab_size(self) -> int:
+        """Size of the vocabulary that the prompts use."""
+        ...
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Tokens that end a completion."""
+        ...
+
+    @property
+    def pad_id(self) -> int:
+        """Token that fills what the masks leave out."""
+        ...
+
+    def train_prompts(self, index: int, count: int) -> Prompts:
+        """The `index`-th batch of training prompts."""
+        ...
+
+    def held_out(self, count: int) -> Prompts:
+        """The first `count` held-out problems."""
+        ...
+
+    def demonstrations(self, index: int, count: int) -> Demonstrations:
+        """The `index`-th batch of demonstrations."""
+        ...
+
+    def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
+        """Judge B = N*G completions [B, T] of N prompts, those of one prompt adjacent."""
+        ...
+
+    def gold(self, id: str) -> str:
+        """The right answer of a problem as text, for samples and reports."""
+        ...
+
+    def spell(self, tokens: np.ndarray) -> str:
+        """Tokens as text."""
+        ...
+
+    def close(self) -> None:
+        """Let go of worker processes."""
+        ...

@@ -1,0 +1,186 @@
+"""Problems in words as a task: prompts by a tokenizer's template, answers judged on the host."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from sage_jax.data.order import batch_indices
+from sage_jax.data.problem import DataError, Problem
+from sage_jax.data.prompts import render
+from sage_jax.data.tasks import Demonstrations, Judged, Prompts
+from sage_jax.rewards import Verdict, boxed_once, extract, weighted_sum
+from sage_jax.rollout import pack_prompts
+
+_BUCKET = 16  # Prompts are padded to a multiple of this, so that few shapes are compiled.
+
+
+class Judge(Protocol):
+    """What scores answers: `VerifierPool`, or `NumberJudge` where they are plain numbers."""
+
+    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
+        """Judge (completion, gold) pairs, in order."""
+        ...
+
+    def close(self) -> None:
+        """Let go of processes."""
+        ...
+
+
+Worked = Callable[[Problem, int], str | None]
+"""(problem, draw) -> a worked completion of it, or None if there is none."""
+
+
+class TextTask:
+    """Training and held-out problems of one tokenizer.
+
+    Prompts longer than the limit are left out once, at the start, and counted in `dropped`.
+
+    Args:
+        train: problems to train on.
+        held_out: problems to evaluate on.
+        tokenizer: a transformers tokenizer.
+        judge: scores answers; closed with the task.
+        worked: gives demonstrations.
+        seed: picks the order.
+        stop_ids: tokens that end a completion.
+        max_prompt_length: tokens of the longest prompt kept.
+        max_completion_length: tokens of the longest demonstration kept.
+        system_prompt: None leaves the template's own.
+        instruction: said below each problem.
+        prefix: how every completion begins; given to the model and judged with what it adds.
+        format_weight: share of the reward for a single box, whatever it holds.
+
+    Raises:
+        DataError: if no prompt of either part is short enough.
+    """
+
+    def __init__(
+        self, train: Sequence[Problem], held_out: Sequence[Problem], tokenizer: Any,
+        judge: Judge, worked: Worked, *, seed: int, stop_ids: tuple[int, ...],
+        max_prompt_length: int, max_completion_length: int, system_prompt: str | None,
+        instruction: str, prefix: str, format_weight: float,
+    ):  # fmt: skip
+        self._tokenizer, self._judge, self._worked, self._seed = tokenizer, judge, worked, seed
+        self._limits = (max_prompt_length, max_completion_length)
+        self._say = {"system_prompt": system_prompt, "answer_instruction": instruction}
+        self._format_weight, self._prefix = format_weight, prefix
+        self._prefix_ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])
+        self.stop_ids = stop_ids
+        self.pad_id = _pad_id(tokenizer, stop_ids)
+        self.vocab_size = len(tokenizer)
+        self._train, train_dropped = self._kept(train, "training")
+        self._held_out, held_out_dropped = self._kept(held_out, "held-out")
+        self.dropped = train_dropped + held_out_dropped
+        self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
+
+    def train_prompts(self, index: int, count: int) -> Prompts:
+        """The `index`-th batch of training prompts: every problem once an epoch."""
+        places = batch_indices(len(self._train), count, seed=self._seed, step=index)
+        return self._packed([self._train[place] for place in places])
+
+    def held_out(self, count: int) -> Prompts:
+        """The first `count` held-out problems, or all if there are fewer."""
+        return self._packed(self._held_out[:count])
+
+    def demonstrations(self, index: int, count: int) -> Demonstrations:
+        """Worked problems; a problem's several solutions are taken in turn.
+
+        Raises:
+            DataError: if a problem has none, or none that fits.
+        """
+        places = batch_indices(len(self._train), count, seed=self._seed, step=index)
+        chosen = [self._train[place] for place in places]
+        prompts = self._packed(chosen)
+        completions = [self._completion(p, index * count + i) for i, (p, _) in enumerate(chosen)]
+        tokens = np.full((count, self._limits[1]), self.pad_id, np.int32)
+        mask = np.zeros(tokens.shape, np.float32)
+        for row, ids in enumerate(completions):
+            tokens[row, : len(ids)], mask[row, : len(ids)] = ids, 1
+        return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
+
+    def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
+        """Judge the last boxed answer of each completion."""
+        group_size = len(tokens) // len(prompts.ids)
+        texts = self._texts(tokens, mask)
+        golds = [self._golds[id] for id in prompts.ids for _ in range(group_size)]
+        verdicts = self._judge.score(list(zip(texts, golds, strict=True)))
+        correct = np.array([verdict.reward for verdict in verdicts], np.float32)
+        boxed = np.array([boxed_once(text) for text in texts], np.float32)
+        weights = {"correct": 1 - self._format_weight, "boxed": self._format_weight}
+        rewards = weighted_sum({"correct": correct, "boxed": boxed}, weights=weights).total
+        answers = [extract(text) or "" for text in texts]
+        reasons = [verdict.reason for verdict in verdicts]
+        return Judged(np.asarray(rewards, np.float32), correct > 0, answers, reasons)
+
+    def verify(self, tokens: np.ndarray, mask: np.ndarray, gold: str) -> list[Verdict]:
+        """Judge completions of any question by a given right answer."""
+        return self._judge.score([(text, gold) for text in self._texts(tokens, mask)])
+
+    def _texts(self, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
+        """The completions, each behind the prefix it was given."""
+        rows = zip(tokens, mask, strict=True)
+        return [self._prefix + self.spell(row[keep > 0]) for row, keep in rows]
+
+    def gold(self, id: str) -> str:
+        """The right answer of a problem."""
+        return self._golds[id]
+
+    def spell(self, tokens: np.ndarray) -> str:
+        """Tokens as text, without special tokens."""
+        return self._tokenizer.decode(np.asarray(tokens).tolist(), skip_special_tokens=True)
+
+    def prompt(self, text: str) -> list[int]:
+        """Any question as this task would put it."""
+        return self._render(Problem(id="asked", problem=text, answer="?"))
+
+    def close(self) -> None:
+        """End the verifier's processes."""
+        self._judge.close()
+
+    def _render(self, problem: Problem) -> list[int]:
+        return render(self._tokenizer, problem, **self._say) + self._prefix_ids
+
+    def _kept(self, problems: Sequence[Problem], part: str) -> tuple[list[Any], int]:
+        rendered = [(problem, self._render(problem)) for problem in problems]
+        kept = [(problem, ids) for problem, ids in rendered if len(ids) <= self._limits[0]]
+        if not kept:
+            raise DataError(
+                f"all {len(rendered)} {part} prompts are longer than rollout.max_prompt_length "
+                f"{self._limits[0]} (the shortest has "
+                f"{min((len(ids) for _, ids in rendered), default=0)} tokens)"
+            )
+        return kept, len(rendered) - len(kept)
+
+    def _packed(self, chosen: Sequence[tuple[Problem, list[int]]]) -> Prompts:
+        longest = max(len(ids) for _, ids in chosen)
+        length = min(-(-longest // _BUCKET) * _BUCKET, self._limits[0])
+        packed = pack_prompts(
+            [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
+        )
+        tokens, mask = (_widened(x, length) for x in (packed.tokens, packed.mask))
+        return Prompts([problem.id for problem, _ in chosen], tokens, mask, self.dropped)
+
+    def _completion(self, problem: Problem, draw: int) -> list[int]:
+        text = self._worked(problem, draw)
+        if text is None:
+            raise DataError(f"problem {problem.id!r} has no solution to demonstrate")
+        ids = list(
+            self._tokenizer(text.removeprefix(self._prefix), add_special_tokens=False)["input_ids"]
+        )
+        ids.append(self.stop_ids[0])
+        if len(ids) > self._limits[1]:
+            raise DataError(
+                f"the solution of problem {problem.id!r} has {len(ids)} tokens, more than "
+                f"rollout.max_completion_length {self._limits[1]}"
+            )
+        return ids
+
+
+def _pad_id(tokenizer: Any, stop_ids: tuple[int, ...]) -> int:
+    return stop_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
+
+
+def _widened(x: np.ndarray, length: int) -> np.ndarray:
+    """Columns of zeros on the left up to `length`; masked, so their ids mean nothing."""
+    return np.pad(x, ((0, 0), (length - x.shape[1], 0)))
