@@ -1,0 +1,41 @@
+"""Evaluation: pass@k, majority@k, support expansion, intervals, plots and reports."""
+
+from sage_jax.evaluate.bootstrap import (
+    Interval,
+    mean_interval,
+    mean_intervals,
+    paired_differences,
+    pairing,
+)
+from sage_jax.evaluate.files import ResultError
+from sage_jax.evaluate.majority import majority_at_k
+from sage_jax.evaluate.metrics import read_metrics
+from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.evaluate.report import write_report
+from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
+from sage_jax.evaluate.runs import Run, Sample, read_run, read_runs
+from sage_jax.evaluate.support import Support, expected_support, support_expansion
+
+__all__ = [
+    "EvalResult",
+    "Interval",
+    "ProblemResult",
+    "ResultError",
+    "Run",
+    "Sample",
+    "Support",
+    "expected_support",
+    "ladder",
+    "majority_at_k",
+    "mean_interval",
+    "mean_intervals",
+    "paired_differences",
+    "pairing",
+    "pass_at_k",
+    "read_metrics",
+    "read_run",
+    "read_runs",
+    "support_expansion",
+    "tally",
+    "write_report",
+]

@@ -1,0 +1,80 @@
+"""pass@k: the chance that at least one of k samples is correct, estimated from n of them."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+
+def _counts(name: str, values: ArrayLike, lowest: int) -> np.ndarray:
+    array = np.asarray(values)
+    if not np.issubdtype(array.dtype, np.integer):
+        raise ValueError(f"{name} must be whole numbers, got dtype {array.dtype}")
+    if array.size and array.min() < lowest:
+        raise ValueError(f"{name} must be at least {lowest}, got {array.min()}")
+    return array.astype(np.int64)
+
+
+def _table(samples: int, k: int) -> np.ndarray:
+    """pass@k for each possible number of correct samples, 0 to n."""
+    divisors = samples - np.arange(samples)
+    # A sum of log1p from the largest divisor down keeps the digits of tiny chances, which a
+    # quotient of binomials loses, and nothing overflows as C(4096, 2048) would.
+    with np.errstate(divide="ignore"):
+        logs = np.log1p(-np.minimum(k / divisors, 1.0))
+    return 0.0 - np.expm1(np.concatenate(([0.0], np.cumsum(logs))))
+
+
+def pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> np.ndarray:
+    r"""Unbiased estimate of pass@k for each problem.
+
+    With c of n samples correct,
+
+        pass@k = 1 - C(n-c, k) / C(n, k) = 1 - prod_{i=n-c+1}^{n} (1 - k/i),
+
+    the share of size-k subsets of the n samples that hold a correct one.
+
+    Args:
+      correct: [Q] whole numbers c, correct samples of each problem.
+      samples: n, one for all problems or [Q].
+      k: subset size, 1 <= k <= n.
+
+    Returns:
+      [Q] float64, in [0, 1].
+
+    Raises:
+      ValueError: k < 1 or k > n, a count that is negative, not whole, or c > n.
+
+    Source: Chen et al. 2021, arXiv 2107.03374, eq. 1.
+
+    >>> pass_at_k([0, 1, 2, 4], 4, 2).round(4).tolist()
+    [0.0, 0.5, 0.8333, 1.0]
+    """
+    hits, drawn = np.broadcast_arrays(
+        _counts("correct", correct, 0), _counts("samples", samples, 1)
+    )
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if drawn.size and k > drawn.min():
+        raise ValueError(f"k must not exceed the number of samples, got k={k}, n={drawn.min()}")
+    if np.any(hits > drawn):
+        worst = int(np.argmax(hits > drawn))
+        raise ValueError(
+            f"correct must not exceed samples, got {hits.flat[worst]} of {drawn.flat[worst]}"
+        )
+    estimate = np.zeros(hits.shape)
+    for number in np.unique(drawn):
+        rows = drawn == number
+        estimate[rows] = _table(int(number), k)[hits[rows]]
+    return estimate
+
+
+def ladder(samples: int) -> tuple[int, ...]:
+    """Powers of two up to the number of samples: the k at which curves are drawn.
+
+    >>> ladder(64)
+    (1, 2, 4, 8, 16, 32, 64)
+    >>> ladder(6)
+    (1, 2, 4)
+    """
+    if samples < 1:
+        raise ValueError(f"samples must be at least 1, got {samples}")
+    return tuple(2**power for power in range(int(samples).bit_length()))

@@ -1,0 +1,227 @@
+"""The report: plots as PNG files, and one HTML page that carries everything inside."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from sage_jax.evaluate.comparison import Comparison, compare
+from sage_jax.evaluate.curves import plot_training, recorded
+from sage_jax.evaluate.files import write_atomically
+from sage_jax.evaluate.page import Html, arm_name, document, join, picture, section, tag
+from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.runs import Run, read_runs
+from sage_jax.evaluate.support import Support, support_expansion
+from sage_jax.evaluate.tables import (
+    Looks,
+    config_tables,
+    difference_table,
+    points,
+    summary_table,
+    support_table,
+    timing_table,
+)
+from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
+from sage_jax.evaluate.transcripts import transcripts
+
+Draw = Callable[[Theme], Figure]
+
+
+def _add_picture(folder: Path, name: str, draw: Draw, **options) -> Html:
+    """Writes a plot for both surfaces and gives its markup."""
+    light, dark = png(draw(LIGHT)), png(draw(DARK))
+    write_atomically(folder / f"{name}.png", light)
+    write_atomically(folder / f"{name}_dark.png", dark)
+    return picture(light, dark, **options)
+
+
+def _looks(runs: Sequence[Run], comparison: Comparison) -> Looks:
+    names, bases = [run.name for run in runs], comparison.bases
+    light, dark = (styles(names, theme, bases=bases) for theme in (LIGHT, DARK))
+    return {name: (light[name], dark[name]) for name in light}
+
+
+def _change(comparison: Comparison, name: str, place: int) -> Html:
+    if name in comparison.bases:
+        return tag("small", "before training", class_="muted")
+    try:
+        return tag("small", points(comparison.difference(name, comparison.base_of[name])[place]))
+    except (KeyError, ValueError):  # no base model, or one on other problems
+        return tag("small", "no base to compare", class_="muted")
+
+
+def _card(name: str, comparison: Comparison, looks: Looks) -> Html:
+    """pass@1 and pass@k at the largest k of one model, with the change from its base."""
+    intervals = comparison.intervals(name)
+    last = max(i for i, label in enumerate(comparison.labels) if label.startswith("pass@"))
+    cells = []
+    for place in dict.fromkeys((0, last)):
+        note = _change(comparison, name, place)
+        cells.append(tag("dt", comparison.labels[place]))
+        cells.append(tag("dd", f"{intervals[place].mean:.1%}", note))
+    light, dark = looks[name]
+    color = f"--arm:{light.color};--arm-dark:{dark.color}"
+    title = tag("h3", arm_name(name, looks[name]))
+    return tag("div", title, tag("dl", *cells), class_="card", style=color)
+
+
+def _header(runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
+    title = tag("h1", " · ".join(run.name for run in runs))
+    if not comparison.results:
+        return join([title, tag("p", "No evaluation has been written yet.", class_="muted")])
+    tasks = dict.fromkeys(f"{r.task}: {describe(r)}" for r in comparison.results.values())
+    lines = [tag("p", line, class_="muted") for line in tasks]
+    if len(tasks) > 1:
+        lines.append(tag("p", "The evaluations differ in the above: compare them with care."))
+    cards = [_card(name, comparison, looks) for name in comparison.results]
+    return join([title, *lines, tag("div", *cards, class_="cards")])
+
+
+def _pass_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
+    figure = _add_picture(
+        folder,
+        "pass_at_k",
+        lambda theme: plot_pass_at_k(
+            comparison.results, bases=comparison.bases, theme=theme, order=tuple(looks)
+        ),
+        alt="pass@k against k for " + ", ".join(comparison.results),
+    )
+    note = tag(
+        "p",
+        "pass@k is the unbiased estimate of the chance that one of k samples is correct; "
+        "intervals are 95% bootstrap intervals over problems. Where the problems are shared, "
+        "overlapping bands say little: see the paired differences.",
+        class_="muted",
+    )
+    return section("Results", figure, summary_table(comparison, looks), note)
+
+
+def _difference_section(comparison: Comparison, looks: Looks) -> Html:
+    note = tag(
+        "p",
+        "Percentage points, each problem compared with itself, 95% bootstrap interval over "
+        "problems. ▲ ▼ mark intervals that exclude zero, ≈ those that do not. The intervals do not "
+        "cover the luck of training: another seed of the same arm would differ too. They are not "
+        "corrected for the number of comparisons.",
+        class_="muted",
+    )
+    return section("Paired differences", difference_table(comparison, looks), note)
+
+
+def _supports(comparison: Comparison) -> dict[str, Support]:
+    found = {}
+    for name, base in comparison.base_of.items():
+        before, after = comparison.results[base], comparison.results[name]
+        if set(before.ids) == set(after.ids):
+            found[name] = support_expansion(before, after)
+    return found
+
+
+def _support_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
+    supports = _supports(comparison)
+    if not supports:
+        return Html("")
+    figure = _add_picture(
+        folder,
+        "support",
+        lambda theme: plot_support(supports, theme=theme, order=_arms(looks, comparison)),
+        alt="problems gained, kept, lost and never solved against the base model",
+    )
+    caveats = dict.fromkeys(support.caveat for support in supports.values())
+    notes = [tag("p", caveat, class_="muted") for caveat in caveats]
+    table = support_table(comparison, supports, looks)
+    return section("Problems gained and lost", figure, table, *notes)
+
+
+def _arms(looks: Looks, comparison: Comparison) -> tuple[str, ...]:
+    return tuple(name for name in looks if name not in comparison.bases)
+
+
+def _history(run: Run) -> list[EvalResult]:
+    """Evaluations of a run over its steps, those on the same problems only."""
+    if not run.history:
+        return []
+    ids = set(run.history[-1].ids)
+    points = [run.base, *run.history, run.final]
+    kept = {r.step: r for r in points if r is not None and set(r.ids) == ids}
+    return [kept[step] for step in sorted(kept)]
+
+
+def _training_section(folder: Path, runs: Sequence[Run], order: Sequence[str]) -> Html:
+    figures = []
+    histories = {run.name: points for run in runs if len(points := _history(run)) > 1}
+    if histories:
+        figures.append(
+            _add_picture(
+                folder,
+                "history",
+                lambda theme: plot_history(histories, theme=theme, order=order),
+                alt="pass@1 and pass@k on held-out problems against the training step",
+                wide=True,
+            )
+        )
+    metrics = {run.name: run.metrics for run in runs if recorded(run.metrics)}
+    if metrics:
+        figures.append(
+            _add_picture(
+                folder,
+                "training",
+                lambda theme: plot_training(metrics, theme=theme, order=order),
+                alt="training curves: reward, entropy, KL, guide, length",
+                caption="Thin: each step. Thick: running mean. Shaded: smallest to largest q.",
+                wide=True,
+            )
+        )
+    return section("Training", *figures) if figures else Html("")
+
+
+def _remaining_sections(runs: Sequence[Run], looks: Looks) -> list[Html]:
+    parts = []
+    if any(run.config for run in runs):
+        title = "Configuration differences" if len(runs) > 1 else "Configuration"
+        parts.append(section(title, config_tables(runs, looks)))
+    written = [run for run in runs if run.samples]
+    if written:
+        note = tag("p", "The first problems of the last file; not selected.", class_="muted")
+        shown = [transcripts(run, looks, unfold=run is written[0]) for run in written]
+        parts.append(section("Sample completions", note, *shown))
+    if any(len(run.metrics.get("step", ())) for run in runs):
+        parts.append(section("Time and throughput", timing_table(runs, looks)))
+    return parts
+
+
+def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
+    """Compares run folders (or folders of arms): PNG plots and one self-contained HTML page.
+
+    Writes pass_at_k.png, support.png, history.png and training.png, as far as the runs hold what
+    they show, each also as *_dark.png; and index.html with the plots inside, summary and paired
+    differences with intervals, support expansion, configuration differences, sample completions
+    and timings. The page needs no network and no scripts, and all model text in it is escaped.
+
+    Args:
+      run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
+      out_dir: where to write; made if missing.
+
+    Returns:
+      The path of index.html.
+
+    Raises:
+      ResultError: a folder that holds no run, or a file in one that is corrupt; nothing is
+        written then.
+    """
+    runs, folder = read_runs(run_dirs), Path(out_dir)
+    comparison = compare(runs)
+    looks = _looks(runs, comparison)
+    parts = [_header(runs, comparison, looks)]
+    if comparison.results:
+        parts.append(_pass_section(folder, comparison, looks))
+    if comparison.pairs():
+        parts.append(_difference_section(comparison, looks))
+    parts.append(_support_section(folder, comparison, looks))
+    parts.append(_training_section(folder, runs, _arms(looks, comparison)))
+    parts += _remaining_sections(runs, looks)
+    title = "sage-jax report: " + ", ".join(run.name for run in runs)
+    page = folder / "index.html"
+    write_atomically(page, document(title, *parts).encode())
+    return page

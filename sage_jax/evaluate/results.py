@@ -1,0 +1,277 @@
+"""Evaluation results: how often each problem was solved, and the summary drawn from that."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sage_jax.evaluate.bootstrap import Interval, mean_intervals
+from sage_jax.evaluate.files import ResultError, write_atomically
+from sage_jax.evaluate.majority import majority_at_k
+from sage_jax.evaluate.passk import ladder, pass_at_k
+
+
+@dataclass(frozen=True)
+class ProblemResult:
+    """Outcome of the n samples of one problem.
+
+    Attributes:
+      id: of the problem.
+      correct: samples whose verdict is correct.
+      samples: n, all samples, with those that gave no answer.
+      answers: votes, {answer: how many samples gave it}; every correct sample is entered under
+        `gold`, however it spelt the answer. Empty where the task has no answers to vote on.
+      gold: the right answer.
+    """
+
+    id: str
+    correct: int
+    samples: int
+    answers: Mapping[str, int] = field(default_factory=dict)
+    gold: str = ""
+
+
+def tally(
+    answers: Sequence[str | None], correct: Sequence[bool], *, id: str, gold: str
+) -> ProblemResult:
+    """Counts the samples of one problem, correct ones as votes for `gold`.
+
+    A wrong sample whose answer reads exactly like `gold` (its reasoning was at fault) votes for
+    a key of its own, so that it does not count as a right vote.
+
+    Args:
+      answers: [n] what each sample answered, None where it gave no answer.
+      correct: [n] the verdicts.
+      id: of the problem.
+      gold: the right answer.
+
+    Raises:
+      ValueError: lengths differ, or there are no samples.
+
+    >>> tally(["1/2", "0.5", None, "7"], [True, True, False, False], id="p", gold="1/2").answers
+    {'1/2': 2, '7': 1}
+    """
+    if len(answers) != len(correct) or not answers:
+        raise ValueError(
+            f"{id}: answers and correct must be as long as each other and not empty, got "
+            f"{len(answers)} and {len(correct)}"
+        )
+    votes: Counter[str] = Counter()
+    for answer, right in zip(answers, correct, strict=True):
+        if right:
+            votes[gold] += 1
+        elif answer is not None:
+            votes[f"{answer} (judged wrong)" if answer == gold else answer] += 1
+    return ProblemResult(id, sum(map(bool, correct)), len(correct), dict(votes), gold)
+
+
+@dataclass(frozen=True)
+class EvalResult:
+    """One evaluation of one model: a file `eval/<tag>.json` of a run folder.
+
+    Attributes:
+      tag: name of the evaluation: "base", "step-000100", "final".
+      step: training step of the model; 0 for the base model.
+      task: name of the task.
+      samples: samples drawn per problem.
+      seed: of the sampling.
+      temperature: of the sampling; 0 is greedy.
+      problems: one entry per problem, ids unique.
+      mean_length: mean completion length in tokens.
+      truncated: share of completions cut off at the length limit.
+    """
+
+    tag: str
+    step: int
+    task: str
+    samples: int
+    seed: int
+    temperature: float
+    problems: tuple[ProblemResult, ...]
+    mean_length: float
+    truncated: float
+
+    def __post_init__(self):
+        _validate(self)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Problem ids, in the file's order."""
+        return tuple(problem.id for problem in self.problems)
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether there is anything to take a majority of."""
+        return any(problem.answers for problem in self.problems)
+
+    def pass_table(self, ks: Sequence[int]) -> np.ndarray:
+        """pass@k of every problem: [Q, len(ks)]."""
+        correct = np.array([problem.correct for problem in self.problems])
+        samples = np.array([problem.samples for problem in self.problems])
+        return np.stack([pass_at_k(correct, samples, k) for k in ks], axis=1)
+
+    def majority_table(self, ks: Sequence[int]) -> np.ndarray:
+        """majority@k of every problem: [Q, len(ks)]; see `majority_at_k`."""
+        return np.stack([_majority(place, p, ks) for place, p in enumerate(self.problems)])
+
+    def pass_intervals(self, ks: Sequence[int]) -> list[Interval]:
+        """pass@k over problems with 95% bootstrap intervals, in the order of ks."""
+        return mean_intervals(self.pass_table(ks))
+
+    def summary(self) -> dict[str, Any]:
+        """What the file's "summary" holds: intervals along the ladder of k, and lengths.
+
+        pass@k for every k of the ladder; majority@k for its largest k alone, where the task has
+        answers to vote on.
+        """
+        ks = ladder(self.samples)
+        figures = {f"pass@{k}": v for k, v in zip(ks, self.pass_intervals(ks), strict=True)}
+        if self.has_answers:
+            figures[f"majority@{ks[-1]}"] = mean_intervals(self.majority_table(ks[-1:]))[0]
+        lengths = {"mean_length": self.mean_length, "truncated": self.truncated}
+        return {name: asdict(interval) for name, interval in figures.items()} | lengths
+
+    def save(self, path: str | Path) -> None:
+        """Writes the result as JSON, whole or not at all.
+
+        Raises:
+          OSError: the folder cannot be written.
+        """
+        content = {name: getattr(self, name) for name in _SCALARS}
+        content["problems"] = [asdict(problem) for problem in self.problems]
+        content["summary"] = self.summary()
+        text = json.dumps(content, indent=1, allow_nan=False)
+        write_atomically(Path(path), (text + "\n").encode())
+
+    @classmethod
+    def load(cls, path: str | Path) -> "EvalResult":
+        """Reads and validates a result file.
+
+        Raises:
+          ResultError: the file is missing, not JSON, lacks a field, has one that is unknown or
+            ill-typed, contradicts itself, or its summary disagrees with its problems; file,
+            problem, field and value are named.
+        """
+        path = Path(path)
+        content = _read(path)
+        try:
+            return _parse(content)
+        except ResultError as error:
+            raise ResultError(f"{path}: {error}") from None
+
+
+_SCALARS = {"tag": str, "step": int, "task": str, "samples": int, "seed": int, "temperature": float}
+_PROBLEM = {"id": str, "correct": int, "samples": int, "answers": dict, "gold": str}
+_NOUNS = {str: "text", int: "a whole number", float: "a number", dict: "an object", list: "a list"}
+
+
+def _majority(place: int, problem: ProblemResult, ks: Sequence[int]) -> np.ndarray:
+    others = [count for answer, count in problem.answers.items() if answer != problem.gold]
+    gold = problem.answers.get(problem.gold, 0)
+    return majority_at_k(gold, others, problem.samples, ks, seed=place)
+
+
+def _read(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ResultError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise ResultError(f"{path}: not JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: must hold a JSON object, got {type(content).__name__}")
+    return content
+
+
+def _typed(content: dict, fields: dict[str, type], where: str) -> dict:
+    unknown = sorted(set(content) - set(fields))
+    if unknown:
+        raise ResultError(f"{where}unknown field {unknown[0]!r}; known are {', '.join(fields)}")
+    for name, kind in fields.items():
+        if name not in content:
+            raise ResultError(f"{where}field {name!r} is missing")
+        allowed = (int, float) if kind is float else kind
+        value = content[name]
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise ResultError(f"{where}{name} must be {_NOUNS[kind]}, got {value!r:.80}")
+    return content
+
+
+def _problem(place: int, content: object) -> ProblemResult:
+    if not isinstance(content, dict):
+        raise ResultError(f"problems[{place}] must be an object, got {content!r:.80}")
+    fields = _typed(content, _PROBLEM, f"problems[{place}]: ")
+    return ProblemResult(**fields)
+
+
+def _parse(content: dict) -> EvalResult:
+    fields = _typed(content, _SCALARS | {"problems": list, "summary": dict}, "")
+    summary = fields["summary"]
+    lengths = {name: summary.get(name) for name in ("mean_length", "truncated")}
+    _typed(lengths, {"mean_length": float, "truncated": float}, "summary: ")
+    problems = tuple(_problem(place, entry) for place, entry in enumerate(fields["problems"]))
+    result = EvalResult(**{n: fields[n] for n in _SCALARS}, problems=problems, **lengths)
+    _check_summary(summary, result)
+    return result
+
+
+def _check_summary(summary: dict, result: EvalResult) -> None:
+    """The stored pass@k must follow from the stored counts: a hand-edited file is refused."""
+    ks = ladder(result.samples)
+    means = result.pass_table(ks).mean(axis=0)
+    for k, expected in zip(ks, means, strict=True):
+        entry = summary.get(f"pass@{k}")
+        stored = entry.get("mean") if isinstance(entry, dict) else None
+        if not isinstance(stored, int | float) or not math.isclose(stored, expected, abs_tol=1e-6):
+            raise ResultError(
+                f"summary: pass@{k} must have mean {expected:.6g}, which the problems give, "
+                f"got {stored!r:.80}"
+            )
+
+
+def _validate(result: EvalResult) -> None:
+    if result.samples < 1:
+        raise ResultError(f"samples must be at least 1, got {result.samples}")
+    if result.step < 0:
+        raise ResultError(f"step must not be negative, got {result.step}")
+    if not (math.isfinite(result.temperature) and result.temperature >= 0):
+        raise ResultError(f"temperature must be finite and >= 0, got {result.temperature}")
+    if not (math.isfinite(result.mean_length) and result.mean_length >= 0):
+        raise ResultError(f"mean_length must be finite and >= 0, got {result.mean_length}")
+    if not 0 <= result.truncated <= 1:
+        raise ResultError(f"truncated must lie between 0 and 1, got {result.truncated}")
+    if not result.problems:
+        raise ResultError("problems must not be empty")
+    repeated = [name for name, times in Counter(result.ids).items() if times > 1]
+    if repeated:
+        raise ResultError(f"problem ids must be unique, got {repeated[0]!r} more than once")
+    for problem in result.problems:
+        _validate_problem(problem, result.samples, result.has_answers)
+
+
+def _validate_problem(problem: ProblemResult, samples: int, has_answers: bool) -> None:
+    where = f"problem {problem.id!r}"
+    if problem.samples != samples:
+        raise ResultError(
+            f"{where}: samples must be {samples}, as in the file's head, got {problem.samples}"
+        )
+    if not 0 <= problem.correct <= samples:
+        raise ResultError(f"{where}: correct must lie in 0..{samples}, got {problem.correct}")
+    for answer, count in problem.answers.items():
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+            raise ResultError(
+                f"{where}: answers[{answer!r:.40}] must be a count of at least 1, got {count!r:.40}"
+            )
+    votes = sum(problem.answers.values())
+    if votes > samples:
+        raise ResultError(f"{where}: answers add up to {votes}, more than the {samples} samples")
+    if has_answers and problem.answers.get(problem.gold, 0) != problem.correct:
+        raise ResultError(
+            f"{where}: answers must count the {problem.correct} correct samples under the gold "
+            f"{problem.gold!r:.40}, got {problem.answers.get(problem.gold, 0)}"
+        )

@@ -1,0 +1,198 @@
+"""Run folders: what a training or evaluation run left on disk, read for comparison."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from sage_jax.evaluate.files import ResultError, read_json_lines
+from sage_jax.evaluate.metrics import read_metrics
+from sage_jax.evaluate.results import EvalResult
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One completion written down while training."""
+
+    step: int
+    id: str
+    prompt: str
+    completion: str
+    reward: float
+    gold: str
+    finish: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder (an "arm" where several are compared).
+
+    Attributes:
+      name: what it is called in plots and tables; unique among the runs compared.
+      path: the folder.
+      config: config.yaml, {} where there is none.
+      metrics: columns of metrics.jsonl, {} where there is none.
+      base: evaluation of the model before training, None where there is none.
+      history: evaluations made while training, by step.
+      final: eval/final.json, or else the last of `history`, or None.
+      samples: completions of the last file in samples/.
+    """
+
+    name: str
+    path: Path
+    config: dict[str, Any]
+    metrics: dict[str, np.ndarray]
+    base: EvalResult | None
+    history: tuple[EvalResult, ...]
+    final: EvalResult | None
+    samples: tuple[Sample, ...]
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / "metrics.jsonl").is_file() or (folder / "config.yaml").is_file()
+
+
+def run_folders(paths: Sequence[str | Path]) -> list[Path]:
+    """Run folders among `paths`, where a folder of arms stands for the runs inside it, by name.
+
+    A run folder holds metrics.jsonl, config.yaml or eval/*.json.
+
+    Raises:
+      ResultError: a path that is no folder, holds no run, or is given twice.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise ResultError(f"{path}: no such folder")
+        arms = sorted(child for child in path.iterdir() if child.is_dir() and _holds_run(child))
+        if _holds_run(path) or (not arms and any(path.glob("eval/*.json"))):
+            arms = [path]
+        if not arms:
+            raise ResultError(
+                f"{path}: neither a run folder (metrics.jsonl, config.yaml or eval/*.json) nor a "
+                "folder of run folders"
+            )
+        found += arms
+    places = [folder.resolve() for folder in found]
+    for place in places:
+        if places.count(place) > 1:
+            raise ResultError(f"{place}: the same run folder is given twice")
+    if not found:
+        raise ResultError("no run folder given")
+    return found
+
+
+def _names(folders: Sequence[Path]) -> list[str]:
+    """Folder names, with as many parents as it takes to tell them apart."""
+    parts = [folder.resolve().parts for folder in folders]
+    for depth in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(part[-depth:]) for part in parts]
+        if len(set(names)) == len(names):
+            break
+    return [f"{name} (run)" if name == "base" else name for name in names]
+
+
+def _config(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ResultError(f"{path}: not YAML ({error})") from error
+    if not isinstance(content, dict):
+        raise ResultError(f"{path}: must hold a mapping, got {type(content).__name__}")
+    return content
+
+
+def _sample(entry: dict, place: str) -> Sample:
+    text = {name: entry.get(name, "") for name in ("id", "prompt", "completion", "gold")}
+    for name, value in text.items():
+        if not isinstance(value, str):
+            raise ResultError(f"{place}: {name} must be text, got {value!r:.80}")
+    reward, step = entry.get("reward"), entry.get("step")
+    if isinstance(reward, bool) or not isinstance(reward, int | float):
+        raise ResultError(f"{place}: reward must be a number, got {reward!r:.80}")
+    if isinstance(step, bool) or not isinstance(step, int):
+        raise ResultError(f"{place}: step must be a whole number, got {step!r:.80}")
+    ends = {name: str(entry.get(name) or "") for name in ("finish", "reason")}
+    return Sample(step=step, reward=float(reward), **ends, **text)
+
+
+def read_samples(path: str | Path) -> tuple[Sample, ...]:
+    """Completions of a samples/step-XXXXXX.jsonl file; a torn last line is left out.
+
+    Raises:
+      ResultError: a line that is not an object, or a field that is ill-typed; both are named.
+    """
+    path = Path(path)
+    lines = read_json_lines(path)
+    return tuple(_sample(entry, f"{path}, line {line}") for line, entry in lines)
+
+
+def _last_samples(folder: Path) -> tuple[Sample, ...]:
+    for path in sorted(folder.glob("step-*.jsonl"), reverse=True):
+        samples = read_samples(path)
+        if samples:
+            return samples
+    return ()
+
+
+def _load_if_there(path: Path) -> EvalResult | None:
+    return EvalResult.load(path) if path.is_file() else None
+
+
+def read_run(folder: str | Path, *, name: str | None = None) -> Run:
+    """Reads what there is of a run folder; a run still going has less in it, which is fine.
+
+    Args:
+      folder: the run folder.
+      name: what to call it; the folder's name by default.
+
+    Raises:
+      ResultError: a file in it is corrupt; file, place and value are named.
+    """
+    folder = Path(folder)
+    metrics = folder / "metrics.jsonl"
+    steps = sorted((folder / "eval").glob("step-*.json"))
+    history = sorted((EvalResult.load(path) for path in steps), key=lambda result: result.step)
+    final = _load_if_there(folder / "eval" / "final.json")
+    return Run(
+        name=name or _names([folder])[0],
+        path=folder,
+        config=_config(folder / "config.yaml"),
+        metrics=read_metrics(metrics) if metrics.is_file() else {},
+        base=_load_if_there(folder / "eval" / "base.json"),
+        history=tuple(history),
+        final=final or (history[-1] if history else None),
+        samples=_last_samples(folder / "samples"),
+    )
+
+
+def read_runs(paths: Sequence[str | Path]) -> list[Run]:
+    """Reads run folders, or folders of arms, in the order given.
+
+    Raises:
+      ResultError: as `run_folders` and `read_run`.
+    """
+    folders = run_folders(paths)
+    names = _names(folders)
+    return [read_run(folder, name=name) for folder, name in zip(folders, names, strict=True)]
+
+
+def base_results(runs: Sequence[Run]) -> dict[str, EvalResult]:
+    """The distinct base evaluations of runs: {"base": ...}, or one per run where they differ.
+
+    Arms of one study start from one model and share its evaluation; runs that do not are kept
+    apart as "base of NAME".
+    """
+    distinct: dict[str, EvalResult] = {}
+    for run in runs:
+        if run.base is not None and all(run.base != other for other in distinct.values()):
+            distinct[f"base of {run.name}"] = run.base
+    if len(distinct) == 1:
+        return {"base": next(iter(distinct.values()))}
+    return distinct

@@ -1,0 +1,191 @@
+"""The tables of a report, as markup."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from sage_jax.evaluate.bootstrap import Interval
+from sage_jax.evaluate.comparison import Comparison, chosen_ks
+from sage_jax.evaluate.page import Html, arm_name, join, table, tag
+from sage_jax.evaluate.runs import Run
+from sage_jax.evaluate.support import Support, expected_support
+from sage_jax.evaluate.theme import Style
+
+_PAIRS_UNFOLDED = 12
+
+Looks = Mapping[str, tuple[Style, Style]]
+
+
+def percent(interval: Interval) -> Html:
+    """A share with its interval below it."""
+    low, high = 100 * interval.low, 100 * interval.high
+    return join([f"{interval.mean:.1%}", tag("span", f"{low:.1f} to {high:.1f}", class_="range")])
+
+
+def points(interval: Interval) -> Html:
+    """A difference of shares in percentage points, marked where its interval excludes zero."""
+    sign, kind = "≈ ", "none"
+    if interval.excludes_zero:
+        sign, kind = ("▲ ", "up") if interval.mean > 0 else ("▼ ", "down")
+    value = tag("span", f"{sign}{_signed(interval.mean)}", class_=kind)
+    bounds = f"{_signed(interval.low)} to {_signed(interval.high)}"
+    return join([value, tag("span", bounds, class_="range")])
+
+
+def _signed(share: float) -> str:
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def summary_table(comparison: Comparison, looks: Looks) -> Html:
+    """Every evaluation's figures with intervals, completion length and truncation."""
+    rows = []
+    for name, result in comparison.results.items():
+        figures = [percent(interval) for interval in comparison.intervals(name)]
+        lengths = [f"{result.mean_length:.1f}", f"{result.truncated:.1%}"]
+        rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths])
+    return table(["model", "step", *comparison.labels, "length", "cut off"], rows)
+
+
+def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks: Looks) -> Html:
+    rows, notes = [], []
+    for name, baseline in pairs:
+        title = join([arm_name(name, looks[name]), " − ", arm_name(baseline, looks[baseline])])
+        try:
+            rows.append([title, *map(points, comparison.difference(name, baseline))])
+        except ValueError as error:
+            notes.append(tag("p", title, f": not comparable, {error}.", class_="muted"))
+    grid = [table(["points", *comparison.labels], rows)] if rows else []
+    return join([*grid, *notes])
+
+
+def difference_table(comparison: Comparison, looks: Looks) -> Html:
+    """Paired differences in percentage points: arms against their base, then each other."""
+    pairs = comparison.pairs()
+    if len(pairs) <= _PAIRS_UNFOLDED:
+        return _differences(comparison, pairs, looks)
+    first = [pair for pair in pairs if pair[1] in comparison.bases]
+    rest = [pair for pair in pairs if pair[1] not in comparison.bases]
+    folded = _differences(comparison, rest, looks)
+    title = tag("summary", f"{len(rest)} differences between arms")
+    return join([_differences(comparison, first, looks), tag("details", title, folded)])
+
+
+def support_table(comparison: Comparison, supports: Mapping[str, Support], looks: Looks) -> Html:
+    """Support expansion as observed, and as expected at smaller sample budgets."""
+    smallest = min(min(s.samples, s.base_samples) for s in supports.values())
+    # One sample says nothing of support, and at the full budget the expectation is the count.
+    ks = chosen_ks(smallest)[1:-1]
+    rows = []
+    for name, found in supports.items():
+        counts = [len(group) for group in (found.gained, found.kept, found.lost, found.never)]
+        base = comparison.results[comparison.base_of[name]]
+        smaller = [expected_support(base, comparison.results[name], k) for k in ks]
+        moves = [f"+{e['gained']:.1f} / −{e['lost']:.1f}" for e in smaller]
+        rows.append([arm_name(name, looks[name]), *counts, *moves])
+    return table(
+        ["model", "gained", "kept", "lost", "never", *(f"with {k} samples" for k in ks)],
+        rows,
+        caption="Problems, and how many gains / losses to expect from smaller sample budgets."
+        if ks
+        else "",
+    )
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested config as {dotted.path: value}.
+
+    >>> flatten({"loss": {"kl_coef": 0.05}, "seed": 0})
+    {'loss.kl_coef': 0.05, 'seed': 0}
+    """
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{name}.")
+        else:
+            flat[name] = value
+    return flat
+
+
+def _setting(flat: Mapping[str, Any], key: str) -> str:
+    if key not in flat:
+        return "—"
+    value = flat[key]
+    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+
+
+def config_tables(runs: Sequence[Run], looks: Looks) -> Html:
+    """Fields in which the arms' configs differ; those they share are folded away."""
+    flats = {run.name: flatten(run.config) for run in runs if run.config}
+    keys = list(dict.fromkeys(key for flat in flats.values() for key in flat))
+    different = [key for key in keys if len({_setting(f, key) for f in flats.values()}) > 1]
+    rows = [[key, *(_setting(flat, key) for flat in flats.values())] for key in different]
+    heads = [arm_name(name, looks[name]) for name in flats]
+    parts = [table(["field", *heads], rows)] if rows else []
+    if len(flats) > 1 and not rows:
+        parts.append(tag("p", "All fields are equal in all arms."))
+    shared = [
+        [key, _setting(next(iter(flats.values())), key)] for key in keys if key not in different
+    ]
+    if shared:
+        title = "All fields" if len(flats) == 1 else f"{len(shared)} fields equal in all arms"
+        parts.append(tag("details", tag("summary", title), table(["field", "value"], shared)))
+    return join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if not np.isfinite(seconds):
+        return "—"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _figure(metrics: Mapping[str, np.ndarray], key: str, reduce=np.median) -> float:
+    values = metrics.get(key, np.zeros(0))
+    values = values[np.isfinite(values)]
+    return float(reduce(values)) if len(values) else np.nan
+
+
+def _plain(value: float, form: str) -> str:
+    return form.format(value) if np.isfinite(value) else "—"
+
+
+def _phases(runs: Sequence[Run], prefix: str) -> list[str]:
+    """Names of the timed phases: rollout, reward, update, or whatever the runs recorded."""
+    keys = dict.fromkeys(key for run in runs for key in run.metrics if key.startswith(prefix))
+    return list(keys)
+
+
+def _wall_time(run: Run) -> float:
+    """Seconds since the start; a run that only timed its steps gives their sum."""
+    recorded = _figure(run.metrics, "time", np.max)
+    return recorded if np.isfinite(recorded) else _figure(run.metrics, "seconds/whole", np.sum)
+
+
+def timing_table(runs: Sequence[Run], looks: Looks) -> Html:
+    """Steps, wall time, median seconds per phase, throughput and peak memory of each arm."""
+    seconds, speeds = _phases(runs, "seconds/"), _phases(runs, "tokens_per_s/")
+    rows = []
+    for run in runs:
+        if not len(run.metrics.get("step", ())):
+            continue
+        memory = _figure(run.metrics, "memory/peak_bytes", np.max) / 2**30
+        rows.append(
+            [
+                arm_name(run.name, looks[run.name]),
+                f"{_figure(run.metrics, 'step', np.max):.0f}",
+                _duration(_wall_time(run)),
+                *(_plain(_figure(run.metrics, key), "{:.3g} s") for key in seconds),
+                *(_plain(_figure(run.metrics, key), "{:,.0f}") for key in speeds),
+                _plain(memory, "{:.2f} GiB"),
+            ]
+        )
+    heads = [key.removeprefix("seconds/") for key in seconds]
+    heads += [f"{key.removeprefix('tokens_per_s/')} tokens/s" for key in speeds]
+    caption = "Seconds and throughput are medians over steps; memory is the peak."
+    return table(["arm", "step", "time", *heads, "peak memory"], rows, caption=caption)

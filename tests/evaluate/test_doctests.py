@@ -1,0 +1,14 @@
+import doctest
+import importlib
+
+import pytest
+
+
+@pytest.mark.parametrize(
+    "name", ["bootstrap", "comparison", "majority", "metrics", "page", "passk", "results",
+             "tables", "theme"]
+)  # fmt: skip
+def test_examples_in_docstrings(name):
+    found = doctest.testmod(importlib.import_module(f"sage_jax.evaluate.{name}"))
+    assert found.attempted > 0
+    assert found.failed == 0
