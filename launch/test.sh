@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# The whole test suite: lint, format, types, tests, coverage. Needs nothing but Python 3.11 or newer.
+#   bash launch/test.sh [PYTEST ARGUMENTS]
+# SAGE_DATA_DIR names a folder of problem files, over which some tests then run in full.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=launch/environment.sh
+source launch/environment.sh
+make_environment test gguf
+add_smollm2
+
+export JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1
+echo "== lint and types"
+ruff check .
+ruff format --check .
+pyright
+echo "== tests"
+pytest -n "${TEST_WORKERS:-2}" --cov=sage_jax --cov-report= -m "not slow" "$@"
+echo "== longer tests"
+pytest -n "${TEST_WORKERS:-2}" --cov=sage_jax --cov-append --cov-report=term:skip-covered -m slow "$@"

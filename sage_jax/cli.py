@@ -1,0 +1,220 @@
+"""The command line: `sage-jax COMMAND TARGET [--section.field value ...]`."""
+
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import pydantic
+import tyro
+
+from sage_jax import config as configs
+
+_USAGE = """usage: sage-jax COMMAND ...
+
+  train CONFIG [--run_dir DIR]       warm-up where configured, then reinforcement learning; resumes
+  eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained
+  sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
+  report RUN_DIR [RUN_DIR ...]       plots and one page, comparing runs
+  export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
+  verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
+  plan                               (reserved)
+
+Every field of the config can be overridden: --section.field value. `sage-jax COMMAND CONFIG --help`
+lists them with their meaning.
+"""
+
+
+@dataclasses.dataclass
+class _Overrides:
+    """What may follow a config or a run folder."""
+
+    config: Annotated[configs.Config, tyro.conf.arg(name="")]
+
+
+@dataclasses.dataclass
+class _TrainOptions(_Overrides):
+    run_dir: str = ""
+    """Folder of the run; default runs/<name>. A run that is there is resumed."""
+
+
+@dataclasses.dataclass
+class _SampleOptions(_Overrides):
+    prompt: str = ""
+    """What to ask; for token tasks, token ids separated by spaces. Empty asks a held-out problem."""
+    gold: str = ""
+    """The right answer, to have the completions judged."""
+    count: int = 4
+    """Completions."""
+
+
+@dataclasses.dataclass
+class _ExportOptions(_Overrides):
+    out: str = ""
+    """Folder to write; must not exist or be empty."""
+
+
+@dataclasses.dataclass
+class _ReportOptions:
+    """Compare runs."""
+
+    run_dirs: tyro.conf.Positional[tuple[str, ...]]
+    """Run folders, or folders of arms."""
+    out: str = ""
+    """Where to write; default `report/` in the first folder."""
+
+
+@dataclasses.dataclass
+class _VerifyOptions:
+    """Score completions as training would."""
+
+    file: tyro.conf.Positional[str]
+    """JSON Lines of {"id", "gold", "completion"}."""
+    num_workers: int = 2
+    """Verifier processes."""
+    deadline_s: float = 5.0
+    """Seconds for one answer."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command; exits with 0, or 1 and one message, 2 for wrong usage, 130 when stopped."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    commands: dict[str, Callable[[list[str]], None]] = {
+        "train": _train, "eval": _eval, "sample": _sample, "report": _report,
+        "export": _export, "verify": _verify, "plan": _plan,
+    }  # fmt: skip
+    if not arguments or arguments[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        sys.exit(0 if arguments else 2)
+    command, rest = arguments[0], arguments[1:]
+    if command not in commands:
+        _fail(f"no command {command!r}; there are {', '.join(commands)}", status=2)
+    _run(commands[command], rest)
+
+
+def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
+    from sage_jax.train.stop import Stopped
+
+    try:
+        command(rest)
+    except Stopped:
+        sys.stderr.write("stopped; the same command goes on from here\n")
+        sys.exit(130)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except Exception as error:
+        if not isinstance(error, _messages()):
+            raise
+        _fail(str(error))
+
+
+def _messages() -> tuple[type[Exception], ...]:
+    """Errors whose text is for the user; everything else is a fault of ours and keeps its trace."""
+    from sage_jax.data.problem import DataError
+    from sage_jax.evaluate.files import ResultError
+    from sage_jax.models import ModelError
+    from sage_jax.parallel import MeshError
+    from sage_jax.rewards import VerifierError, VerifyFileError
+    from sage_jax.train.checkpoint import CheckpointError
+
+    return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, VerifierError,
+            VerifyFileError, CheckpointError)  # fmt: skip
+
+
+def _fail(message: str, *, status: int = 1) -> None:
+    sys.stderr.write(f"sage-jax: {message}\n")
+    sys.exit(status)
+
+
+def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | None = None) -> Any:
+    """Parse what follows the target; overrides are checked like the file."""
+    default = {} if config is None else {"default": kind(config=config)}
+    try:
+        return tyro.cli(
+            kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
+            config=(tyro.conf.FlagConversionOff,), **default,
+        )  # fmt: skip
+    except pydantic.ValidationError as error:
+        raise configs.ConfigError(
+            "; ".join(configs.explain(one) for one in error.errors())
+        ) from None
+
+
+def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
+    if not rest or rest[0] in ("-h", "--help"):
+        sys.stdout.write(_USAGE)
+        sys.exit(0 if rest else 2)
+    if rest[0].startswith("-"):
+        _fail(f"{command}: the config or run folder comes first, then options", status=2)
+    return Path(rest[0]), rest[1:]
+
+
+def _train(rest: list[str]) -> None:
+    path, rest = _target("train", rest)
+    options = _parsed(_TrainOptions, "train", rest, configs.load(path))
+    from sage_jax.train.arms import train_arms
+
+    train_arms(options.config, Path(options.run_dir or f"runs/{options.config.name}"))
+
+
+def _eval(rest: list[str]) -> None:
+    path, rest = _target("eval", rest)
+    from sage_jax.train import commands
+
+    if path.is_dir():
+        config = commands.open_run(path).load()
+        options = _parsed(_Overrides, "eval", rest, config)
+        commands.evaluate_run(path, options.config)
+    else:
+        commands.evaluate_config(_parsed(_Overrides, "eval", rest, configs.load(path)).config)
+
+
+def _sample(rest: list[str]) -> None:
+    path, rest = _target("sample", rest)
+    from sage_jax.train import commands
+
+    options = _parsed(_SampleOptions, "sample", rest, commands.open_run(path).load())
+    commands.sample_run(
+        path, options.config, prompt=options.prompt, gold=options.gold, count=options.count
+    )
+
+
+def _report(rest: list[str]) -> None:
+    options = _parsed(_ReportOptions, "report", rest)
+    from sage_jax.evaluate import write_report
+
+    folders = [Path(folder) for folder in options.run_dirs]
+    if not folders:
+        _fail("report: name one run folder or more", status=2)
+    page = write_report(folders, Path(options.out) if options.out else folders[0] / "report")
+    sys.stdout.write(f"{page}\n")
+
+
+def _export(rest: list[str]) -> None:
+    path, rest = _target("export", rest)
+    from sage_jax.train import commands
+
+    options = _parsed(_ExportOptions, "export", rest, commands.open_run(path).load())
+    if not options.out:
+        _fail("export: --out names the folder to write", status=2)
+    commands.export_run(path, options.config, Path(options.out))
+
+
+def _verify(rest: list[str]) -> None:
+    options = _parsed(_VerifyOptions, "verify", rest)
+    from sage_jax.rewards import VerifierPool, verify_file
+
+    with VerifierPool(options.num_workers, options.deadline_s) as pool:
+        for line in verify_file(options.file, pool):
+            sys.stdout.write(json.dumps(line) + "\n")
+
+
+def _plan(rest: list[str]) -> None:
+    del rest
+    _fail("plan: not part of this version yet", status=2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The only place that says which logical axis lies along which mesh axis."""
+
+from typing import Any
+
+import jax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+# Logical axis -> mesh axis. An axis that is not here, or whose size the mesh axis does not divide,
+# is whole on every device.
+RULES: dict[str, str | tuple[str, ...]] = {
+    "batch": ("data", "fsdp"),
+    "embed": "fsdp",
+    "heads": "tensor",
+    "kv_heads": "tensor",
+    "mlp": "tensor",
+    "vocab": "tensor",
+}
+
+
+def partition(mesh: Mesh, axes: tuple[str | None, ...], shape: tuple[int, ...]) -> PartitionSpec:
+    """Where an array with these logical axes lies.
+
+    A mesh axis is used once an array, by the first logical axis that can take it.
+    """
+    used: set[str] = set()
+    return PartitionSpec(*(_place(mesh, a, n, used) for a, n in zip(axes, shape, strict=True)))
+
+
+def _place(mesh: Mesh, axis: str | None, size: int, used: set[str]) -> Any:
+    target = RULES.get(axis or "")
+    names = (target,) if isinstance(target, str) else (target or ())
+    count = 1
+    for name in names:
+        count *= mesh.shape[name]
+    if not names or used & set(names) or size % count or count == 1:
+        return None
+    used.update(names)
+    return names if len(names) > 1 else names[0]
+
+
+def shardings(mesh: Mesh, tree: Any, logical_axes: Any) -> Any:
+    """The sharding of every array in `tree`, whose logical axes stand in a like tree of tuples."""
+    leaves, structure = jax.tree.flatten(tree)
+    axes = jax.tree.leaves(logical_axes, is_leaf=lambda node: isinstance(node, tuple))
+    specs = [
+        NamedSharding(mesh, partition(mesh, a, x.shape)) for x, a in zip(leaves, axes, strict=True)
+    ]
+    return jax.tree.unflatten(structure, specs)
+
+
+def batch_sharding(mesh: Mesh, rows: int) -> NamedSharding:
+    """The sharding of arrays whose first axis is `rows` rows of a batch."""
+    return NamedSharding(mesh, partition(mesh, ("batch",), (rows,)))
+
+
+def replicated(mesh: Mesh) -> NamedSharding:
+    """Whole on every device."""
+    return NamedSharding(mesh, PartitionSpec())

@@ -1,0 +1,48 @@
+"""Arranging devices as (data, fsdp, tensor)."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+from jax.sharding import AxisType, Mesh
+
+AXES = ("data", "fsdp", "tensor")
+
+
+class MeshError(ValueError):
+    """A mesh that the devices at hand cannot form."""
+
+
+def make_mesh(
+    *, data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[jax.Device] | None = None
+) -> Mesh:
+    """Arrange the devices in a grid of data x fsdp x tensor; one axis may be -1, all that is left.
+
+    Args:
+        data: replicas, each with its own rows.
+        fsdp: shards of the weights, gathered layer by layer; rows are split over them too.
+        tensor: shards of each matrix product.
+        devices: default all of `jax.devices()`.
+
+    Raises:
+        MeshError: if the sizes do not multiply to the number of devices.
+    """
+    devices = list(jax.devices() if devices is None else devices)
+    sizes = _fill([data, fsdp, tensor], len(devices))
+    if math.prod(sizes) != len(devices):
+        asked = ", ".join(f"{name} {size}" for name, size in zip(AXES, sizes, strict=True))
+        raise MeshError(
+            f"mesh: {asked} needs {math.prod(sizes)} devices, but there are {len(devices)} "
+            f"({devices[0].platform}); one axis may be -1, all that is left"
+        )
+    return jax.make_mesh(tuple(sizes), AXES, (AxisType.Auto,) * 3, devices=devices)
+
+
+def _fill(sizes: list[int], count: int) -> list[int]:
+    rest = math.prod(size for size in sizes if size != -1)
+    return [max(count // rest, 1) if size == -1 else size for size in sizes]
+
+
+def row_shards(mesh: Mesh) -> int:
+    """Number of shards that the rows of a batch are cut into."""
+    return mesh.shape["data"] * mesh.shape["fsdp"]

@@ -1,0 +1,1 @@
+"""Training: pure jitted steps, and the loop that owns time and files."""

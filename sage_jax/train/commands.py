@@ -1,0 +1,231 @@
+"""What the commands do with a finished or unfinished run: evaluate, sample, export."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console as Terminal
+from rich.table import Table
+from rich.text import Text
+
+from sage_jax import config as configs
+from sage_jax import models
+from sage_jax.config import ConfigError
+from sage_jax.data.tasks import Prompts
+from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.rollout import pack_prompts
+from sage_jax.train import setup
+from sage_jax.train.checkpoint import Checkpoints
+from sage_jax.train.evaluation import evaluate_model
+from sage_jax.train.loop import source
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.score import score
+from sage_jax.train.sequences import of_rollout
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run's model at its newest checkpoint, adapters folded in."""
+
+    base: setup.Base
+    params: Any
+    step: int
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run folder at a path.
+
+    Raises:
+        ConfigError: if there is none; where there are arms, they are named.
+    """
+    folder = RunFolder(path)
+    if folder.exists():
+        return folder
+    arms = sorted(p.parent.name for p in path.glob("*/config.yaml")) if path.is_dir() else []
+    hint = f"; it holds the arms {', '.join(arms)}: name one of them" if arms else ""
+    raise ConfigError(f"{path}: not a run folder (it has no config.yaml){hint}")
+
+
+def load_trained(path: Path, config: configs.Config) -> Trained:
+    """Load a run's base model and put its newest checkpoint on top.
+
+    Raises:
+        ConfigError: if there is no checkpoint yet.
+    """
+    folder = open_run(path)
+    base = setup.open_base(config, source(config, folder))
+    start = setup.start(config, base, jax.random.key(config.seed))
+    checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
+    try:
+        step = checkpoints.latest()
+        if step is None:
+            base.task.close()
+            raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
+        state, _ = checkpoints.restore(step, start.state)
+    finally:
+        checkpoints.close()
+    return Trained(base, start.steps.policy.folded(state.trained, start.frozen), step)
+
+
+def evaluate_config(config: configs.Config) -> None:
+    """Evaluate the model that a config starts from, and print the table.
+
+    Raises:
+        ConfigError: if the model comes from a warm-up, which belongs to a run.
+    """
+    if config.warmup.steps:
+        raise ConfigError("this config makes its model by a warm-up: train it, then eval the run")
+    base = setup.open_base(config, config.model.source)
+    try:
+        _show([_evaluated(config, base, base.loaded.params, "base", 0)])
+    finally:
+        base.task.close()
+
+
+def evaluate_run(path: Path, config: configs.Config) -> None:
+    """Evaluate a run's base and trained model anew, save both results and print them."""
+    folder, trained = open_run(path), load_trained(path, config)
+    try:
+        base = setup.open_base(config, source(config, folder))
+        base.task.close()
+        results = [
+            _evaluated(config, trained.base, base.loaded.params, "base", 0),
+            _evaluated(config, trained.base, trained.params, "final", trained.step),
+        ]
+    finally:
+        trained.base.task.close()
+    for result in results:
+        result.save(folder.eval_file(result.tag))
+    _show(results)
+
+
+def _evaluated(config: configs.Config, base: setup.Base, params: Any, tag: str,
+               step: int) -> EvalResult:  # fmt: skip
+    return evaluate_model(
+        config, base, params, tag=tag, step=step, num_samples=config.eval.num_samples
+    )
+
+
+def _show(results: list[EvalResult]) -> None:
+    """One row a figure, one column a model, and the paired difference of the last to the first."""
+    table = Table("", *(f"{r.tag} (step {r.step})" for r in results),
+                  title=f"{results[0].task}: {len(results[0].problems)} problems, "
+                  f"{results[0].samples} samples each, 95% intervals")  # fmt: skip
+    for name, value in results[0].summary().items():
+        row = [_cell(result.summary()[name]) for result in results]
+        table.add_row(name, *row)
+    Terminal().print(table)
+    if len(results) == 2:
+        base, final = results
+        difference = paired_differences(
+            final.ids, final.pass_table([1]), base.ids, base.pass_table([1])
+        )[0]
+        Terminal().print(f"pass@1, trained - base: {_cell(dataclasses.asdict(difference))}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return f"{value:.3f}"
+
+
+def sample_run(path: Path, config: configs.Config, *, prompt: str, gold: str, count: int) -> None:
+    """Print completions of a prompt, each token shaded by the entropy it was drawn with."""
+    trained = load_trained(path, config)
+    try:
+        _print_samples(config, trained, prompt, gold, count)
+    finally:
+        trained.base.task.close()
+
+
+def _print_samples(
+    config: configs.Config, trained: Trained, prompt: str, gold: str, count: int
+) -> None:
+    base = trained.base
+    prompts = _asked(config, base, prompt)
+    draw = setup.sampler(
+        base, group_size=count, max_completion_length=config.rollout.max_completion_length,
+        temperature=config.rollout.temperature, stop=config.rollout.stop,
+    )  # fmt: skip
+    graphdef, key = base.loaded.graphdef, jax.random.key(config.seed)
+    rollout = draw(graphdef, trained.params, prompts.tokens, prompts.mask, key)
+    _, entropies = score(
+        graphdef, trained.params, of_rollout(rollout),
+        temperature=config.rollout.temperature, micro_batch=count,
+    )  # fmt: skip
+    tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
+    rewards = _rewards(base, prompts, prompt, gold, tokens, mask)
+    terminal = Terminal(highlight=False)
+    terminal.print(f"prompt: {base.task.spell(prompts.tokens[0][prompts.mask[0]])}", markup=False)
+    for row, (ids, kept, shades) in enumerate(
+        zip(tokens, mask, np.asarray(entropies), strict=True)
+    ):
+        terminal.rule(f"{row + 1}: {rewards[row]}, mean entropy {_mean(shades, kept):.3f} nats")
+        terminal.print(_shaded(base.task, ids, kept, shades))
+
+
+def _asked(config: configs.Config, base: setup.Base, prompt: str) -> Prompts:
+    if not prompt:
+        return base.task.held_out(1)
+    if hasattr(base.task, "prompt"):
+        ids = base.task.prompt(prompt)  # type: ignore[attr-defined]
+    else:
+        ids = _token_ids(prompt, base.task.vocab_size)
+    packed = pack_prompts(
+        [ids], max_prompt_length=config.rollout.max_prompt_length, pad_id=base.task.pad_id
+    )
+    if packed.dropped:
+        raise ConfigError(
+            f"--prompt has {len(ids)} tokens, more than rollout.max_prompt_length "
+            f"{config.rollout.max_prompt_length}"
+        )
+    return Prompts(["asked"], packed.tokens, packed.mask)
+
+
+def _token_ids(prompt: str, vocab_size: int) -> list[int]:
+    words = prompt.split()
+    if not all(word.isdecimal() and int(word) < vocab_size for word in words):
+        raise ConfigError(f"--prompt {prompt!r}: this task takes token ids below {vocab_size}")
+    return [int(word) for word in words]
+
+
+def _rewards(base: setup.Base, prompts: Prompts, prompt: str, gold: str, tokens: np.ndarray,
+             mask: np.ndarray) -> list[str]:  # fmt: skip
+    if prompt and hasattr(base.task, "verify"):
+        if not gold:
+            return ["not judged (no --gold)"] * len(tokens)
+        verdicts = base.task.verify(tokens, mask, gold)  # type: ignore[attr-defined]
+        return [f"reward {verdict.reward:g} ({verdict.reason})" for verdict in verdicts]
+    judged = base.task.judge(prompts, tokens, mask)
+    return [f"reward {reward:g} ({reason})"
+            for reward, reason in zip(judged.rewards, judged.reasons, strict=True)]  # fmt: skip
+
+
+def _mean(values: np.ndarray, mask: np.ndarray) -> float:
+    return float((values * mask).sum() / max(mask.sum(), 1))
+
+
+_SHADES = ["default", "yellow", "dark_orange", "red"]  # Below 0.5, 1.2 and 2.5 nats, and above.
+
+
+def _shaded(task: Any, ids: np.ndarray, mask: np.ndarray, entropies: np.ndarray) -> Text:
+    text = Text()
+    for token, kept, entropy in zip(ids, mask, entropies, strict=True):
+        if kept:
+            shade = int(np.searchsorted([0.5, 1.2, 2.5], entropy))
+            text.append(task.spell(np.array([token])), style=_SHADES[shade])
+            text.append(f"[{entropy:.1f}]", style="dim")
+    return text
+
+
+def export_run(path: Path, config: configs.Config, out: Path) -> None:
+    """Write a run's newest model in Hugging Face's format, adapters folded in."""
+    trained = load_trained(path, config)
+    trained.base.task.close()
+    loaded = trained.base.loaded
+    params = jax.tree.map(lambda x: jnp.asarray(x), trained.params)
+    models.save_hf(out, loaded.config, params, loaded.tokenizer)
+    Terminal().print(f"wrote {out}", markup=False)

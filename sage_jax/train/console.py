@@ -1,0 +1,83 @@
+"""What a person sees while a run goes on: progress, time left, and the latest metrics."""
+
+from collections.abc import Mapping
+
+from rich.console import Console as Terminal
+from rich.console import Group
+from rich.live import Live
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+# Shown in this order where present: metric, label, format.
+_ROWS = [
+    ("reward", "reward", "{:.3f}"),
+    ("pass@1", "pass@1 of the batch", "{:.3f}"),
+    ("loss", "loss", "{:.4f}"),
+    ("kl", "KL to the reference", "{:.4f}"),
+    ("entropy", "entropy (nats)", "{:.3f}"),
+    ("q/mean", "guide q, mean", "{:.4f}"),
+    ("q/above_one", "tokens with q > 1", "{:.1%}"),
+    ("clip/region", "clipped tokens", "{:.2%}"),
+    ("length/mean", "completion length", "{:.1f}"),
+    ("truncated", "truncated", "{:.1%}"),
+    ("groups/zero_variance", "groups with equal rewards", "{:.1%}"),
+    ("grad_norm", "gradient norm", "{:.3f}"),
+    ("seconds/step", "seconds a step", "{:.2f}"),
+    ("tokens_per_s/rollout", "rollout tokens/s", "{:.0f}"),
+    ("tokens_per_s/update", "update tokens/s", "{:.0f}"),
+]
+
+
+class Console:
+    """A live table on a terminal; a line every few steps where output goes to a file."""
+
+    def __init__(self, title: str, total: int, *, done: int = 0, line_every: int = 10):
+        self._terminal = Terminal(highlight=False)
+        self._title, self._total, self._line_every = title, total, line_every
+        columns = [
+            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        ]  # fmt: skip
+        self._progress = Progress(*columns, console=self._terminal)
+        self._task = self._progress.add_task(title, total=total, completed=done)
+        self._live = Live(self._progress, console=self._terminal, refresh_per_second=4)
+
+    def __enter__(self) -> "Console":
+        if self._terminal.is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._terminal.is_terminal:
+            self._live.stop()
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Show that `step` steps are done, with the metrics of the last."""
+        self._progress.update(self._task, completed=step)
+        if self._terminal.is_terminal:
+            self._live.update(Group(self._progress, _table(metrics)))
+        elif step % self._line_every == 0 or step == self._total:
+            shown = [f"{label} {form.format(metrics[name])}" for name, label, form in _ROWS[:6]
+                     if name in metrics]  # fmt: skip
+            self.say(f"{self._title} {step}/{self._total}  " + "  ".join(shown))
+
+    def say(self, text: str) -> None:
+        """A line that stays."""
+        self._terminal.print(text, markup=False, soft_wrap=True)
+
+
+def _table(metrics: Mapping[str, float]) -> Table:
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    shown = [(label, form.format(metrics[name])) for name, label, form in _ROWS if name in metrics]
+    half = (len(shown) + 1) // 2
+    for place in range(half):
+        right = shown[half + place] if half + place < len(shown) else ("", "")
+        table.add_row(*shown[place], *right)
+    return table

@@ -1,0 +1,67 @@
+"""Evaluating a model inside a run, by the config's `eval` section."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sage_jax import config as configs
+from sage_jax import parallel
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.run import evaluate
+from sage_jax.train import setup
+from sage_jax.train.keys import Purpose, derive
+
+MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
+
+
+def evaluate_model(config: configs.Config, base: setup.Base, params: Any, *, tag: str, step: int,
+                   num_samples: int, progress: Any = lambda done, total: None,
+                   ) -> EvalResult:  # fmt: skip
+    """pass@k of plain weights (adapters folded in) on held-out problems.
+
+    Every model of a seed is sampled with the same keys, so that differences between two of them
+    are paired.
+    """
+    knobs = config.eval
+    group_size = _group(num_samples, knobs.batch_prompts)
+    sampler = _compiled(config, base, group_size)
+    rows = parallel.batch_sharding(base.mesh, knobs.batch_prompts)
+
+    def sample(tokens, mask, key):
+        tokens, mask = jax.device_put((jnp.asarray(tokens), jnp.asarray(mask)), rows)
+        return sampler(base.loaded.graphdef, params, tokens, mask, key)
+
+    return evaluate(
+        sample,
+        base.task,
+        derive(jax.random.key(config.seed), Purpose.EVALUATION),
+        num_problems=knobs.num_problems,
+        num_samples=num_samples,
+        batch_prompts=knobs.batch_prompts,
+        tag=tag,
+        step=step,
+        name=config.task.kind,
+        seed=config.seed,
+        temperature=knobs.temperature,
+        progress=progress,
+    )
+
+
+def _group(num_samples: int, batch_prompts: int) -> int:
+    """The largest divisor of `num_samples` that keeps a batch within `MAX_ROWS`."""
+    fitting = [g for g in range(1, num_samples + 1)
+               if num_samples % g == 0 and g * batch_prompts <= MAX_ROWS]  # fmt: skip
+    return max(fitting, default=1)
+
+
+def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
+    return setup.sampler(
+        base,
+        group_size=group_size,
+        max_completion_length=config.rollout.max_completion_length,
+        temperature=config.eval.temperature,
+        top_p=config.eval.top_p,
+        stop=config.rollout.stop,
+        cache_dtype=jnp.dtype(config.model.compute_dtype),
+    )

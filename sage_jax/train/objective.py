@@ -1,0 +1,144 @@
+"""From the config to the loss and the advantages: which blocks of `losses` are put together."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from sage_jax import config as configs
+from sage_jax.losses import (
+    Terms,
+    advantages,
+    compose,
+    guides,
+    importance,
+    kl,
+    policy,
+    recipes,
+    reduce,
+    schedules,
+    weights,
+)
+
+_NORMALIZERS = {"minmax": weights.minmax, "rank": weights.rank, "zscore": weights.zscore}
+# Official bounds (upper, lower) of token's alpha and random's epsilon, and of their noise.
+_LEVELS = {"token": (0.3, 0.1), "random": (0.1, 0.0)}
+_SIGMAS = {"token": (0.25, 0.1), "random": (0.15, 0.05)}
+
+
+def make_guide(config: configs.Config) -> compose.Guide | None:
+    """The guide that the config asks for, or None."""
+    options = config.guide_options
+    bounds = {"q_min": options.q_min, "q_max": options.q_max}
+    match config.guide:
+        case "none":
+            return None
+        case "branch":
+            return guides.branch_guide(ratio=options.ratio, threshold=options.threshold,
+                                       source=options.use_source, **bounds)  # fmt: skip
+        case "token":
+            return guides.token_guide(alpha=_level(config), sigma=_sigma(config),
+                                      normalize=_NORMALIZERS[options.norm],
+                                      source=options.use_source, **bounds)  # fmt: skip
+        case "random":
+            return guides.random_guide(epsilon=_level(config), sigma=_sigma(config), **bounds)
+
+
+def _level(config: configs.Config) -> schedules.Schedule:
+    options = config.guide_options
+    return _cyclic(config, options.level_upper, options.level_lower, _LEVELS[config.guide])
+
+
+def _sigma(config: configs.Config) -> schedules.Schedule:
+    options = config.guide_options
+    return _cyclic(config, options.sigma_upper, options.sigma_lower, _SIGMAS[config.guide])
+
+
+def _cyclic(config: configs.Config, upper: float | None, lower: float | None,
+            official: tuple[float, float]) -> schedules.Schedule:  # fmt: skip
+    options = config.guide_options
+    return schedules.cyclic(
+        official[0] if upper is None else upper,
+        official[1] if lower is None else lower,
+        max_steps=config.train.steps,
+        num_cycles=options.num_cycles,
+        decay_rate=options.decay_rate,
+    )
+
+
+def make_loss(config: configs.Config) -> compose.Loss:
+    """The objective: clipped surrogate, KL to the shaped anchor, reduction."""
+    knobs = config.loss
+    length = config.rollout.max_completion_length
+    return recipes.sage(
+        make_guide(config),
+        kl_coef=knobs.kl_coef,
+        surrogate=_surrogate(knobs),
+        divergence=_divergence(knobs),
+        reduction=reduce.by_name(knobs.reduction, max_completion_length=length),
+        kl_in_reward=knobs.kl_in_reward,
+    )
+
+
+def _surrogate(knobs: configs.Loss) -> compose.TokenLoss:
+    surrogate = policy.clipped_surrogate(
+        eps_low=knobs.eps_low,
+        eps_high=knobs.eps_high,
+        delta=knobs.delta,
+        level=knobs.level,
+        top_entropy_quantile=knobs.top_entropy_quantile,
+    )
+    if knobs.sampler_correction == "none":
+        return surrogate
+    return importance.corrected(
+        surrogate, mode=knobs.sampler_correction, cap=knobs.sampler_cap, level=knobs.level
+    )
+
+
+def _divergence(knobs: configs.Loss) -> compose.TokenLoss:
+    match knobs.kl_estimator:
+        case "forward" | "forward_exact":
+            return kl.forward_kl(
+                full_vocabulary=knobs.kl_estimator == "forward_exact",
+                renormalize=knobs.kl_renormalize,
+            )
+        case estimator:
+            return kl.reverse_kl(estimator=estimator, renormalize=knobs.kl_renormalize)
+
+
+def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
+    """(rewards [B], terms, *, step, key) -> advantages [B]."""
+    group_size, kind = config.rollout.group_size, config.loss.advantage
+
+    def scored(rewards: jax.Array) -> jax.Array:
+        if kind == "rloo":
+            return advantages.rloo(rewards, group_size=group_size)
+        return advantages.group_relative(rewards, group_size=group_size, scale=kind)
+
+    if not config.loss.kl_in_reward:
+        return lambda rewards, terms, *, step, key: scored(rewards)
+    guide, kl_coef = make_guide(config), config.loss.kl_coef
+
+    def anchored(rewards: jax.Array, terms: Terms, *, step: Any, key: Any) -> jax.Array:
+        return scored(recipes.anchored_rewards(
+            rewards, terms, kl_coef=kl_coef, step=step, key=key, guide=guide
+        ))  # fmt: skip
+
+    return anchored
+
+
+def needs_policy_scores(config: configs.Config) -> bool:
+    """Whether the policy is scored before its update.
+
+    With one update a rollout the policy that sampled is the one being differentiated, so nothing
+    is gained; several updates, batch-wide entropies, a correction of the sampler and a KL in the
+    reward all need the figures from before.
+    """
+    several = config.optimizer.updates_per_rollout * config.optimizer.epochs > 1
+    knobs = config.loss
+    return (
+        several
+        or knobs.top_entropy_quantile < 1
+        or knobs.sampler_correction != "none"
+        or knobs.kl_in_reward
+    )

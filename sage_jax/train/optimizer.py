@@ -1,0 +1,63 @@
+"""AdamW with clipping, a schedule, and decay of matrices only."""
+
+from typing import Any
+
+import jax
+import optax
+
+
+def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999,
+                   weight_decay: float = 0.0, clip_norm: float = 1.0,
+                   ) -> optax.GradientTransformation:  # fmt: skip
+    """Clip by global norm, then AdamW.
+
+    Args:
+        schedule: learning rate, or a function of the number of updates made.
+        b1: decay of the first moment.
+        b2: decay of the second moment.
+        weight_decay: applied to `decayed` leaves.
+        clip_norm: bound of the gradient's global norm.
+    """
+    return optax.chain(
+        optax.clip_by_global_norm(clip_norm),
+        optax.adamw(schedule, b1=b1, b2=b2, weight_decay=weight_decay, mask=decayed),
+    )
+
+
+def decayed(params: Any) -> Any:
+    """Which leaves weight decay acts on: matrices, not norms or biases.
+
+    Layers are stacked on the first axis, so a norm's scale has two axes and a matrix three; the
+    embedding is a matrix of two. Names decide.
+    """
+
+    def is_matrix(path, _):
+        return any(str(getattr(key, "key", key)) in _MATRICES for key in path)
+
+    return jax.tree_util.tree_map_with_path(is_matrix, params)
+
+
+_MATRICES = {"kernel", "embed_tokens", "lora_a", "lora_b"}
+
+
+def make_schedule(kind: str, peak: float, *, rise_steps: int, total_steps: int,
+                  final_share: float) -> optax.Schedule:  # fmt: skip
+    """A rise from 0 over `rise_steps` updates, then constant, linear or cosine to the end.
+
+    Args:
+        kind: "constant", "linear" or "cosine".
+        peak: the highest learning rate.
+        rise_steps: updates of the rise.
+        total_steps: updates of the run.
+        final_share: learning rate at the end over the peak.
+    """
+    rest = max(total_steps - rise_steps, 1)
+    tail = {
+        "constant": optax.constant_schedule(peak),
+        "linear": optax.linear_schedule(peak, peak * final_share, rest),
+        "cosine": optax.cosine_decay_schedule(peak, rest, final_share),
+    }[kind]
+    if not rise_steps:
+        return tail
+    rise = optax.linear_schedule(peak / rise_steps, peak, max(rise_steps - 1, 1))
+    return optax.join_schedules([rise, tail], [rise_steps])

@@ -1,0 +1,109 @@
+"""Where a run keeps what: the names inside a run folder, and nothing else."""
+
+import dataclasses
+from pathlib import Path
+
+from sage_jax import config as configs
+from sage_jax.evaluate.files import write_atomically
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Paths of one run."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """The resolved config."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One JSON object a step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Orbax checkpoints of training."""
+        return self.path / "checkpoints"
+
+    @property
+    def warmup_checkpoints(self) -> Path:
+        """Orbax checkpoints of the warm-up."""
+        return self.path / "warmup"
+
+    @property
+    def base(self) -> Path:
+        """The model that reinforcement learning starts from, where a warm-up made it.
+
+        Arms of one comparison share that of the folder they lie in.
+        """
+        shared = self.path.parent / "base"
+        return shared if shared.is_dir() else self.path / "base"
+
+    @property
+    def report(self) -> Path:
+        """Plots and the page."""
+        return self.path / "report"
+
+    def samples_file(self, step: int) -> Path:
+        """Samples written at a step."""
+        return self.path / "samples" / f"step-{step:06d}.jsonl"
+
+    def eval_file(self, tag: str) -> Path:
+        """Result of an evaluation."""
+        return self.path / "eval" / f"{tag}.json"
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return self.config_file.is_file()
+
+    def open(self, config: configs.Config) -> None:
+        """Start or go on with a run here.
+
+        Raises:
+            ConfigError: if the folder holds a run with another config, naming each difference.
+        """
+        if self.exists():
+            refuse_drift(configs.load(self.config_file), config, self.config_file)
+        self.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.config_file, configs.dump(config).encode())
+
+    def load(self) -> configs.Config:
+        """The config of the run.
+
+        Raises:
+            ConfigError: if there is no run here.
+        """
+        if not self.exists():
+            raise configs.ConfigError(f"{self.path}: not a run folder (it has no config.yaml)")
+        return configs.load(self.config_file)
+
+
+# What may change between the parts of one run without changing what is computed.
+_MAY_CHANGE = {
+    "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.data",
+    "mesh.fsdp", "mesh.tensor", "task.num_workers",
+}  # fmt: skip
+
+
+def refuse_drift(old: configs.Config, new: configs.Config, origin: Path) -> None:
+    """Raise `ConfigError` where two configs differ in a field that a resumed run must keep."""
+    before, after = (_flat(c.model_dump(mode="json")) for c in (old, new))
+    changed = [f for f in before | after if before.get(f) != after.get(f) and f not in _MAY_CHANGE]
+    if changed:
+        lines = [f"{f}: {before.get(f)!r} there, {after.get(f)!r} now" for f in changed]
+        raise configs.ConfigError(
+            f"{origin}: the run in this folder was started with another config ("
+            + "; ".join(lines)
+            + "); take another --run-dir, or the same config to resume"
+        )
+
+
+def _flat(tree: dict, prefix: str = "") -> dict:
+    items: dict = {}
+    for key, value in tree.items():
+        name = f"{prefix}{key}"
+        items |= _flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
+    return items

@@ -1,0 +1,48 @@
+"""The scoring step: log-probabilities and entropies of completions under given weights."""
+
+from typing import Any
+
+import jax
+from flax import nnx
+
+from sage_jax import models
+from sage_jax.train.sequences import Sequences, completion_hidden, join_rows, split_rows
+
+TOKENS_AT_ONCE = 1024  # Tokens whose logits over the vocabulary are held at once.
+
+
+def score(
+    graphdef: nnx.GraphDef,
+    params: Any,
+    sequences: Sequences,
+    *,
+    temperature: float,
+    micro_batch: int,
+) -> tuple[jax.Array, jax.Array]:
+    """Log-probability of each completion token, and the entropy it was drawn with.
+
+    Args:
+        graphdef: static half of the model.
+        params: its arrays.
+        sequences: B rows.
+        temperature: divides the logits.
+        micro_batch: rows in one forward pass; divides B.
+
+    Returns:
+        (logps, entropies), float32[B, T] in nats; what lies under the mask is of no meaning.
+    """
+    model = models.merge(graphdef, params)
+
+    def one(part: Sequences):
+        hidden = completion_hidden(model, part)
+        return models.token_logps(
+            model, hidden, part.tokens, temperature=temperature, block_size=columns(micro_batch)
+        )
+
+    rows = sequences.tokens.shape[0]
+    return join_rows(jax.lax.map(one, split_rows(sequences, rows // micro_batch)))
+
+
+def columns(rows: int) -> int:
+    """Columns of completions whose logits are held at once, so that memory does not grow with T."""
+    return max(1, TOKENS_AT_ONCE // rows)

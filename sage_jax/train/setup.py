@@ -1,0 +1,266 @@
+"""From a config to everything a run works with: mesh, task, model, policy and steps."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+
+from sage_jax import config as configs
+from sage_jax import models, parallel, rollout
+from sage_jax.config import ConfigError
+from sage_jax.data.make_task import make_task
+from sage_jax.data.tasks import Task
+from sage_jax.train import objective
+from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.optimizer import make_optimizer, make_schedule
+from sage_jax.train.policy import Policy
+from sage_jax.train.state import TrainState
+from sage_jax.train.steps import Steps
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The model that training starts from, and the task in its vocabulary.
+
+    Attributes:
+        loaded: graphdef, params, config and tokenizer.
+        task: prompts and judge.
+        mesh: where the arrays lie.
+    """
+
+    loaded: models.Loaded
+    task: Task
+    mesh: Mesh
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """A policy ready to be trained.
+
+    Attributes:
+        steps: the pure steps.
+        state: before the first update.
+        frozen: see `Policy`.
+        learning_rate: by number of updates.
+    """
+
+    steps: Steps
+    state: TrainState
+    frozen: Any
+    learning_rate: optax.Schedule
+
+
+def open_base(config: configs.Config, source: str) -> Base:
+    """Load the model to start from and the task in its vocabulary.
+
+    Raises:
+        ConfigError: if the model, the task and the config do not fit each other.
+    """
+    mesh = open_mesh(config)
+    loaded = models.load(source, place=_placer(mesh), **model_knobs(config))
+    return Base(loaded, open_task(config, loaded), mesh)
+
+
+def with_params(base: Base, params: Any) -> Base:
+    """The same model with other weights."""
+    return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
+
+
+def open_mesh(config: configs.Config) -> Mesh:
+    """The mesh, checked against the batch."""
+    mesh = parallel.make_mesh(**config.mesh.model_dump())
+    shards, rows = parallel.row_shards(mesh), config.rollout
+    per_update = rows.num_prompts * rows.group_size // config.optimizer.updates_per_rollout
+    sizes = {
+        "rollout.num_prompts": rows.num_prompts,
+        "optimizer.micro_batch": config.optimizer.micro_batch or per_update,
+        "eval.batch_prompts": config.eval.batch_prompts,
+    }
+    for field, size in sizes.items():
+        if size % shards:
+            raise ConfigError(
+                f"{field} {size} is not divisible by the {shards} devices that rows are split over "
+                f"(mesh.data x mesh.fsdp)"
+            )
+    return mesh
+
+
+def model_knobs(config: configs.Config) -> dict[str, Any]:
+    """Dtypes and rematerialisation as `models.load` and `models.init` take them."""
+    return {
+        "compute_dtype": jnp.dtype(config.model.compute_dtype),
+        "param_dtype": jnp.dtype(config.model.param_dtype),
+        "remat": config.model.remat,
+    }
+
+
+def random_model(config: configs.Config, task: Task) -> models.ModelConfig:
+    """The shape of a model of random weights, in the task's vocabulary."""
+    shape = config.model.architecture
+    return models.ModelConfig(
+        **shape.model_dump(),
+        vocab_size=task.vocab_size,
+        head_dim=shape.hidden_size // shape.num_heads,
+        tie_embeddings=True,
+        max_positions=config.rollout.max_prompt_length + config.rollout.max_completion_length,
+        eos_ids=task.stop_ids,
+        pad_id=task.pad_id,
+    )
+
+
+def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
+    """The task, with the model's tokenizer where it is one of text."""
+    task = make_task(
+        config.task.kind,
+        seed=config.seed,
+        tokenizer=loaded.tokenizer if loaded else None,
+        stop_ids=loaded.config.eos_ids if loaded else (),
+        max_prompt_length=config.rollout.max_prompt_length,
+        max_completion_length=config.rollout.max_completion_length,
+        **config.task.model_dump(exclude={"kind"}),
+    )
+    room = loaded.config.max_positions if loaded else None
+    length = config.rollout.max_prompt_length + config.rollout.max_completion_length
+    if room is not None and length > room:
+        raise ConfigError(
+            f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
+            f"has positions for {room}"
+        )
+    return task
+
+
+def place(mesh: Mesh, params: Any) -> Any:
+    """Parameters laid over the mesh by the table of axes."""
+    return jax.device_put(params, parallel.shardings(mesh, params, models.logical_axes(params)))
+
+
+def _placer(mesh: Mesh) -> Callable[..., jax.Array]:
+    def put(axes, array):
+        spec = parallel.shardings(mesh, [array], [axes])
+        return jax.device_put(array, spec[0])
+
+    return put
+
+
+def start(config: configs.Config, base: Base, root: jax.Array) -> Start:
+    """The policy, its reference and the optimiser before the first update."""
+    loaded = base.loaded
+    if config.lora.rank:
+        graphdef, adapters = models.lora.attach(
+            loaded.graphdef,
+            loaded.params,
+            derive(root, Purpose.ADAPTERS),
+            rank=config.lora.rank,
+            alpha=config.lora.alpha,
+            targets=config.lora.targets if config.lora.targets != ("all-linear",) else "all-linear",
+        )
+        policy = Policy(graphdef, loaded.graphdef, config.lora.alpha)
+        trained, frozen = place(base.mesh, adapters), loaded.params
+    else:
+        policy = Policy(loaded.graphdef, loaded.graphdef)
+        # Training gives the weights' memory away, so that the reference must be a copy.
+        frozen = jax.tree.map(jnp.copy, loaded.params) if config.loss.kl_coef > 0 else None
+        trained = loaded.params
+    schedule = _schedule(config)
+    optimizer = _optimizer(config, schedule)
+    state = create_state(trained, optimizer, base.mesh)
+    return Start(_steps(config, base, policy, optimizer), state, frozen, schedule)
+
+
+def create_state(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
+    """A fresh state whose moments lie where their weights do."""
+    whole = parallel.replicated(mesh)
+    shardings = jax.tree.map(lambda x: x.sharding, trained)
+    abstract = jax.eval_shape(optimizer.init, trained)
+    moments = optax.tree_utils.tree_map_params(
+        optimizer, lambda _, s: s, abstract, shardings, transform_non_params=lambda _: whole
+    )
+    opt_state = jax.jit(optimizer.init, out_shardings=moments)(trained)
+    return TrainState(trained, opt_state, jax.device_put(jnp.zeros((), jnp.int32), whole))
+
+
+def keep_sharding(step: Callable[..., Any], state: TrainState, **static: Any) -> Any:
+    """A jitted step that takes a state's memory over and returns the next one laid out alike."""
+    layout = jax.tree.map(lambda x: x.sharding, state)
+
+    def run(state, *args):
+        state, *rest = step(state, *args, **static)
+        return jax.lax.with_sharding_constraint(state, layout), *rest
+
+    return jax.jit(run, donate_argnums=0)
+
+
+def _schedule(config: configs.Config) -> optax.Schedule:
+    knobs = config.optimizer
+    return make_schedule(
+        knobs.schedule,
+        knobs.learning_rate,
+        rise_steps=knobs.rise_steps,
+        total_steps=configs.total_updates(config),
+        final_share=knobs.final_share,
+    )
+
+
+def _optimizer(config: configs.Config, schedule: optax.Schedule) -> optax.GradientTransformation:
+    knobs = config.optimizer
+    return make_optimizer(
+        schedule,
+        b1=knobs.b1,
+        b2=knobs.b2,
+        weight_decay=knobs.weight_decay,
+        clip_norm=knobs.clip_norm,
+    )
+
+
+def _steps(
+    config: configs.Config, base: Base, policy: Policy, optimizer: optax.GradientTransformation
+) -> Steps:
+    rows = config.rollout.num_prompts * config.rollout.group_size
+    knobs = config.optimizer
+    return Steps(
+        policy=policy,
+        loss=objective.make_loss(config),
+        advantages=objective.make_advantages(config),
+        optimizer=optimizer,
+        sampler=sampler(
+            base,
+            group_size=config.rollout.group_size,
+            max_completion_length=config.rollout.max_completion_length,
+            temperature=config.rollout.temperature,
+            top_k=config.rollout.top_k,
+            top_p=config.rollout.top_p,
+            min_p=config.rollout.min_p,
+            stop=config.rollout.stop,
+            cache_dtype=jnp.dtype(config.model.compute_dtype),
+        ),
+        temperature=config.rollout.temperature,
+        micro_batch=knobs.micro_batch or rows // knobs.updates_per_rollout,
+        updates_per_rollout=knobs.updates_per_rollout,
+        epochs=knobs.epochs,
+        needs_policy=objective.needs_policy_scores(config),
+        needs_reference=config.loss.kl_coef > 0,
+        full_vocabulary=config.loss.kl_estimator in ("exact", "forward_exact"),
+        top_entropy_quantile=config.loss.top_entropy_quantile,
+    )
+
+
+def sampler(base: Base, *, stop: tuple[str, ...], **knobs: Any) -> Callable[..., rollout.Rollout]:
+    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+    table = None
+    if stop:
+        spelled = rollout.token_bytes(base.loaded.tokenizer)
+        table = rollout.compile_stop_strings(
+            spelled, stop, vocab_size=base.loaded.config.vocab_size
+        )
+    return functools.partial(
+        rollout.generate,
+        stop_ids=base.task.stop_ids,
+        stop_table=table,
+        pad_id=base.task.pad_id,
+        **knobs,
+    )

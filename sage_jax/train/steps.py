@@ -1,0 +1,157 @@
+"""The three compiled steps, rollout, score and update, and the whole of them as one."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from sage_jax.losses import Terms, reduce
+from sage_jax.losses.terms import with_batch_statistics
+from sage_jax.rollout import Rollout, generate
+from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.policy import Policy
+from sage_jax.train.score import score
+from sage_jax.train.sequences import Sequences, of_rollout, split_rows
+from sage_jax.train.state import TrainState
+from sage_jax.train.update import Loss, merge_stacked, update
+
+
+@dataclasses.dataclass(frozen=True)
+class Steps:
+    """What is fixed while training; every method is a pure function of its arguments.
+
+    Attributes:
+        policy: modules and how arrays make them up.
+        loss: (terms, *, step, key) -> (Mean, metrics).
+        advantages: (rewards [B], terms, *, step, key) -> [B]; a KL in the reward reads the terms.
+        optimizer: an optax transformation.
+        sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
+        temperature: of the policy.
+        micro_batch: rows in one pass.
+        updates_per_rollout: M updates that each rollout is split into.
+        epochs: passes over each rollout.
+        needs_policy: score the policy before the first update.
+        needs_reference: score the reference.
+        full_vocabulary: the loss reads logits.
+        top_entropy_quantile: share of tokens the policy gradient uses.
+    """
+
+    policy: Policy
+    loss: Loss
+    advantages: Callable[..., jax.Array]
+    optimizer: optax.GradientTransformation
+    sampler: Callable[..., Rollout]
+    temperature: float
+    micro_batch: int
+    updates_per_rollout: int = 1
+    epochs: int = 1
+    needs_policy: bool = False
+    needs_reference: bool = True
+    full_vocabulary: bool = False
+    top_entropy_quantile: float = 1.0
+
+    def rollout(
+        self, trained: Any, frozen: Any, prompt_tokens: jax.Array, prompt_mask: jax.Array,
+        key: jax.Array,
+    ) -> Rollout:  # fmt: skip
+        """Complete N prompts, `group_size` times each."""
+        # Adapters are folded into the weights once a rollout instead of being applied every token.
+        params = self.policy.folded(trained, frozen)
+        return self.sampler(self.policy.reference_graphdef, params, prompt_tokens, prompt_mask, key)
+
+    def score(
+        self, trained: Any, frozen: Any, rollout: Rollout, rewards: jax.Array, root: jax.Array,
+        step: jax.Array,
+    ) -> Terms:  # fmt: skip
+        """All that an update needs to know of a rollout, with its batch-wide statistics.
+
+        `logps` are placeholders; the update computes its own.
+        """
+        sequences = of_rollout(rollout)
+        knobs = {"temperature": self.temperature, "micro_batch": self.micro_batch}
+        terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
+        if self.needs_policy:
+            params = self.policy.params(trained, frozen)
+            logps, entropies = score(self.policy.graphdef, params, sequences, **knobs)
+            terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
+        if self.needs_reference:
+            logps, entropies = score(self.policy.reference_graphdef, frozen, sequences, **knobs)
+            terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
+        terms = with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
+        # The first update of the step draws from the same key, so that a noisy guide is one guide.
+        key = derive(root, Purpose.LOSS, step, 0)
+        advantages = self.advantages(rewards, terms, step=step, key=key)
+        return dataclasses.replace(terms, advantages=advantages)
+
+    def update(
+        self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
+        step: jax.Array,
+    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+        """One optimiser update on some rows."""
+        rows = sequences.tokens.shape[0]
+        return update(
+            state,
+            frozen,
+            sequences,
+            terms,
+            key,
+            step,
+            policy=self.policy,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            temperature=self.temperature,
+            micro_batch=min(self.micro_batch, rows),
+            full_vocabulary=self.full_vocabulary,
+        )
+
+    def learn(
+        self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, root: jax.Array,
+        step: jax.Array,
+    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+        """All updates on one rollout: `epochs` passes of `updates_per_rollout` each."""
+        parts = split_rows((of_rollout(rollout), terms), self.updates_per_rollout)
+
+        def one(state, drawn):
+            part, index = drawn
+            sequences, terms = jax.tree.map(lambda x: x[part], parts)
+            key = derive(root, Purpose.LOSS, step, index)
+            return self.update(state, frozen, sequences, terms, key, step)
+
+        passes = jnp.arange(self.updates_per_rollout * self.epochs, dtype=jnp.int32)
+        if len(passes) == 1:
+            return one(state, (0, passes[0]))
+        state, metrics = jax.lax.scan(one, state, (passes % self.updates_per_rollout, passes))
+        return state, merge_stacked(metrics)
+
+    def whole(
+        self, state: TrainState, frozen: Any, root: jax.Array, step: jax.Array, *,
+        draw: Callable[[jax.Array, int], jax.Array],
+        reward: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
+        num_prompts: int,
+    ) -> tuple[TrainState, reduce.Metrics, Rollout, jax.Array]:  # fmt: skip
+        """Draw, sample, judge and learn as one program, for tasks judged on the device.
+
+        Args:
+            state: trained arrays and the optimiser's.
+            frozen: see `Policy`.
+            root: the run's root key.
+            step: int32 scalar.
+            draw: (key, N) -> prompts int32[N, P], all of one length.
+            reward: (prompts [B, P], tokens [B, T], mask [B, T]) -> rewards [B].
+            num_prompts: N.
+
+        Returns:
+            (next state, metrics, rollout, rewards [B]).
+        """
+        prompts = draw(derive(root, Purpose.PROMPTS, step), num_prompts)
+        mask = jnp.ones_like(prompts, bool)
+        key = derive(root, Purpose.ROLLOUT, step, 0)
+        rollout = self.rollout(state.trained, frozen, prompts, mask, key)
+        repeated = of_rollout(rollout).prompt_tokens
+        rewards = reward(repeated, rollout.tokens, rollout.mask)
+        terms = self.score(state.trained, frozen, rollout, rewards, root, step)
+        state, metrics = self.learn(state, frozen, rollout, terms, root, step)
+        return state, metrics, rollout, rewards

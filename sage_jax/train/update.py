@@ -1,0 +1,139 @@
+"""The update step: gradients of any `Loss`, accumulated exactly over micro-batches."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from sage_jax import losses, models
+from sage_jax.losses import Terms, reduce
+from sage_jax.train.policy import Policy
+from sage_jax.train.score import columns
+from sage_jax.train.sequences import Sequences, completion_hidden, split_rows
+from sage_jax.train.state import TrainState
+
+Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
+
+
+def update(
+    state: TrainState,
+    frozen: Any,
+    sequences: Sequences,
+    terms: Terms,
+    key: jax.Array,
+    step: jax.Array,
+    *,
+    policy: Policy,
+    loss: Loss,
+    optimizer: optax.GradientTransformation,
+    temperature: float,
+    micro_batch: int,
+    full_vocabulary: bool = False,
+) -> tuple[TrainState, reduce.Metrics]:
+    """One optimiser update on B rows.
+
+    The gradient is that of sum / count over all B rows, whatever the micro-batch: sums, counts and
+    the sums' gradients are added up, and divided once.
+
+    Args:
+        state: trained arrays and the optimiser's.
+        frozen: see `Policy`.
+        sequences: B rows.
+        terms: all that the loss needs besides the policy's own `logps`, `entropies` and, with
+            `full_vocabulary`, logits, which are computed here and replace what stands there.
+        key: for guides that draw noise.
+        step: int32 scalar, the training step, for schedules.
+        policy: which module is called on which arrays.
+        loss: (terms, *, step, key) -> (Mean, metrics).
+        optimizer: an optax transformation.
+        temperature: divides the logits.
+        micro_batch: rows in one forward and backward pass; divides B.
+        full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
+
+    Returns:
+        The next state, and the loss's metrics with `loss` and `grad_norm`.
+    """
+
+    def total(trained, part):
+        part_sequences, part_terms = part
+        seen = observe(
+            policy, trained, frozen, part_sequences, part_terms, temperature, full_vocabulary
+        )
+        mean, metrics = loss(seen, step=step, key=key)
+        return mean.sum, (mean, metrics)
+
+    count = sequences.tokens.shape[0] // micro_batch
+    parts = split_rows((sequences, terms), count)
+    grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
+    # An update without a single valid token has a count of 0 and leaves everything as it is.
+    scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
+    grads = jax.tree.map(lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), grads,
+                         state.trained)  # fmt: skip
+    one = jnp.ones((), jnp.float32)
+    metrics |= {"loss": mean, "grad_norm": reduce.Mean(optax.tree.norm(grads), one)}
+    return state.apply(grads, optimizer), metrics
+
+
+def observe(
+    policy: Policy,
+    trained: Any,
+    frozen: Any,
+    sequences: Sequences,
+    terms: Terms,
+    temperature: float,
+    full_vocabulary: bool,
+) -> Terms:
+    """The terms with what the policy says of the completions now."""
+    model = models.merge(policy.graphdef, policy.params(trained, frozen))
+    hidden = completion_hidden(model, sequences)
+    if not full_vocabulary:
+        logps, entropies = models.token_logps(
+            model,
+            hidden,
+            sequences.tokens,
+            temperature=temperature,
+            block_size=columns(len(hidden)),
+        )
+        return dataclasses.replace(terms, logps=logps, entropies=entropies)
+    logits = model.unembed(hidden) / temperature
+    reference = models.merge(policy.reference_graphdef, frozen)
+    ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
+    logps, entropies = losses.from_logits(logits, sequences.tokens)
+    return dataclasses.replace(
+        terms, logps=logps, entropies=entropies, logits=logits, ref_logits=ref_logits
+    )
+
+
+def _accumulate(grad: Callable, trained: Any, parts: Any) -> Any:
+    """Sum of the gradients and merger of the metrics over the leading axis of `parts`."""
+    if jax.tree.leaves(parts)[0].shape[0] == 1:
+        return grad(trained, jax.tree.map(lambda x: x[0], parts))
+
+    def body(total, part):
+        grads, aux = grad(trained, part)
+        return jax.tree.map(lambda a, g: a + g.astype(a.dtype), total, grads), aux
+
+    # Sums are kept in float32 or better, so that bfloat16 weights lose nothing to their number.
+    zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)),
+                         trained)  # fmt: skip
+    grads, aux = jax.lax.scan(body, zeros, parts)
+    return grads, merge_stacked(aux)
+
+
+def merge_stacked(metrics: Any) -> Any:
+    """Metrics with a leading axis of parts, merged over it."""
+
+    def one(metric: reduce.Metric) -> reduce.Metric:
+        match metric:
+            case reduce.Min(minimum):
+                return reduce.Min(minimum.min(axis=0))
+            case reduce.Max(maximum):
+                return reduce.Max(maximum.max(axis=0))
+            case reduce.Mean(sum, count):
+                return reduce.Mean(sum.sum(axis=0), count.sum(axis=0))
+
+    kinds = (reduce.Mean, reduce.Min, reduce.Max)
+    return jax.tree.map(one, metrics, is_leaf=lambda node: isinstance(node, kinds))

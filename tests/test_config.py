@@ -1,0 +1,144 @@
+"""The config: what is read back, what is overridden, and what is refused with which message."""
+
+import pytest
+import yaml
+
+from sage_jax import config as configs
+
+BRACKETS = {
+    "name": "tiny",
+    "model": {"source": "random"},
+    "task": {"kind": "brackets"},
+    "warmup": {"steps": 2},
+}
+TEXT = {
+    "name": "words",
+    "model": {"source": "somewhere"},
+    "task": {"kind": "arithmetic"},
+}
+
+
+def merged(base: dict, changes: dict) -> dict:
+    return configs._merge(base, changes)
+
+
+REFUSED = [
+    ({"loss": {"klcoef": 0.1}}, "loss.klcoef: there is no such field"),
+    ({"looss": {}}, "looss: there is no such field"),
+    ({"loss": {"kl_coef": "0.1"}}, "loss.kl_coef: Input should be a valid number (got '0.1')"),
+    ({"seed": 1.5}, "seed: Input should be a valid integer"),
+    ({"seed": -1}, "seed: Input should be greater than or equal to 0 (got -1)"),
+    ({"guide": "trunk"}, "guide: Input should be 'none', 'branch', 'token' or 'random'"),
+    ({"name": "a/b"}, "name: String should match pattern"),
+    ({"rollout": {"group_size": 1}}, "rollout.group_size is 1"),
+    ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
+    ({"optimizer": {"updates_per_rollout": 7}}, "updates_per_rollout 7 does not divide the 256"),
+    ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),
+    ({"loss": {"kl_estimator": "k1"}}, "'k1' in the loss has an expected gradient of zero"),
+    ({"loss": {"kl_in_reward": True}}, "loss.kl_in_reward takes the log-ratio itself"),
+    ({"loss": {"kl_renormalize": True}}, "needs kl_estimator 'exact' or 'forward_exact'"),
+    (
+        {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in_reward": True, "kl_estimator": "k1"}},
+        "loss.kl_in_reward is true, but loss.kl_coef is 0",
+    ),
+    ({"task": {"kind": "jsonl"}}, "needs both task.train_file and task.eval_file"),
+    ({"task": {"kind": "arithmetic"}}, "model.source 'random' has no tokenizer"),
+    ({"model": {"source": "a/b"}}, "'brackets' has a vocabulary of its own"),
+    ({"warmup": {"steps": 0}}, "model.source 'random' knows nothing to explore from"),
+    ({"lora": {"rank": 4}}, "does not go with lora.rank 4"),
+    ({"mesh": {"data": -1, "fsdp": -1}}, "only one of data, fsdp and tensor may be -1"),
+    ({"mesh": {"tensor": 0}}, "an axis of 0 devices holds nothing"),
+    ({"lora": {"targets": ["w1"]}}, "lora.targets ['w1'] must name some of"),
+    (
+        {"model": {"architecture": {"num_heads": 4, "num_kv_heads": 3}}},
+        "num_kv_heads 3 does not divide num_heads 4",
+    ),
+    (
+        {"model": {"architecture": {"hidden_size": 36, "num_heads": 4}}},
+        "hidden_size 36 does not give 4 heads an even number of dimensions",
+    ),
+    (
+        {"optimizer": {"schedule": "cosine", "rise_steps": 100}},
+        "optimizer.rise_steps 100 leaves nothing of the run's 100 updates",
+    ),
+    ({"rollout": {"temperature": 0.0}}, "rollout.temperature: Input should be greater than 0"),
+    ({"guide_options": {"q_min": 1.2}}, "guide_options.q_min: Input should be less than or equal"),
+    ({"loss": {"delta": 0.5}}, "loss.delta: Input should be greater than 1"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), REFUSED)
+def test_impossible_configs_are_refused_by_name(changes, message):
+    with pytest.raises(configs.ConfigError) as caught:
+        configs.parse(merged(BRACKETS, changes))
+    assert message in str(caught.value)
+
+
+def test_a_missing_section_is_named():
+    with pytest.raises(configs.ConfigError, match="model: must be given; task: must be given"):
+        configs.parse({"name": "x"})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name: [", "not valid YAML"),
+        ("- a\n- b\n", "a config is a mapping of sections, not list"),
+        ("name: a\nname: b\n", "the key 'name' is given twice"),
+        ("", "a config is a mapping of sections, not NoneType"),
+        ("name: a\nseed: .nan\n", "a value that is neither text nor number"),
+        ("name: 2020-01-01\n", "a value that is neither text nor number"),
+    ],
+)
+def test_broken_files_are_refused_by_name(tmp_path, text, message):
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(configs.ConfigError) as caught:
+        configs.load(path)
+    assert str(path) in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(configs.ConfigError, match="cannot be read"):
+        configs.load(tmp_path / "nothing.yaml")
+
+
+def test_dump_and_load_are_inverse(tmp_path):
+    config = configs.parse(merged(BRACKETS, {"loss": {"delta": 3.0}, "arms": {"a": {"seed": 3}}}))
+    path = tmp_path / "config.yaml"
+    path.write_text(configs.dump(config))
+    assert configs.load(path) == config
+
+
+def test_exponents_without_a_dot_are_numbers(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_text(yaml.safe_dump(BRACKETS) + "optimizer: {learning_rate: 5e-6}\n")
+    assert configs.load(path).optimizer.learning_rate == 5e-6
+
+
+def test_arms_change_only_what_they_name():
+    config = configs.parse(
+        merged(BRACKETS, {"arms": {"plain": {"guide": "none", "loss": {"kl_coef": 0.0}}}})
+    )
+    arm = configs.arms(config)["plain"]
+    assert (arm.name, arm.guide, arm.loss.kl_coef, arm.arms) == ("plain", "none", 0.0, {})
+    assert arm.loss.eps_low == config.loss.eps_low
+
+
+def test_a_broken_arm_is_named():
+    config = configs.parse(merged(BRACKETS, {"arms": {"odd": {"loss": {"kl_coef": 0.0}}}}))
+    with pytest.raises(configs.ConfigError, match=r"arms\.odd.*kl_coef is 0"):
+        configs.arms(config)
+
+
+def test_override_checks_the_whole():
+    config = configs.parse(TEXT)
+    assert configs.override(config, {"rollout": {"group_size": 4}}).rollout.group_size == 4
+    with pytest.raises(configs.ConfigError, match="group_size is 1"):
+        configs.override(config, {"rollout": {"group_size": 1}})
+
+
+def test_configs_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        configs.parse(TEXT).seed = 3  # type: ignore[misc]

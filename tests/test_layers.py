@@ -1,0 +1,38 @@
+"""The shape of the code: imports point downward, and `losses` stands alone."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1] / "sage_jax"
+# From the bottom up; a package may import those before it.
+ORDER = [
+    "losses", "models", "parallel", "rollout", "rewards", "data", "evaluate", "config", "train",
+    "cli",
+]  # fmt: skip
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text())
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names} | {node.module}
+    return {n.split(".")[1] for n in names if n.startswith("sage_jax.")} & set(ORDER)
+
+
+MODULES = [p for p in sorted(ROOT.rglob("*.py")) if p.parent != ROOT or p.stem in ORDER]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_downward(path):
+    home = path.relative_to(ROOT).parts[0].removesuffix(".py")
+    above = set(ORDER[ORDER.index(home) + 1 :])
+    assert not imported(path) & above
+
+
+def test_the_walk_finds_what_it_looks_for():
+    assert imported(ROOT / "train" / "loop.py") >= {"config", "data", "losses", "rollout"}

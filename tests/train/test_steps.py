@@ -1,0 +1,241 @@
+"""The pure steps: splits, shards, adapters and compilations change nothing but time."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from sage_jax import models, parallel
+from sage_jax.data import brackets
+from sage_jax.losses import reduce
+from sage_jax.rollout import Rollout
+from sage_jax.train import setup
+from sage_jax.train.play import trimmed
+from sage_jax.train.sequences import join_rows, of_rollout, split_rows
+
+# float32 sums in another order: the largest difference seen is 2e-6.
+CLOSE = {"rtol": 2e-5, "atol": 5e-6}
+ROWS = 16
+
+
+def prepare(config, base):
+    """The start of a run whose updates are plain gradients, so that weights show them unscaled."""
+    start = setup.start(config, base, jax.random.key(config.seed))
+    plain = optax.sgd(1.0)
+    state = setup.create_state(start.state.trained, plain, base.mesh)
+    return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
+
+
+def learn(config, base, rollout, rewards):
+    """Score and update on a given rollout: (state, metrics)."""
+    steps, state, frozen = prepare(config, base)
+    root, step = jax.random.key(config.seed), jnp.int32(5)
+
+    @jax.jit
+    def both(state, frozen, rollout, rewards):
+        terms = steps.score(state.trained, frozen, rollout, rewards, root, step)
+        return steps.learn(state, frozen, rollout, terms, root, step)
+
+    return both(state, frozen, rollout, rewards)
+
+
+def a_rollout(*, rows=ROWS, length=8, group_size=4):
+    """Completions of several lengths as a sampler would give them."""
+    draw = np.random.default_rng(0)
+    prompts = draw.integers(0, brackets.VOCAB_SIZE, (rows // group_size, 6)).astype(np.int32)
+    mask = (np.arange(length) < draw.integers(1, length + 1, (rows, 1))).astype(np.float32)
+    return Rollout(
+        prompt_tokens=jnp.asarray(prompts),
+        prompt_mask=jnp.ones(prompts.shape, bool),
+        tokens=jnp.asarray(draw.integers(0, brackets.VOCAB_SIZE, mask.shape).astype(np.int32)),
+        mask=jnp.asarray(mask),
+        logps=jnp.asarray(-draw.exponential(2, mask.shape).astype(np.float32) * mask),
+        finish=jnp.ones(rows, jnp.int32),
+    )
+
+
+# Rewards that differ inside every group, so that there is a gradient.
+REWARDS = jnp.asarray(np.tile([1.0, 0.0, 0.0, 1.0], ROWS // 4), jnp.float32)
+
+
+def compare(left, right):
+    (state, metrics), (other, other_metrics) = left[:2], right[:2]
+    assert metrics.keys() == other_metrics.keys()
+    for name, value in reduce.values(metrics).items():
+        np.testing.assert_allclose(value, reduce.values(other_metrics)[name], **CLOSE, err_msg=name)
+    # Updates are plain gradients: held to 1e-5 of the norm of them all, which float32 sums over
+    # other partitions of the rows keep.
+    bound = 1e-5 * float(metrics["grad_norm"].value())
+    for a, b in zip(jax.tree.leaves(state.trained), jax.tree.leaves(other.trained), strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=bound + 1e-7)
+
+
+KNOBS = [
+    {},
+    {"guide": "random", "loss": {"reduction": "dapo"}},
+    {"guide": "token", "loss": {"reduction": "bnpo", "level": "sequence"}},
+    {"loss": {"reduction": "dr_grpo", "advantage": "rloo", "top_entropy_quantile": 0.3}},
+    {"guide": "none", "loss": {"kl_coef": 0.0, "advantage": "batch"}},
+    {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in_reward": True}},
+    {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
+    {"guide_options": {"use_source": "ref"}, "optimizer": {"updates_per_rollout": 2, "epochs": 2}},
+]
+
+
+@pytest.mark.parametrize("changes", KNOBS, ids=str)
+def test_micro_batches_equal_the_whole(make_config, make_base, changes):
+    whole = make_config(changes)
+    part = make_config({**changes, "optimizer": {**changes.get("optimizer", {}), "micro_batch": 4}})
+    left = learn(whole, make_base(whole), a_rollout(), REWARDS)
+    assert float(left[1]["grad_norm"].value()) > 1e-3
+    compare(left, learn(part, make_base(part), a_rollout(), REWARDS))
+
+
+def _with_lora(config, rank):
+    # A warm-up and adapters do not go together in a config; here there is no warm-up.
+    lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
+    return config.model_copy(update={"lora": lora})
+
+
+@pytest.mark.parametrize(
+    ("mesh", "rank"),
+    [((4, 1, 1), 0), ((1, 4, 1), 4), ((1, 1, 4), 0), ((2, 2, 2), 0), ((2, 2, 2), 4)],
+    ids=str,
+)
+def test_sharded_equals_one_device(make_config, make_base, mesh, rank):
+    axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
+    plain = _with_lora(make_config(), rank)
+    meshed = _with_lora(make_config({"mesh": axes}), rank)
+    base = make_base(meshed, devices=int(np.prod(mesh)))
+    rows = parallel.batch_sharding(base.mesh, 4)
+    left = learn(plain, make_base(plain), a_rollout(), REWARDS)
+    compare(left, learn(meshed, base, *jax.device_put((a_rollout(), REWARDS), rows)))
+
+
+@pytest.mark.parametrize("mesh", [(4, 1, 1), (2, 1, 2)], ids=str)
+def test_sharded_rollouts_draw_the_same_tokens(make_config, make_base, mesh):
+    axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
+
+    def roll(config, devices):
+        base = make_base(config, devices=devices)
+        steps, state, frozen = prepare(config, base)
+        prompts = base.task.train_prompts(0, 4)
+        rows = parallel.batch_sharding(base.mesh, 4)
+        tokens, mask = jax.device_put((prompts.tokens, prompts.mask), rows)
+        return jax.jit(steps.rollout)(state.trained, frozen, tokens, mask, jax.random.key(1))
+
+    left, right = roll(make_config(), 1), roll(make_config({"mesh": axes}), 4)
+    np.testing.assert_array_equal(left.tokens, right.tokens)
+    np.testing.assert_allclose(left.logps, right.logps, **CLOSE)
+
+
+def whole_step(config, base, start):
+    return setup.keep_sharding(
+        start.steps.whole, start.state, draw=base.task.draw, reward=base.task.reward,
+        num_prompts=config.rollout.num_prompts,
+    )  # fmt: skip
+
+
+def test_state_keeps_its_sharding_and_steps_compile_once(make_config, make_base):
+    config = make_config({"mesh": {"data": 1, "fsdp": 2, "tensor": 2}})
+    base = make_base(config, devices=4)
+    start = setup.start(config, base, jax.random.key(0))
+    layout = jax.tree.leaves(jax.tree.map(lambda x: str(x.sharding.spec), start.state))
+    assert len(set(layout)) > 3
+    whole, state = whole_step(config, base, start), start.state
+    for step in range(3):
+        state, *_ = whole(state, start.frozen, jax.random.key(0), jnp.int32(step))
+        assert jax.tree.leaves(jax.tree.map(lambda x: str(x.sharding.spec), state)) == layout
+    assert whole._cache_size() == 1
+
+
+def test_phases_equal_the_whole(make_config, make_base):
+    config = make_config({"optimizer": {"updates_per_rollout": 2}})
+    base = make_base(config)
+    start = setup.start(config, base, jax.random.key(config.seed))
+    root, step = jax.random.key(config.seed), jnp.int32(5)
+    draw = functools.partial(
+        start.steps.whole, draw=base.task.draw, reward=lambda *_: REWARDS, num_prompts=4
+    )
+    state, metrics, rollout, rewards = jax.jit(draw)(start.state, start.frozen, root, step)
+    terms = jax.jit(start.steps.score)(
+        start.state.trained, start.frozen, rollout, rewards, root, step
+    )
+    learned = jax.jit(start.steps.learn)(start.state, start.frozen, rollout, terms, root, step)
+    for name, value in reduce.values(metrics).items():
+        np.testing.assert_allclose(value, learned[1][name].value(), **CLOSE, err_msg=name)
+
+
+def test_adapters_leave_the_reference_alone(make_config, make_base):
+    config = _with_lora(make_config(), 4)
+    base = make_base(config)
+    start = setup.start(config, base, jax.random.key(0))
+    assert start.frozen is base.loaded.params
+    sizes = [x.size for x in jax.tree.leaves(start.state.trained)]
+    assert sum(sizes) < sum(x.size for x in jax.tree.leaves(base.loaded.params)) / 2
+    state, metrics = learn(config, base, a_rollout(), REWARDS)
+    moved = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), state.trained, start.state.trained)
+    assert max(map(float, jax.tree.leaves(moved))) > 0
+    # Adapters begin as nothing, so that the policy is the reference in the first step.
+    np.testing.assert_allclose(metrics["kl/reference"].value(), 0, atol=1e-7)
+
+
+def test_folded_adapters_are_the_policy(make_config, make_base):
+    config = _with_lora(make_config(), 4)
+    base = make_base(config)
+    state, _ = learn(config, base, a_rollout(), REWARDS)
+    policy = setup.start(config, base, jax.random.key(0)).steps.policy
+    tokens = jnp.arange(12, dtype=jnp.int32).reshape(2, 6)
+    valid = jnp.ones((2, 6), bool)
+    positions = jnp.broadcast_to(jnp.arange(6, dtype=jnp.int32), (2, 6))
+
+    def hidden(graphdef, params):
+        return models.merge(graphdef, params)(tokens, positions, valid)[0]
+
+    apart = hidden(policy.graphdef, policy.params(state.trained, base.loaded.params))
+    folded = hidden(policy.reference_graphdef, policy.folded(state.trained, base.loaded.params))
+    np.testing.assert_allclose(apart, folded, rtol=1e-4, atol=1e-5)
+
+
+def test_equal_rewards_teach_nothing_without_an_anchor(make_config, make_base):
+    config = make_config({"guide": "none", "loss": {"kl_coef": 0.0}})
+    base = make_base(config)
+    state, metrics = learn(config, base, a_rollout(), jnp.ones(ROWS, jnp.float32))
+    assert float(metrics["grad_norm"].value()) == 0.0
+    jax.tree.map(np.testing.assert_array_equal, base.loaded.params, state.trained)
+
+
+def test_padding_never_leaks(make_config, make_base):
+    """Whatever stands behind the end of a completion, in tokens and in figures, moves nothing."""
+    config = make_config({"loss": {"sampler_correction": "truncate"}})
+    base, clean = make_base(config), a_rollout()
+    junk = dataclasses.replace(
+        clean,
+        tokens=jnp.where(clean.mask > 0, clean.tokens, 7),
+        logps=jnp.where(clean.mask > 0, clean.logps, jnp.nan),
+    )
+    left = learn(config, base, clean, REWARDS)
+    right = learn(config, base, junk, REWARDS)
+    jax.tree.map(np.testing.assert_array_equal, left[0].trained, right[0].trained)
+    for name, metric in left[1].items():
+        np.testing.assert_array_equal(metric.value(), right[1][name].value(), err_msg=name)
+
+
+def test_bucketed_lengths_change_nothing(make_config, make_base):
+    config = make_config()
+    base, wide = make_base(config), a_rollout(length=5)
+    short = jax.tree.map(jnp.asarray, wide)
+    pad = {n: jnp.pad(getattr(wide, n), ((0, 0), (0, 3))) for n in ("tokens", "mask", "logps")}
+    padded = dataclasses.replace(wide, **pad)
+    cut = trimmed(padded)
+    assert cut.tokens.shape[1] == 5
+    compare(learn(config, base, padded, REWARDS), learn(config, base, short, REWARDS))
+
+
+def test_split_and_join_are_inverse():
+    rows = of_rollout(a_rollout())
+    jax.tree.map(np.testing.assert_array_equal, join_rows(split_rows(rows, 4)), rows)
