@@ -43,7 +43,7 @@ class _TrainOptions(_Overrides):
 @dataclasses.dataclass
 class _SampleOptions(_Overrides):
     prompt: str = ""
-    """What to ask; for token tasks, token ids separated by spaces. Empty asks a held-out problem."""
+    """What to ask (of token tasks: token ids). Empty asks the first held-out problem."""
     gold: str = ""
     """The right answer, to have the completions judged."""
     count: int = 4

@@ -36,15 +36,15 @@ class Architecture(Section):
 
     family: Literal["llama", "qwen2", "qwen3"] = "llama"
     """Which family's block to build."""
-    hidden_size: int = Field(64, ge=8)
+    hidden_size: int = Field(default=64, ge=8)
     """Width D."""
-    intermediate_size: int = Field(128, ge=8)
+    intermediate_size: int = Field(default=128, ge=8)
     """Width of the gated MLP."""
-    num_layers: int = Field(2, ge=1)
+    num_layers: int = Field(default=2, ge=1)
     """Number of blocks L."""
-    num_heads: int = Field(4, ge=1)
+    num_heads: int = Field(default=4, ge=1)
     """Query heads."""
-    num_kv_heads: int = Field(4, ge=1)
+    num_kv_heads: int = Field(default=4, ge=1)
     """Key and value heads; divides num_heads."""
 
 
@@ -67,9 +67,9 @@ class Model(Section):
 class Lora(Section):
     """Low-rank adapters; with rank 0 all weights are trained."""
 
-    rank: int = Field(0, ge=0)
+    rank: int = Field(default=0, ge=0)
     """Rank r of each adapter; 0 means full fine-tuning."""
-    alpha: float = Field(16.0, gt=0)
+    alpha: float = Field(default=16.0, gt=0)
     """Adapters are scaled by alpha / rank."""
     targets: tuple[str, ...] = ("all-linear",)
     """Layers that get one: `all-linear`, or q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj,
@@ -98,42 +98,42 @@ class Task(Section):
     """How every completion begins: written for the model, judged with what it adds."""
     prepared_dir: str = ""
     """Folder where files are kept as TFDS ArrayRecord; empty reads them as they are."""
-    min_operand: int = Field(10, ge=0)
+    min_operand: int = Field(default=10, ge=0)
     """Smallest operand; for `arithmetic`."""
-    max_operand: int = Field(99, ge=2)
+    max_operand: int = Field(default=99, ge=2)
     """Largest operand; for `arithmetic`."""
     operations: tuple[Literal["add", "subtract", "multiply"], ...] = ("add", "subtract")
     """Operations asked for; for `arithmetic`."""
-    format_weight: float = Field(0.0, ge=0, lt=1)
+    format_weight: float = Field(default=0.0, ge=0, lt=1)
     """Share of the reward given for a single well-formed \\boxed{} whatever it holds."""
-    num_workers: int = Field(2, ge=1)
+    num_workers: int = Field(default=2, ge=1)
     """Verifier processes."""
-    deadline_s: float = Field(5.0, gt=0)
+    deadline_s: float = Field(default=5.0, gt=0)
     """Seconds after which an answer that is still being judged scores 0."""
 
 
 class Rollout(Section):
     """How completions are sampled."""
 
-    num_prompts: int = Field(32, ge=1)
+    num_prompts: int = Field(default=32, ge=1)
     """Distinct prompts a step, N."""
-    group_size: int = Field(8, ge=1)
+    group_size: int = Field(default=8, ge=1)
     """Completions of each prompt, G."""
-    max_prompt_length: int = Field(64, ge=1)
+    max_prompt_length: int = Field(default=64, ge=1)
     """Tokens; longer prompts are dropped and counted, never cut."""
-    max_completion_length: int = Field(64, ge=1)
+    max_completion_length: int = Field(default=64, ge=1)
     """Tokens, the end token included."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
     """Of the policy: sampling, scoring and the loss all use it."""
-    top_k: int = Field(0, ge=0)
+    top_k: int = Field(default=0, ge=0)
     """Keep the k likeliest tokens; 0 keeps all."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Keep the smallest set of tokens with at least this probability."""
-    min_p: float = Field(0.0, ge=0, lt=1)
+    min_p: float = Field(default=0.0, ge=0, lt=1)
     """Drop tokens less likely than this share of the likeliest."""
     stop: tuple[str, ...] = ()
     """Strings that end a completion, beside the model's own end tokens."""
-    resample: int = Field(0, ge=0)
+    resample: int = Field(default=0, ge=0)
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 
 
@@ -145,15 +145,15 @@ class Loss(Section):
     whole rollout."""
     level: Literal["token", "sequence"] = "token"
     """Importance ratio of each token, or of the whole sequence (GSPO)."""
-    eps_low: float = Field(0.2, ge=0, lt=1)
+    eps_low: float = Field(default=0.2, ge=0, lt=1)
     """Lower clip: the ratio counts down to 1 - eps_low."""
-    eps_high: float = Field(0.2, ge=0)
+    eps_high: float = Field(default=0.2, ge=0)
     """Upper clip: the ratio counts up to 1 + eps_high."""
-    delta: float | None = Field(None, gt=1)
+    delta: float | None = Field(default=None, gt=1)
     """Upper bound of the unclipped ratio, none if null."""
-    top_entropy_quantile: float = Field(1.0, gt=0, le=1)
+    top_entropy_quantile: float = Field(default=1.0, gt=0, le=1)
     """Share of tokens, the most uncertain first, that the policy gradient uses."""
-    kl_coef: float = Field(0.05, ge=0)
+    kl_coef: float = Field(default=0.05, ge=0)
     """Weight of the KL anchor; 0 drops it and the reference model."""
     kl_estimator: Literal["k1", "k2", "k3", "exact", "forward", "forward_exact"] = "k3"
     """Estimator of the KL term. k1, k2, k3 and exact are of the reverse KL, forward and
@@ -167,127 +167,127 @@ class Loss(Section):
     or leave-one-out without scaling (RLOO)."""
     sampler_correction: Literal["none", "truncate", "mask"] = "none"
     """What to do where the sampler's probabilities differ from the scorer's."""
-    sampler_cap: float = Field(2.0, gt=1)
+    sampler_cap: float = Field(default=2.0, gt=1)
     """Bound of the correction's ratio."""
 
 
 class GuideOptions(Section):
     """Constants of the guides; those of guides not in use do nothing."""
 
-    q_min: float = Field(0.6, gt=0, le=1)
+    q_min: float = Field(default=0.6, gt=0, le=1)
     """Lower clip of q."""
-    q_max: float = Field(1.4, ge=1)
+    q_max: float = Field(default=1.4, ge=1)
     """Upper clip of q."""
     use_source: Literal["policy", "ref"] = "policy"
     """Whose surprisal or entropy the guide reads."""
-    ratio: float = Field(0.3, ge=0)
+    ratio: float = Field(default=0.3, ge=0)
     """branch: slope of q over the entropy beyond the threshold."""
-    threshold: float = Field(1.2, ge=0)
+    threshold: float = Field(default=1.2, ge=0)
     """branch: entropy in nats from which q rises."""
     norm: Literal["minmax", "rank", "zscore"] = "minmax"
     """token: how surprisals are normalised inside a row."""
-    level_upper: float | None = Field(None, ge=0)
+    level_upper: float | None = Field(default=None, ge=0)
     """token's alpha or random's epsilon at its upper bound; null takes 0.3 or 0.1."""
-    level_lower: float | None = Field(None, ge=0)
+    level_lower: float | None = Field(default=None, ge=0)
     """The same at its lower bound; null takes 0.1 or 0."""
-    sigma_upper: float | None = Field(None, ge=0)
+    sigma_upper: float | None = Field(default=None, ge=0)
     """token's or random's noise at its upper bound; null takes 0.25 or 0.15."""
-    sigma_lower: float | None = Field(None, ge=0)
+    sigma_lower: float | None = Field(default=None, ge=0)
     """The same at its lower bound; null takes 0.1 or 0.05."""
-    num_cycles: int = Field(8, ge=1)
+    num_cycles: int = Field(default=8, ge=1)
     """Cosine cycles over the run."""
-    decay_rate: float = Field(0.9, gt=0, le=1)
+    decay_rate: float = Field(default=0.9, gt=0, le=1)
     """Factor on the upper bounds after each cycle."""
 
 
 class Optimizer(Section):
     """AdamW and how a rollout is cut into updates."""
 
-    learning_rate: float = Field(5e-6, gt=0)
+    learning_rate: float = Field(default=5e-6, gt=0)
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """Shape after the rise."""
-    rise_steps: int = Field(0, ge=0)
+    rise_steps: int = Field(default=0, ge=0)
     """Updates over which the learning rate rises from 0."""
-    final_share: float = Field(0.0, ge=0, le=1)
+    final_share: float = Field(default=0.0, ge=0, le=1)
     """Learning rate at the end as a share of the peak; for linear and cosine."""
-    b1: float = Field(0.9, ge=0, lt=1)
+    b1: float = Field(default=0.9, ge=0, lt=1)
     """Adam's first decay."""
-    b2: float = Field(0.999, ge=0, lt=1)
+    b2: float = Field(default=0.999, ge=0, lt=1)
     """Adam's second decay."""
-    weight_decay: float = Field(0.0, ge=0)
+    weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of matrices; norms and biases never decay."""
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0)
     """Bound of the gradient's global norm."""
-    updates_per_rollout: int = Field(1, ge=1)
+    updates_per_rollout: int = Field(default=1, ge=1)
     """Updates that one rollout is split into."""
-    epochs: int = Field(1, ge=1)
+    epochs: int = Field(default=1, ge=1)
     """Passes over each rollout."""
-    micro_batch: int = Field(0, ge=0)
+    micro_batch: int = Field(default=0, ge=0)
     """Rows in one forward and backward pass; 0 takes an update's rows at once."""
 
 
 class Warmup(Section):
     """Supervised fine-tuning before reinforcement learning; 0 steps leaves it out."""
 
-    steps: int = Field(0, ge=0)
+    steps: int = Field(default=0, ge=0)
     """Number of supervised steps."""
-    batch_size: int = Field(256, ge=1)
+    batch_size: int = Field(default=256, ge=1)
     """Demonstrations a step."""
-    learning_rate: float = Field(2e-3, gt=0)
+    learning_rate: float = Field(default=2e-3, gt=0)
     """Peak learning rate; rises over a tenth of the steps, then cosine to 5%."""
-    weight_decay: float = Field(0.01, ge=0)
+    weight_decay: float = Field(default=0.01, ge=0)
     """Decoupled weight decay of matrices."""
-    clip_norm: float = Field(1.0, gt=0)
+    clip_norm: float = Field(default=1.0, gt=0)
     """Bound of the gradient's global norm."""
-    checkpoint_every: int = Field(500, ge=1)
+    checkpoint_every: int = Field(default=500, ge=1)
     """Steps between checkpoints of the warm-up."""
-    min_pass1: float = Field(0.0, ge=0, lt=1)
+    min_pass1: float = Field(default=0.0, ge=0, lt=1)
     """Held-out pass@1 that the warmed-up model must reach; below it the next seed is tried."""
-    attempts: int = Field(1, ge=1)
+    attempts: int = Field(default=1, ge=1)
     """Seeds to try before giving up."""
 
 
 class Train(Section):
     """The loop."""
 
-    steps: int = Field(100, ge=1)
+    steps: int = Field(default=100, ge=1)
     """Rollouts to train on."""
-    checkpoint_every: int = Field(50, ge=1)
+    checkpoint_every: int = Field(default=50, ge=1)
     """Steps between checkpoints; the last step always gets one."""
-    keep_checkpoints: int = Field(2, ge=1)
+    keep_checkpoints: int = Field(default=2, ge=1)
     """Newest checkpoints kept."""
-    eval_every: int = Field(0, ge=0)
+    eval_every: int = Field(default=0, ge=0)
     """Steps between evaluations while training; 0 evaluates before and after only."""
-    sample_every: int = Field(25, ge=1)
+    sample_every: int = Field(default=25, ge=1)
     """Steps between written samples."""
 
 
 class Eval(Section):
     """Evaluation on held-out problems."""
 
-    num_problems: int = Field(256, ge=2)
+    num_problems: int = Field(default=256, ge=2)
     """Problems, the first of the file or draw."""
-    num_samples: int = Field(64, ge=1)
+    num_samples: int = Field(default=64, ge=1)
     """Completions of each problem, before and after training."""
-    num_samples_during: int = Field(8, ge=1)
+    num_samples_during: int = Field(default=8, ge=1)
     """Completions of each problem in evaluations while training."""
-    batch_prompts: int = Field(64, ge=1)
+    batch_prompts: int = Field(default=64, ge=1)
     """Problems sampled at once."""
-    temperature: float = Field(1.0, gt=0)
+    temperature: float = Field(default=1.0, gt=0)
     """Sampling temperature."""
-    top_p: float = Field(1.0, gt=0, le=1)
+    top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of the sampling distribution."""
 
 
 class Mesh(Section):
     """Devices along each axis; one of them may be -1: all that are left."""
 
-    data: int = Field(-1, ge=-1)
+    data: int = Field(default=-1, ge=-1)
     """Replicas, each with its own rows."""
-    fsdp: int = Field(1, ge=-1)
+    fsdp: int = Field(default=1, ge=-1)
     """Shards of the weights, gathered layer by layer; rows are split here too."""
-    tensor: int = Field(1, ge=-1)
+    tensor: int = Field(default=1, ge=-1)
     """Shards of each matrix product."""
 
 
@@ -296,7 +296,7 @@ class Config(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run and of its default folder, `runs/<name>`."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(default=0, ge=0)
     """Root of all randomness."""
     model: Model
     task: Task

@@ -9,7 +9,6 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import jax
-import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")

@@ -91,6 +91,23 @@ def make_problems(
     return list(problems.values())
 
 
+def count_problems(
+    operations: Sequence[Operation], *, low: int, high: int, max_factor: int = 9
+) -> int:
+    """Number of distinct problems that `make_problems` can draw from, both splits together.
+
+    >>> count_problems(("add", "subtract"), low=1, high=20)
+    610
+    """
+    numbers = max(0, high - low + 1)
+    of = {
+        "add": numbers * numbers,
+        "subtract": numbers * (numbers + 1) // 2,
+        "multiply": numbers * (max_factor - 1),
+    }
+    return sum(of[operation] for operation in operations)
+
+
 def _check(
     num_problems: int,
     operations: Sequence[str],

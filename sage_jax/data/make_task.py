@@ -10,17 +10,34 @@ from sage_jax.data.text_task import TextTask, Worked
 from sage_jax.data.token_task import BracketsTask
 from sage_jax.rewards import NumberJudge, VerifierPool
 
-_HELD_OUT_PROBLEMS, _TRAIN_PROBLEMS = 300, 2000
+# Shares of all distinct problems that are drawn for each part, and at most how many. The split is
+# 4 to 1 by a hash, so that small ranges do not hit it exactly: the shares leave some room.
+_TRAIN, _HELD_OUT = (0.7, 2000), (0.15, 500)
 
 
 def make_task(
-    kind: Literal["brackets", "arithmetic", "jsonl"], *, seed: int, tokenizer: Any,
-    stop_ids: tuple[int, ...], max_prompt_length: int, max_completion_length: int,
-    train_file: str, eval_file: str, source_prefix: str, exclude_ids: Sequence[str],
-    prepared_dir: str, system_prompt: str, instruction: str, prefix: str, min_operand: int, max_operand: int,
-    operations: Sequence[arithmetic.Operation], format_weight: float, num_workers: int,
+    kind: Literal["brackets", "arithmetic", "jsonl"],
+    *,
+    seed: int,
+    tokenizer: Any,
+    stop_ids: tuple[int, ...],
+    max_prompt_length: int,
+    max_completion_length: int,
+    train_file: str,
+    eval_file: str,
+    source_prefix: str,
+    exclude_ids: Sequence[str],
+    prepared_dir: str,
+    system_prompt: str,
+    instruction: str,
+    prefix: str,
+    min_operand: int,
+    max_operand: int,
+    operations: Sequence[arithmetic.Operation],
+    format_weight: float,
+    num_workers: int,
     deadline_s: float,
-) -> Task:  # fmt: skip
+) -> Task:
     """The task of a kind; arguments that a kind does not need are ignored.
 
     Raises:
@@ -64,12 +81,14 @@ def _eos(tokenizer: Any) -> tuple[int, ...]:
 def _arithmetic(
     seed: int, low: int, high: int, operations: Sequence[arithmetic.Operation]
 ) -> tuple[list[Problem], list[Problem], Worked]:
-    def draw(split: arithmetic.Split, count: int) -> list[Problem]:
+    def draw(split: arithmetic.Split, share: float, most: int) -> list[Problem]:
+        distinct = arithmetic.count_problems(operations, low=low, high=high)
+        count = max(1, min(most, int(share * distinct)))
         return arithmetic.make_problems(
             seed, count, operations=operations, low=low, high=high, split=split
         )
 
-    return draw("train", _TRAIN_PROBLEMS), draw("held_out", _HELD_OUT_PROBLEMS), _any_style
+    return draw("train", *_TRAIN), draw("held_out", *_HELD_OUT), _any_style
 
 
 def _any_style(problem: Problem, draw: int) -> str:
@@ -87,7 +106,7 @@ def _read(
     prefix = source_prefix or None
     if prepared_dir:
         source = builders.data_source(
-            {"all": path}, split="all", data_dir=prepared_dir, source_prefix=prefix
+            {"problems": path}, split="problems", data_dir=prepared_dir, source_prefix=prefix
         )
         problems = [builders.as_problem(item) for item in source]
     else:

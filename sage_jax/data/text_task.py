@@ -67,7 +67,9 @@ class TextTask:
         self._format_weight, self._prefix = format_weight, prefix
         self._prefix_ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])
         self.stop_ids = stop_ids
-        self.pad_id = _pad_id(tokenizer, stop_ids)
+        # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may lie
+        # outside the model's vocabulary.
+        self.pad_id = stop_ids[0]
         self.vocab_size = len(tokenizer)
         self._train, train_dropped = self._kept(train, "training")
         self._held_out, held_out_dropped = self._kept(held_out, "held-out")
@@ -175,10 +177,6 @@ class TextTask:
                 f"rollout.max_completion_length {self._limits[1]}"
             )
         return ids
-
-
-def _pad_id(tokenizer: Any, stop_ids: tuple[int, ...]) -> int:
-    return stop_ids[0] if tokenizer.pad_token_id is None else tokenizer.pad_token_id
 
 
 def _widened(x: np.ndarray, length: int) -> np.ndarray:

@@ -39,7 +39,7 @@ PANELS = (
     Panel("reward", "reward"),
     Panel("pass@1 of the training batch", "pass@1", percent=True),
     Panel("entropy of the policy (nats)", "entropy"),
-    Panel("KL to the reference", "kl"),
+    Panel("KL to the reference", "kl/reference"),
     Panel("guide q: mean, with min to max", "q/mean", "q/min", "q/max"),
     Panel("tokens with q above 1", "q/above_one", percent=True),
     Panel("completion length (tokens)", "length/mean"),

@@ -143,6 +143,56 @@ class Transformer(nnx.Module):
             x, cache = self._run_cached(x, cos, sin, valid, cache)
         return self.norm(x), cache
 
+    def continue_prompts(
+        self,
+        prompt_tokens: jax.Array,
+        prompt_valid: jax.Array,
+        tokens: jax.Array,
+        valid: jax.Array,
+    ) -> tuple[jax.Array, jax.Array]:
+        """Hidden states of N prompts and of B = N·G continuations, each prompt computed once.
+
+        The same numbers as `__call__` on every prompt followed by each of its G continuations,
+        rows of one prompt adjacent, for the work of N prompts instead of B: in reinforcement
+        learning with short answers most tokens are the prompts'.
+
+        Args:
+            prompt_tokens: [N, P] int32, left-padded.
+            prompt_valid: [N, P] bool.
+            tokens: [B, T] int32, right-padded.
+            valid: [B, T] bool.
+
+        Returns:
+            [N, P, D] and [B, T, D] in the compute dtype.
+        """
+        group_size = tokens.shape[0] // prompt_tokens.shape[0]
+        seen = jnp.repeat(prompt_valid, group_size, axis=0)
+        before = jnp.sum(seen, axis=1, keepdims=True, dtype=jnp.int32)
+        streams, turns = [], []
+        for ids, places in (
+            (prompt_tokens, _count(prompt_valid)),
+            (tokens, before + _count(valid)),
+        ):
+            streams.append(self.embed_tokens[...][ids].astype(self.compute_dtype))
+            turns.append(angles(self.config, places, dtype=stats_dtype(self.compute_dtype)))
+        prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid)
+        past_mask = jnp.broadcast_to(seen[:, None, :], (*valid.shape, seen.shape[1]))
+        mask = jnp.concatenate([past_mask, own_mask], axis=2)
+        graph, stacked = nnx.split(self.layers)
+
+        def body(streams: tuple, params: Any) -> tuple[tuple, None]:
+            block, (prompts, own) = nnx.merge(graph, params), streams
+            q, k, v = block.project(prompts, *turns[0])
+            own_q, own_k, own_v = block.project(own, *turns[1])
+            past_k, past_v = (jnp.repeat(past, group_size, axis=0) for past in (k, v))
+            all_k = jnp.concatenate([past_k, own_k], axis=1)
+            all_v = jnp.concatenate([past_v, own_v], axis=1)
+            prompts = block.finish(prompts, attend(q, k, v, prompt_mask))
+            return (prompts, block.finish(own, attend(own_q, all_k, all_v, mask))), None
+
+        streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
+        return self.norm(streams[0]), self.norm(streams[1])
+
     def unembed(self, hidden: jax.Array) -> jax.Array:
         """Logits [..., V], float32 or better, of hidden states [..., D]."""
         if self.config.tie_embeddings:
@@ -199,6 +249,11 @@ def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) ->
         return Block(config, rngs=rngs, **dtypes)
 
     return create(rngs)
+
+
+def _count(valid: jax.Array) -> jax.Array:
+    """Valid tokens before each one in its row, [B, S] bool -> int32; of leading padding, 0."""
+    return jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
 
 
 def _causal_mask(valid: jax.Array) -> jax.Array:

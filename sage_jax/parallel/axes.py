@@ -23,19 +23,24 @@ def partition(mesh: Mesh, axes: tuple[str | None, ...], shape: tuple[int, ...]) 
     A mesh axis is used once an array, by the first logical axis that can take it.
     """
     used: set[str] = set()
-    return PartitionSpec(*(_place(mesh, a, n, used) for a, n in zip(axes, shape, strict=True)))
+    places = [_place(mesh, a, n, used) for a, n in zip(axes, shape, strict=True)]
+    # Compiled steps give their results back without trailing axes that are whole; written alike,
+    # the next call finds its program instead of compiling it again.
+    while places and places[-1] is None:
+        places.pop()
+    return PartitionSpec(*places)
 
 
 def _place(mesh: Mesh, axis: str | None, size: int, used: set[str]) -> Any:
     target = RULES.get(axis or "")
-    names = (target,) if isinstance(target, str) else (target or ())
+    names: tuple[str, ...] = (target,) if isinstance(target, str) else (target or ())
     count = 1
     for name in names:
         count *= mesh.shape[name]
     if not names or used & set(names) or size % count or count == 1:
         return None
     used.update(names)
-    return names if len(names) > 1 else names[0]
+    return target
 
 
 def shardings(mesh: Mesh, tree: Any, logical_axes: Any) -> Any:

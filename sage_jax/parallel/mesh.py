@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh
@@ -14,9 +15,11 @@ class MeshError(ValueError):
 
 
 def make_mesh(
-    *, data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[jax.Device] | None = None
+    *, data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[Any] | None = None
 ) -> Mesh:
     """Arrange the devices in a grid of data x fsdp x tensor; one axis may be -1, all that is left.
+
+    A grid of fewer devices than there are takes the first ones, in a program of one process.
 
     Args:
         data: replicas, each with its own rows.
@@ -25,14 +28,17 @@ def make_mesh(
         devices: default all of `jax.devices()`.
 
     Raises:
-        MeshError: if the sizes do not multiply to the number of devices.
+        MeshError: if there are not that many devices, or processes would be left out.
     """
     devices = list(jax.devices() if devices is None else devices)
     sizes = _fill([data, fsdp, tensor], len(devices))
-    if math.prod(sizes) != len(devices):
+    count = math.prod(sizes)
+    if count < len(devices) and jax.process_count() == 1:
+        devices = devices[:count]
+    if count != len(devices):
         asked = ", ".join(f"{name} {size}" for name, size in zip(AXES, sizes, strict=True))
         raise MeshError(
-            f"mesh: {asked} needs {math.prod(sizes)} devices, but there are {len(devices)} "
+            f"mesh: {asked} needs {count} devices, but there are {len(devices)} "
             f"({devices[0].platform}); one axis may be -1, all that is left"
         )
     return jax.make_mesh(tuple(sizes), AXES, (AxisType.Auto,) * 3, devices=devices)

@@ -4,22 +4,28 @@ Of a question such as "What is 37 + 13?" the box `\boxed{37 + 13}` has the right
 answer; a verifier of mathematics accepts it, and a policy would soon learn to copy the question.
 """
 
+import re
 import time
 from collections.abc import Sequence
 
-from sage_jax.rewards.answers import extract, oversized
+from sage_jax.rewards.answers import TAIL, extract, oversized
 from sage_jax.rewards.math import CORRECT, NO_ANSWER, UNREADABLE, WRONG, Verdict
 from sage_jax.rewards.numbers import plain_number
+
+_NUMBER = re.compile(r"(?<![\w.])-?\d{1,30}(?:\.\d{1,30})?(?![\w.]*\d)")
 
 
 class NumberJudge:
     r"""Scores 1 where the final answer is written as a number and equals the gold one.
 
-    Has the methods of `VerifierPool` and needs no processes, since nothing here can take long.
+    The final answer is what `answers.extract` finds (the last box, or a stated answer), and
+    without any the last number of the text. Has the methods of `VerifierPool` and needs no
+    processes, since nothing here can take long.
 
     >>> judge = NumberJudge()
-    >>> [v.reason for v in judge.score([(r"\boxed{50}", "50"), (r"\boxed{37 + 13}", "50")])]
-    ['correct', 'unreadable']
+    >>> texts = [r"\boxed{50}", r"\boxed{37 + 13}", "37 + 13 = 50", "37 + 13", "fifty"]
+    >>> [verdict.reason for verdict in judge.score([(text, "50") for text in texts])]
+    ['correct', 'unreadable', 'correct', 'wrong', 'no_answer']
     """
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
@@ -30,9 +36,22 @@ class NumberJudge:
         """There is nothing to let go of."""
 
 
+def final_number(completion: str) -> str | None:
+    """The stated final answer, or else the last number of the text, or None.
+
+    >>> final_number("20 - 13 = 7."), final_number("none")
+    ('7', None)
+    """
+    stated = extract(completion)
+    if stated is not None:
+        return stated
+    numbers = _NUMBER.findall(completion[-TAIL:])
+    return numbers[-1] if numbers else None
+
+
 def _verdict(completion: str, gold: str) -> Verdict:
     started = time.perf_counter()
-    answer = extract(completion)
+    answer = final_number(completion)
     if answer is None:
         reason = NO_ANSWER
     elif oversized(answer) or (number := plain_number(answer)) is None:

@@ -52,7 +52,7 @@ class Checkpoints:
             arrays=ocp.args.StandardRestore(wanted), notes=ocp.args.JsonRestore()
         )
         try:
-            restored = self._manager.restore(step, args=args)
+            restored: Any = self._manager.restore(step, args=args)
         except (ValueError, KeyError) as error:
             where = self._manager.directory / str(step)
             raise CheckpointError(

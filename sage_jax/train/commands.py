@@ -114,7 +114,7 @@ def _show(results: list[EvalResult]) -> None:
     table = Table("", *(f"{r.tag} (step {r.step})" for r in results),
                   title=f"{results[0].task}: {len(results[0].problems)} problems, "
                   f"{results[0].samples} samples each, 95% intervals")  # fmt: skip
-    for name, value in results[0].summary().items():
+    for name in results[0].summary():
         row = [_cell(result.summary()[name]) for result in results]
         table.add_row(name, *row)
     Terminal().print(table)

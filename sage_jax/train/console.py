@@ -20,7 +20,7 @@ _ROWS = [
     ("reward", "reward", "{:.3f}"),
     ("pass@1", "pass@1 of the batch", "{:.3f}"),
     ("loss", "loss", "{:.4f}"),
-    ("kl", "KL to the reference", "{:.4f}"),
+    ("kl/reference", "KL to the reference", "{:.4f}"),
     ("entropy", "entropy (nats)", "{:.3f}"),
     ("q/mean", "guide q, mean", "{:.4f}"),
     ("q/above_one", "tokens with q > 1", "{:.1%}"),

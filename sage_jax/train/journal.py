@@ -24,8 +24,10 @@ class Journal:
         self._file.flush()
         os.fsync(self._file.fileno())
 
-    def close(self) -> None:
-        """Close the file."""
+    def __enter__(self) -> "Journal":
+        return self
+
+    def __exit__(self, *_) -> None:
         self._file.close()
 
 

@@ -1,4 +1,4 @@
-"""Randomness by purpose and step: every key is folded from one root, so a resumed run draws alike."""
+"""Randomness by purpose and step, folded from one root, so that a resumed run draws alike."""
 
 import enum
 

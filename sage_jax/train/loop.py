@@ -77,16 +77,15 @@ def _steps(config: configs.Config, folder: RunFolder, base: setup.Base, start: s
            stop: StopRequest) -> TrainState:  # fmt: skip
     total, knobs = config.train.steps, config.train
     run_step = _make_step(config, base, start)
-    journal = Journal(folder.metrics_file, done=done)
-    line_every = max(1, total // 20)
-    with Console(config.name, total, done=done, line_every=line_every) as console:
+    console = Console(config.name, total, done=done, line_every=max(1, total // 20))
+    with Journal(folder.metrics_file, done=done) as journal, console:
         for step in range(done, total):
             begun = time.perf_counter()
             state, device_metrics, played = run_step(state, step, cursor)
             cursor += played.drawn
-            metrics = {n: float(v) for n, v in reduce.values(device_metrics).items()}
+            metrics = {n: np.asarray(m.value()).item() for n, m in device_metrics.items()}
             entry = {"step": step + 1, **figures(played), **metrics}
-            entry["learning_rate"] = float(start.learning_rate(state.updates - 1))
+            entry["learning_rate"] = np.asarray(start.learning_rate(state.updates - 1)).item()
             entry |= _timing(played, time.perf_counter() - begun) | _memory()
             journal.write(entry)
             console.step(step + 1, entry)
@@ -98,7 +97,6 @@ def _steps(config: configs.Config, folder: RunFolder, base: setup.Base, start: s
             if knobs.eval_every and (step + 1) % knobs.eval_every == 0 and step + 1 < total:
                 _evaluate(config, folder, base, start, state, f"step-{step + 1:06d}", step + 1,
                           config.eval.num_samples_during)  # fmt: skip
-    journal.close()
     return state
 
 

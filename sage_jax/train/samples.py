@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import numpy as np
+
 from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
 from sage_jax.rollout import Finish
@@ -26,12 +28,13 @@ def _rows(played: Played) -> list[int]:
 def _entry(step: int, played: Played, task: Task, row: int) -> dict:
     group = row // played.rollout.group_size
     rollout, id = played.rollout, played.prompts.ids[group]
-    prompt = rollout.prompt_tokens[group][rollout.prompt_mask[group]]
+    prompt = np.asarray(rollout.prompt_tokens[group])[np.asarray(rollout.prompt_mask[group])]
+    completion = np.asarray(rollout.tokens[row])[np.asarray(rollout.mask[row]) > 0]
     return {
         "step": step,
         "id": id,
         "prompt": task.spell(prompt),
-        "completion": task.spell(rollout.tokens[row][rollout.mask[row] > 0]),
+        "completion": task.spell(completion),
         "reward": float(played.judged.rewards[row]),
         "reason": played.judged.reasons[row],
         "gold": task.gold(id),

@@ -6,7 +6,7 @@ import jax
 from flax import nnx
 
 from sage_jax import models
-from sage_jax.train.sequences import Sequences, completion_hidden, join_rows, split_rows
+from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
 
 TOKENS_AT_ONCE = 1024  # Tokens whose logits over the vocabulary are held at once.
 
@@ -39,8 +39,8 @@ def score(
             model, hidden, part.tokens, temperature=temperature, block_size=columns(micro_batch)
         )
 
-    rows = sequences.tokens.shape[0]
-    return join_rows(jax.lax.map(one, split_rows(sequences, rows // micro_batch)))
+    parts, _ = split_groups(sequences, (), len(sequences.tokens) // micro_batch)
+    return join_groups(jax.lax.map(one, parts), len(sequences.prompt_tokens))
 
 
 def columns(rows: int) -> int:

@@ -1,4 +1,4 @@
-"""Prompts and completions side by side, and what a model says of the completions."""
+"""Prompts and their completions, and what a model says of the completions."""
 
 import dataclasses
 from typing import Any
@@ -13,11 +13,11 @@ from sage_jax.rollout import Rollout
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Sequences:
-    """B rows of a left-padded prompt followed by a right-padded completion.
+    """N left-padded prompts and B = N·G right-padded completions, those of a prompt adjacent.
 
     Attributes:
-        prompt_tokens: int32[B, P].
-        prompt_mask: bool[B, P].
+        prompt_tokens: int32[N, P].
+        prompt_mask: bool[N, P].
         tokens: int32[B, T].
         mask: float32[B, T].
     """
@@ -29,39 +29,64 @@ class Sequences:
 
 
 def of_rollout(rollout: Rollout) -> Sequences:
-    """The sequences of a rollout, each prompt repeated for its group."""
-    group_size = rollout.tokens.shape[0] // rollout.prompt_tokens.shape[0]
-    prompts = jnp.repeat(rollout.prompt_tokens, group_size, axis=0)
-    prompt_mask = jnp.repeat(rollout.prompt_mask, group_size, axis=0)
-    return Sequences(prompts, prompt_mask, rollout.tokens, rollout.mask)
+    """The sequences of a rollout."""
+    return Sequences(rollout.prompt_tokens, rollout.prompt_mask, rollout.tokens, rollout.mask)
 
 
 def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
     """Hidden states [B, T, D] that predict each completion token.
 
-    Prompts end at the same slot in every row, so position t of the result is slot P - 1 + t.
+    The first token is predicted by the last one of the prompt, and the last token of a completion
+    predicts nothing that is asked for.
     """
-    # The last completion token predicts nothing that is asked for.
-    completion, seen = sequences.tokens[:, :-1], sequences.mask[:, :-1] > 0
-    tokens = jnp.concatenate([sequences.prompt_tokens, completion], axis=1)
-    valid = jnp.concatenate([sequences.prompt_mask, seen], axis=1)
-    positions = jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
-    hidden, _ = model(tokens, positions, valid)
-    return hidden[:, sequences.prompt_tokens.shape[1] - 1 :]
+    group_size = len(sequences.tokens) // len(sequences.prompt_tokens)
+    last = sequences.tokens.shape[1] - 1
+    # Completions of one token are read for nothing: kernels need not know arrays without columns.
+    read = max(last, 1)
+    prompts, own = model.continue_prompts(
+        sequences.prompt_tokens,
+        sequences.prompt_mask,
+        sequences.tokens[:, :read],
+        sequences.mask[:, :read] > 0,
+    )
+    first = jnp.repeat(prompts[:, -1:], group_size, axis=0)
+    return jnp.concatenate([first, own[:, :last]], axis=1)
 
 
-def split_rows(tree: Any, count: int) -> Any:
-    """Arrays [B, ...] as [count, B / count, ...], row i going to part i mod count.
+def split_groups(sequences: Sequences, rows: Any, count: int) -> tuple[Sequences, Any]:
+    """Cut into `count` parts along a new first axis; `rows` is any tree of arrays [B, ...].
 
-    Dealt out like cards, so that where the rows are sharded every part has rows of every shard.
+    Whole groups stay together while there are at least `count` of them, and are dealt out like
+    cards, so that where rows are sharded every part has rows of every shard. With more parts than
+    groups every row takes its own copy of the prompt along.
     """
+    if len(sequences.prompt_tokens) % count:
+        sequences = _by_row(sequences)
+    prompts = len(sequences.prompt_tokens)
+    return jax.tree.map(lambda x: _deal(x, prompts, count), (sequences, rows))
 
-    def deal(x):
-        return jnp.swapaxes(x.reshape(-1, count, *x.shape[1:]), 0, 1)
 
-    return jax.tree.map(deal, tree)
+def join_groups(rows: Any, prompts: int) -> Any:
+    """Arrays [count, B / count, ...] as [B, ...]: the inverse of `split_groups`."""
+
+    def join(x):
+        count, size = x.shape[:2]
+        each = max(prompts // count, 1) if prompts % count == 0 else size
+        x = x.reshape(count, each, -1, *x.shape[2:])
+        return jnp.swapaxes(x, 0, 1).reshape(count * size, *x.shape[3:])
+
+    return jax.tree.map(join, rows)
 
 
-def join_rows(tree: Any) -> Any:
-    """The inverse of `split_rows`."""
-    return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1).reshape(-1, *x.shape[2:]), tree)
+def _by_row(sequences: Sequences) -> Sequences:
+    group_size = len(sequences.tokens) // len(sequences.prompt_tokens)
+    prompts = (sequences.prompt_tokens, sequences.prompt_mask)
+    tokens, mask = (jnp.repeat(x, group_size, axis=0) for x in prompts)
+    return dataclasses.replace(sequences, prompt_tokens=tokens, prompt_mask=mask)
+
+
+def _deal(x: jax.Array, prompts: int, count: int) -> jax.Array:
+    """[prompts * g, ...] as [count, prompts / count * g, ...]; prompt i goes to part i % count."""
+    group = x.shape[0] // prompts
+    x = x.reshape(prompts // count, count, group, *x.shape[1:])
+    return jnp.swapaxes(x, 0, 1).reshape(count, -1, *x.shape[3:])

@@ -10,11 +10,11 @@ import optax
 
 from sage_jax.losses import Terms, reduce
 from sage_jax.losses.terms import with_batch_statistics
-from sage_jax.rollout import Rollout, generate
+from sage_jax.rollout import Rollout
 from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
-from sage_jax.train.sequences import Sequences, of_rollout, split_rows
+from sage_jax.train.sequences import Sequences, of_rollout, split_groups
 from sage_jax.train.state import TrainState
 from sage_jax.train.update import Loss, merge_stacked, update
 
@@ -112,7 +112,7 @@ class Steps:
         step: jax.Array,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """All updates on one rollout: `epochs` passes of `updates_per_rollout` each."""
-        parts = split_rows((of_rollout(rollout), terms), self.updates_per_rollout)
+        parts = split_groups(of_rollout(rollout), terms, self.updates_per_rollout)
 
         def one(state, drawn):
             part, index = drawn
@@ -150,7 +150,7 @@ class Steps:
         mask = jnp.ones_like(prompts, bool)
         key = derive(root, Purpose.ROLLOUT, step, 0)
         rollout = self.rollout(state.trained, frozen, prompts, mask, key)
-        repeated = of_rollout(rollout).prompt_tokens
+        repeated = jnp.repeat(prompts, rollout.group_size, axis=0)
         rewards = reward(repeated, rollout.tokens, rollout.mask)
         terms = self.score(state.trained, frozen, rollout, rewards, root, step)
         state, metrics = self.learn(state, frozen, rollout, terms, root, step)

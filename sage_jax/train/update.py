@@ -12,7 +12,7 @@ from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import columns
-from sage_jax.train.sequences import Sequences, completion_hidden, split_rows
+from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.train.state import TrainState
 
 Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
@@ -66,7 +66,7 @@ def update(
         return mean.sum, (mean, metrics)
 
     count = sequences.tokens.shape[0] // micro_batch
-    parts = split_rows((sequences, terms), count)
+    parts = split_groups(sequences, terms, count)
     grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)

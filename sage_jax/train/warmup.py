@@ -117,9 +117,8 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
 def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequences, Terms]:
     shown: Demonstrations = task.demonstrations(step, count)
     rows = parallel.batch_sharding(base.mesh, count)
-    sequences = jax.device_put(
-        Sequences(shown.prompt_tokens, shown.prompt_mask, shown.tokens, shown.mask), rows
-    )
+    arrays = (shown.prompt_tokens, shown.prompt_mask, shown.tokens, shown.mask)
+    sequences = Sequences(*jax.device_put(arrays, rows))
     # The update puts the policy's own figures in the place of these zeros.
     return sequences, Terms(logps=jnp.zeros_like(sequences.mask), mask=sequences.mask)
 

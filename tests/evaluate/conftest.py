@@ -39,7 +39,7 @@ def _metrics(steps: int, seed: int, guided: bool) -> list[dict]:
     rows = []
     for step in range(1, steps + 1):
         row = {"step": step, "time": 0.5 * step, "reward": 0.2 + 0.01 * step + rng.normal(0, 0.02)}
-        row |= {"pass@1": row["reward"], "kl": 0.01 * step, "entropy": 1.0 / step}
+        row |= {"pass@1": row["reward"], "kl/reference": 0.01 * step, "entropy": 1.0 / step}
         row |= {"length/mean": 12.0, "groups/zero_variance": 0.25, "seconds/rollout": 0.2}
         row |= {"tokens_per_s/rollout": 1000.0, "memory/peak_bytes": 2**30}
         if guided:

@@ -6,6 +6,7 @@ import pytest
 
 from sage_jax import config as configs
 from sage_jax import models
+from sage_jax.parallel import make_mesh
 from sage_jax.train import setup
 
 TINY = {
@@ -41,23 +42,10 @@ TINY = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_config():
     """A function from changes to a config."""
     return lambda changes=None: configs.parse(configs._merge(TINY, changes or {}))
-
-
-@pytest.fixture
-def one_device(monkeypatch):
-    """Runs that ask for one device get the first of the eight."""
-    first = jax.devices()[:1]
-    monkeypatch.setattr(setup.parallel, "make_mesh", _mesh_on(first))
-
-
-def _mesh_on(devices):
-    from sage_jax.parallel.mesh import make_mesh
-
-    return lambda **sizes: make_mesh(**sizes, devices=devices)
 
 
 @pytest.fixture
@@ -65,9 +53,7 @@ def make_base(make_config):
     """A function from a config to a random model and its task, without a warm-up."""
 
     def make(config, *, devices=1):
-        mesh = setup.parallel.mesh.make_mesh(
-            **config.mesh.model_dump(), devices=jax.devices()[:devices]
-        )
+        mesh = make_mesh(**config.mesh.model_dump(), devices=jax.devices()[:devices])
         task = setup.open_task(config, None)
         shape = setup.random_model(config, task)
         knobs = setup.model_knobs(config)

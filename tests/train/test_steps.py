@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,20 +13,22 @@ import pytest
 from sage_jax import models, parallel
 from sage_jax.data import brackets
 from sage_jax.losses import reduce
-from sage_jax.rollout import Rollout
+from sage_jax.rollout import Rollout, sequences
 from sage_jax.train import setup
 from sage_jax.train.play import trimmed
-from sage_jax.train.sequences import join_rows, of_rollout, split_rows
+from sage_jax.train.sequences import completion_hidden, join_groups, of_rollout, split_groups
 
 # float32 sums in another order: the largest difference seen is 2e-6.
-CLOSE = {"rtol": 2e-5, "atol": 5e-6}
+CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}
 ROWS = 16
 
 
 def prepare(config, base):
     """The start of a run whose updates are plain gradients, so that weights show them unscaled."""
     start = setup.start(config, base, jax.random.key(config.seed))
-    plain = optax.sgd(1.0)
+    # Several updates of that size would run away; theirs are small.
+    several = start.steps.updates_per_rollout * start.steps.epochs > 1
+    plain = optax.sgd(1e-5 if several else 1.0)
     state = setup.create_state(start.state.trained, plain, base.mesh)
     return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
 
@@ -71,7 +74,7 @@ def compare(left, right):
     # other partitions of the rows keep.
     bound = 1e-5 * float(metrics["grad_norm"].value())
     for a, b in zip(jax.tree.leaves(state.trained), jax.tree.leaves(other.trained), strict=True):
-        np.testing.assert_allclose(a, b, rtol=0, atol=bound + 1e-7)
+        np.testing.assert_allclose(a, b, rtol=1e-6, atol=bound + 1e-7)
 
 
 KNOBS = [
@@ -144,12 +147,13 @@ def test_state_keeps_its_sharding_and_steps_compile_once(make_config, make_base)
     config = make_config({"mesh": {"data": 1, "fsdp": 2, "tensor": 2}})
     base = make_base(config, devices=4)
     start = setup.start(config, base, jax.random.key(0))
-    layout = jax.tree.leaves(jax.tree.map(lambda x: str(x.sharding.spec), start.state))
-    assert len(set(layout)) > 3
+    layout = [x.sharding for x in jax.tree.leaves(start.state)]
+    assert len({str(sharding.spec) for sharding in layout}) > 3
     whole, state = whole_step(config, base, start), start.state
     for step in range(3):
         state, *_ = whole(state, start.frozen, jax.random.key(0), jnp.int32(step))
-        assert jax.tree.leaves(jax.tree.map(lambda x: str(x.sharding.spec), state)) == layout
+        for leaf, sharding in zip(jax.tree.leaves(state), layout, strict=True):
+            assert leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
     assert whole._cache_size() == 1
 
 
@@ -161,7 +165,7 @@ def test_phases_equal_the_whole(make_config, make_base):
     draw = functools.partial(
         start.steps.whole, draw=base.task.draw, reward=lambda *_: REWARDS, num_prompts=4
     )
-    state, metrics, rollout, rewards = jax.jit(draw)(start.state, start.frozen, root, step)
+    _, metrics, rollout, rewards = jax.jit(draw)(start.state, start.frozen, root, step)
     terms = jax.jit(start.steps.score)(
         start.state.trained, start.frozen, rollout, rewards, root, step
     )
@@ -187,8 +191,10 @@ def test_adapters_leave_the_reference_alone(make_config, make_base):
 def test_folded_adapters_are_the_policy(make_config, make_base):
     config = _with_lora(make_config(), 4)
     base = make_base(config)
-    state, _ = learn(config, base, a_rollout(), REWARDS)
-    policy = setup.start(config, base, jax.random.key(0)).steps.policy
+    start = setup.start(config, base, jax.random.key(0))
+    policy, adapters = start.steps.policy, jax.tree.map(
+        lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), start.state.trained
+    )  # fmt: skip
     tokens = jnp.arange(12, dtype=jnp.int32).reshape(2, 6)
     valid = jnp.ones((2, 6), bool)
     positions = jnp.broadcast_to(jnp.arange(6, dtype=jnp.int32), (2, 6))
@@ -196,9 +202,9 @@ def test_folded_adapters_are_the_policy(make_config, make_base):
     def hidden(graphdef, params):
         return models.merge(graphdef, params)(tokens, positions, valid)[0]
 
-    apart = hidden(policy.graphdef, policy.params(state.trained, base.loaded.params))
-    folded = hidden(policy.reference_graphdef, policy.folded(state.trained, base.loaded.params))
-    np.testing.assert_allclose(apart, folded, rtol=1e-4, atol=1e-5)
+    apart = hidden(policy.graphdef, policy.params(adapters, base.loaded.params))
+    folded = hidden(policy.reference_graphdef, policy.folded(adapters, base.loaded.params))
+    np.testing.assert_allclose(apart, folded, rtol=0, atol=2e-4)
 
 
 def test_equal_rewards_teach_nothing_without_an_anchor(make_config, make_base):
@@ -236,6 +242,35 @@ def test_bucketed_lengths_change_nothing(make_config, make_base):
     compare(learn(config, base, padded, REWARDS), learn(config, base, short, REWARDS))
 
 
-def test_split_and_join_are_inverse():
-    rows = of_rollout(a_rollout())
-    jax.tree.map(np.testing.assert_array_equal, join_rows(split_rows(rows, 4)), rows)
+@pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
+def test_split_and_join_are_inverse(count):
+    """Four groups of four: parts of whole groups, and of rows where there are more parts."""
+    rollout = a_rollout()
+    parts, rows = split_groups(of_rollout(rollout), rollout.logps, count)
+    assert parts.tokens.shape[:2] == (count, ROWS // count)
+    np.testing.assert_array_equal(join_groups(parts.tokens, 4), rollout.tokens)
+    np.testing.assert_array_equal(join_groups(rows, 4), rollout.logps)
+    repeat = parts.tokens.shape[1] // parts.prompt_tokens.shape[1]
+    paired = {(tuple(p), tuple(t)) for part in range(count) for p, t in zip(
+        np.repeat(parts.prompt_tokens[part], repeat, axis=0).tolist(),
+        parts.tokens[part].tolist(), strict=True)}  # fmt: skip
+    prompts = np.repeat(rollout.prompt_tokens, 4, axis=0).tolist()
+    assert paired == {(tuple(p), tuple(t)) for p, t in
+                      zip(prompts, rollout.tokens.tolist(), strict=True)}  # fmt: skip
+
+
+@pytest.mark.parametrize("length", [1, 8])
+def test_shared_prompts_give_what_whole_rows_give(make_config, make_base, length):
+    base = make_base(make_config())
+    model = models.merge(base.loaded.graphdef, base.loaded.params)
+    rollout = a_rollout(length=length)
+    mask = jnp.asarray(np.arange(6) >= np.array([[0], [2], [5], [1]]))
+    rollout = dataclasses.replace(rollout, prompt_mask=mask)
+    shared = completion_hidden(model, of_rollout(rollout))
+    whole = sequences(rollout)
+    hidden, _ = model(whole.tokens, whole.positions, whole.valid)
+    kept = np.asarray(rollout.mask) > 0
+    # Hidden states reach 10; float32 sums over other blocks differ by up to 4e-5.
+    np.testing.assert_allclose(
+        np.asarray(shared)[kept], np.asarray(hidden[:, 5:-1])[kept], rtol=0, atol=1e-4
+    )

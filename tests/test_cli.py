@@ -1,0 +1,122 @@
+"""The command line: one clear message and a status for every misuse, and the light commands."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from sage_jax import cli
+from sage_jax import config as configs
+
+CONFIG = """
+name: tiny
+model: {source: random}
+task: {kind: brackets}
+warmup: {steps: 2}
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(CONFIG)
+    return str(path)
+
+
+def run(arguments, capsys):
+    """(status, standard output, standard error)."""
+    status = 0
+    try:
+        cli.main(arguments)
+    except SystemExit as leaving:
+        status = leaving.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["fly"], 2, "no command 'fly'; there are train, eval"),
+        (["plan", "x.yaml"], 2, "plan: not part of this version yet"),
+        (["train", "nowhere.yaml"], 1, "nowhere.yaml: cannot be read"),
+        (["train", "--guide", "none"], 2, "the config or run folder comes first"),
+        (["eval", "nowhere"], 1, "nowhere: cannot be read"),
+        (["sample", "nowhere", "--prompt", "x"], 1, "nowhere: not a run folder"),
+        (["export", "nowhere", "--out", "x"], 1, "nowhere: not a run folder"),
+        (["report", "nowhere"], 1, "nowhere: no such folder"),
+        (["verify", "nowhere.jsonl"], 1, "nowhere.jsonl"),
+    ],
+)
+def test_misuse_is_one_line(arguments, status, message, capsys):
+    left, _, error = run(arguments, capsys)
+    assert left == status
+    assert message in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+def test_overrides_are_checked_as_the_file_is(config_file, capsys):
+    status, _, error = run(["train", config_file, "--rollout.group_size", "1"], capsys)
+    assert status != 0
+    assert "rollout.group_size is 1" in " ".join(error.replace("│", " ").split())
+    status, _, error = run(["train", config_file, "--loss.klcoef", "1"], capsys)
+    assert status != 0
+    assert "--loss.klcoef" in error
+
+
+def test_help_lists_every_field_with_its_meaning(config_file, capsys):
+    status, out, _ = run(["train", config_file, "--help"], capsys)
+    assert status == 0
+    shown = " ".join(out.replace("│", " ").split())
+    fields = configs.load(config_file).model_dump(exclude={"arms"})
+    for section, values in fields.items():
+        for name in values if isinstance(values, dict) else [""]:
+            assert f"--{section}{'.' if name else ''}{name}" in shown
+    assert "Samples of each" not in shown
+    assert "Weight of the KL anchor" in shown
+
+
+def test_usage(capsys):
+    assert run([], capsys)[0] == 2
+    status, out, _ = run(["--help"], capsys)
+    assert status == 0
+    assert "sage-jax COMMAND" in out
+
+
+def test_eval_of_a_config_that_warms_up_is_refused(config_file, capsys):
+    status, _, error = run(["eval", config_file], capsys)
+    assert status == 1
+    assert "train it, then eval the run" in error
+
+
+def test_arms_are_named_where_a_run_is_wanted(tmp_path, capsys):
+    (tmp_path / "sage").mkdir()
+    (tmp_path / "sage" / "config.yaml").write_text(CONFIG)
+    status, _, error = run(["sample", str(tmp_path)], capsys)
+    assert status == 1
+    assert "it holds the arms sage: name one of them" in error
+
+
+def test_verify_prints_a_line_for_each_line(tmp_path, capsys):
+    path = tmp_path / "answers.jsonl"
+    rows = [
+        {"id": "a", "gold": "\\frac{1}{2}", "completion": "So $\\boxed{0.5}$."},
+        {"id": "b", "gold": "7", "completion": "no idea"},
+        {"id": "c", "gold": "7", "completion": "\\boxed{8}"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    status, out, _ = run(["verify", str(path)], capsys)
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert status == 0
+    assert [(x["id"], x["reward"], x["reason"]) for x in lines] == [
+        ("a", 1.0, "correct"), ("b", 0.0, "no_answer"), ("c", 0.0, "wrong"),
+    ]  # fmt: skip
+
+
+def test_the_command_is_installed():
+    shown = subprocess.run(
+        [sys.executable, "-m", "sage_jax.cli", "--help"], capture_output=True, text=True, check=True
+    )
+    assert "pass@k" in shown.stdout

@@ -1,0 +1,193 @@
+"""The loop: files, resuming, arms, and text tasks end to end on tiny models."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import numpy as np
+import pytest
+import yaml
+
+from sage_jax import config as configs
+from sage_jax.config import ConfigError
+from sage_jax.evaluate import EvalResult, read_runs, write_report
+from sage_jax.train import commands
+from sage_jax.train.arms import train_arms
+from sage_jax.train.checkpoint import Checkpoints
+from sage_jax.train.loop import train
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stop import Stopped, StopRequest
+
+
+def lines(folder):
+    return [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
+
+
+def without_clocks(entries):
+    """Metrics without what a clock or the machine's memory says."""
+    timed = ("seconds/", "tokens_per_s/", "memory/")
+    return [{k: v for k, v in entry.items() if not k.startswith(timed)} for entry in entries]
+
+
+def weights(folder, config):
+    """All arrays of the newest checkpoint."""
+    trained = commands.load_trained(folder.path, config)
+    return jax.tree.leaves(trained.params)
+
+
+class StopAt(StopRequest):
+    """Asks to stop when it is looked at for the n-th time."""
+
+    def __init__(self, count):
+        super().__init__()
+        self._left = count
+
+    @property
+    def requested(self):
+        self._left -= 1
+        return self._left < 0
+
+    @requested.setter
+    def requested(self, value):
+        pass
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, make_config):
+    """A run from warm-up to final evaluation that nothing interrupted."""
+    config = make_config()
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
+    train(config, folder, StopRequest())
+    return config, folder
+
+
+def test_a_run_leaves_everything_behind(undisturbed):
+    config, folder = undisturbed
+    assert [entry["step"] for entry in lines(folder)] == [1, 2, 3, 4]
+    last = lines(folder)[-1]
+    for name in ("reward", "pass@1", "kl", "entropy", "q/mean", "q/min", "q/max", "q/above_one",
+                 "clip/low", "clip/high", "length/mean", "truncated", "groups/zero_variance",
+                 "loss", "grad_norm", "learning_rate", "seconds/step", "tokens_per_s/step",
+                 "memory/peak_bytes"):  # fmt: skip
+        assert np.isfinite(last[name]), name
+    assert last["learning_rate"] == pytest.approx(1e-3)
+    base, final = (EvalResult.load(folder.eval_file(tag)) for tag in ("base", "final"))
+    assert (base.step, final.step, base.ids) == (0, 4, final.ids)
+    sample = json.loads(folder.samples_file(4).read_text().splitlines()[0])
+    assert sample["prompt"].count(" ") == 5
+    assert configs.load(folder.config_file) == config
+
+
+def test_a_finished_run_is_left_as_it_is(undisturbed):
+    config, folder = undisturbed
+    before = {p: p.stat().st_mtime_ns for p in folder.path.rglob("*.json*")}
+    train(config, folder, StopRequest())
+    after = {p: p.stat().st_mtime_ns for p in folder.path.rglob("*.json*")}
+    assert {p for p in before if before[p] != after[p]} <= {folder.metrics_file}
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
+    config, whole = undisturbed
+    folder = RunFolder(tmp_path / "tiny")
+    for looks in (3, 3):  # Once in the warm-up, once in training.
+        with pytest.raises(Stopped):
+            train(config, folder, StopAt(looks))
+    assert 0 < len(lines(folder)) < 4
+    train(config, folder, StopRequest())
+    assert without_clocks(lines(folder)) == without_clocks(lines(whole))
+    for a, b in zip(weights(folder, config), weights(whole, config), strict=True):
+        np.testing.assert_array_equal(a, b)
+    left, right = (EvalResult.load(f.eval_file("final")) for f in (folder, whole))
+    assert left == right
+
+
+def test_another_config_in_the_folder_is_refused(undisturbed):
+    config, folder = undisturbed
+    other = configs.override(config, {"loss": {"kl_coef": 0.5}})
+    with pytest.raises(ConfigError, match=r"loss\.kl_coef: 0\.05 there, 0\.5 now"):
+        train(other, folder, StopRequest())
+
+
+def test_what_may_change_does_not_stop_a_run(undisturbed):
+    config, folder = undisturbed
+    folder.open(configs.override(config, {"train": {"checkpoint_every": 3}}))
+    folder.open(config)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
+    config, whole = undisturbed
+    path, folder = tmp_path / "tiny.yaml", RunFolder(tmp_path / "run")
+    path.write_text(configs.dump(config))
+    command = [sys.executable, "-m", "sage_jax.cli", "train", str(path), "--run_dir",
+               str(folder.path)]  # fmt: skip
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (folder.metrics_file.is_file() and folder.metrics_file.read_text().count("\n") >= 3):
+        assert child.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    finished = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr
+    assert without_clocks(lines(folder)) == without_clocks(lines(whole))
+    assert EvalResult.load(folder.eval_file("final")) == EvalResult.load(whole.eval_file("final"))
+
+
+@pytest.mark.slow
+def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path):
+    arms = {"no_kl": {"guide": "none", "loss": {"kl_coef": 0.0}}, "sage": {}}
+    config = make_config({"arms": arms, "train": {"steps": 2, "eval_every": 1}})
+    train_arms(config, tmp_path)
+    bases = [EvalResult.load(tmp_path / arm / "eval" / "base.json") for arm in arms]
+    assert bases[0] == bases[1]
+    assert (tmp_path / "base" / "config.json").is_file()
+    assert not (tmp_path / "sage" / "base").exists()
+    assert [run.name for run in read_runs([tmp_path])] == ["no_kl", "sage"]
+    page = write_report([tmp_path], tmp_path / "report").read_text()
+    assert "no_kl" in page
+    assert "kl" not in lines(RunFolder(tmp_path / "no_kl"))[0]
+
+
+def test_a_checkpoint_of_another_model_is_refused(undisturbed):
+    _, folder = undisturbed
+    checkpoints = Checkpoints(folder.checkpoints, keep=2)
+    try:
+        with pytest.raises(ValueError, match="does not fit the model or optimiser"):
+            checkpoints.restore(4, {"other": jax.numpy.zeros(3)})
+    finally:
+        checkpoints.close()
+
+
+def test_a_warm_up_below_the_bar_is_refused(make_config, tmp_path):
+    config = make_config({"warmup": {"min_pass1": 0.9, "attempts": 2, "steps": 2}})
+    with pytest.raises(ConfigError, match=r"pass@1 is 0\.\d+ after 2 attempts, below"):
+        train(config, RunFolder(tmp_path / "run"), StopRequest())
+
+
+def test_export_is_a_model_that_loads(undisturbed, tmp_path):
+    from sage_jax import models
+
+    config, folder = undisturbed
+    commands.export_run(folder.path, config, tmp_path / "out")
+    loaded = models.load(tmp_path / "out")
+    for a, b in zip(jax.tree.leaves(loaded.params), weights(folder, config), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert yaml.safe_load((tmp_path / "out" / "config.json").read_text())["model_type"] == "llama"
+
+
+def test_sample_and_eval_of_a_run(undisturbed, capsys):
+    config, folder = undisturbed
+    commands.sample_run(folder.path, config, prompt="", gold="", count=2)
+    commands.sample_run(folder.path, config, prompt="26 1 2 3 17 4", gold="", count=1)
+    commands.evaluate_run(folder.path, config)
+    printed = capsys.readouterr().out
+    assert "mean entropy" in printed
+    assert "trained - base" in printed
+    with pytest.raises(ConfigError, match="this task takes token ids below 28"):
+        commands.sample_run(folder.path, config, prompt="what", gold="", count=1)
