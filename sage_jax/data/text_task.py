@@ -67,8 +67,8 @@ class TextTask:
         self._format_weight, self._prefix = format_weight, prefix
         self._prefix_ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])
         self.stop_ids = stop_ids
-        # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may lie
-        # outside the model's vocabulary.
+        # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may
+        # lie outside the model's vocabulary.
         self.pad_id = stop_ids[0]
         self.vocab_size = len(tokenizer)
         self._train, train_dropped = self._kept(train, "training")
