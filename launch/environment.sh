@@ -15,19 +15,19 @@ find_python() {
   return 1
 }
 
-# make_environment EXTRA...: installs the project with these extras and those in EXTRAS.
+# make_environment EXTRA...: installs the project with these extras and those in EXTRAS, beside those
+# that an earlier call installed.
 make_environment() {
-  local extras stamp wanted
-  extras=$(IFS=,; echo "$*${EXTRAS:+,$EXTRAS}")
-  extras=${extras#,}
-  wanted="$extras $(cat pyproject.toml launch/constraints.txt | cksum)"
-  stamp=.venv/installed
-  if [[ ! -f $stamp || "$(cat "$stamp")" != "$wanted" ]]; then
+  local stamp=.venv/installed versions extras
+  versions=$(cat pyproject.toml launch/constraints.txt | cksum)
+  extras=$( (printf '%s\n' "$@"; tr ',' '\n' <<< "${EXTRAS:-}"; [[ ! -f $stamp ]] ||
+    head -n 1 "$stamp" | tr ',' '\n') | sed '/^$/d' | sort -u | paste -sd, -)
+  if [[ ! -f $stamp || "$(cat "$stamp")" != "$extras"$'\n'"$versions" ]]; then
     echo "installing into .venv ..."
     [[ -x .venv/bin/python ]] || "$(find_python)" -m venv .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
       --constraint launch/constraints.txt --editable ".${extras:+[$extras]}"
-    echo "$wanted" > "$stamp"
+    printf '%s\n%s\n' "$extras" "$versions" > "$stamp"
   fi
   # shellcheck source=/dev/null
   source .venv/bin/activate

@@ -14,7 +14,14 @@ echo "== lint and types"
 ruff check .
 ruff format --check .
 pyright
+
+# run_tests PYTEST ARGUMENTS: that a selection holds none of these tests (status 5) is no failure.
+run_tests() {
+  local status=0
+  pytest -n "${TEST_WORKERS:-2}" --cov=sage_jax "$@" || status=$?
+  [[ $status == 0 || $status == 5 ]]
+}
 echo "== tests"
-pytest -n "${TEST_WORKERS:-2}" --cov=sage_jax --cov-report= -m "not slow" "$@"
-echo "== longer tests"
-pytest -n "${TEST_WORKERS:-2}" --cov=sage_jax --cov-append --cov-report=term:skip-covered -m slow "$@"
+run_tests --cov-report= -m "not slow" "$@"
+echo "== longer tests, and coverage of all"
+run_tests --cov-append --cov-report=term:skip-covered -m slow "$@"

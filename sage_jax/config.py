@@ -296,7 +296,7 @@ class Config(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run and of its default folder, `runs/<name>`."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**32)
     """Root of all randomness."""
     model: Model
     task: Task
@@ -328,9 +328,9 @@ def _impossible(c: Config) -> list[str]:
     micro = c.optimizer.micro_batch or per_update
     checks = [
         (
-            c.rollout.group_size == 1 and c.loss.advantage != "batch",
+            c.rollout.group_size == 1,
             f"rollout.group_size is 1, but loss.advantage {c.loss.advantage!r} compares "
-            "completions of one prompt: take a group of 2 or more, or loss.advantage 'batch'",
+            "completions of one prompt: take a group of 2 or more",
         ),
         (
             c.guide != "none" and c.loss.kl_coef == 0,
@@ -388,6 +388,37 @@ def _impossible(c: Config) -> list[str]:
             f"{c.lora.rank}: warm up in a run of its own and name its base folder as model.source",
         ),
         (
+            c.warmup.steps > 0 and c.warmup.batch_size % (c.optimizer.micro_batch or 1) != 0,
+            f"optimizer.micro_batch {c.optimizer.micro_batch} does not divide warmup.batch_size "
+            f"{c.warmup.batch_size}",
+        ),
+        (
+            c.task.kind == "brackets"
+            and (c.rollout.max_prompt_length < 6 or c.rollout.max_completion_length < 8),
+            "task.kind 'brackets' has prompts of 6 and completions of 8 tokens: raise "
+            f"rollout.max_prompt_length {c.rollout.max_prompt_length} or max_completion_length "
+            f"{c.rollout.max_completion_length}",
+        ),
+        (
+            bool(c.rollout.stop) and c.model.source == "random",
+            f"rollout.stop {list(c.rollout.stop)} needs a tokenizer, which model.source 'random' "
+            "does not have",
+        ),
+        (
+            "all-linear" in c.lora.targets and len(c.lora.targets) > 1,
+            f"lora.targets {list(c.lora.targets)}: 'all-linear' stands alone",
+        ),
+        (
+            _above(c.guide_options.level_lower, c.guide_options.level_upper)
+            or _above(c.guide_options.sigma_lower, c.guide_options.sigma_upper),
+            "guide_options: a lower bound lies above its upper bound",
+        ),
+        (
+            c.guide == "random" and _above(c.guide_options.level_upper, 1.0),
+            f"guide_options.level_upper {c.guide_options.level_upper} is a probability under guide "
+            "'random': take 1 or less",
+        ),
+        (
             [c.mesh.data, c.mesh.fsdp, c.mesh.tensor].count(-1) > 1,
             "mesh: only one of data, fsdp and tensor may be -1",
         ),
@@ -416,6 +447,10 @@ def _impossible(c: Config) -> list[str]:
         ),
     ]
     return [message for wrong, message in checks if wrong]
+
+
+def _above(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and low > high
 
 
 _LORA_TARGETS = {
@@ -507,10 +542,24 @@ def override(config: Config, changes: dict[str, Any], *, origin: str = "override
 def arms(config: Config) -> dict[str, Config]:
     """The configs of the arms, by name; empty if the run has none."""
     base = config.model_dump(mode="json") | {"arms": {}}
+    for name, changes in config.arms.items():
+        _check_arm(config, name, changes)
     return {
         name: parse(_merge(base, changes) | {"name": name}, origin=f"arms.{name}")
         for name, changes in config.arms.items()
     }
+
+
+def _check_arm(config: Config, name: str, changes: dict[str, Any]) -> None:
+    """Refuse an arm whose folder would be another's, or that would need a warm-up of its own."""
+    if name in ("base", "warmup", "report", "eval"):
+        raise ConfigError(f"arms.{name}: this name is taken by a folder beside the arms")
+    shared = {"model", "task", "warmup", "seed"} & set(changes)
+    if config.warmup.steps and shared:
+        raise ConfigError(
+            f"arms.{name}: arms start from one warmed-up model, so {sorted(shared)[0]} cannot "
+            "differ between them"
+        )
 
 
 def _merge(base: Any, changes: Any) -> Any:

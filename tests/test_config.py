@@ -63,6 +63,13 @@ REFUSED = [
     ),
     ({"rollout": {"temperature": 0.0}}, "rollout.temperature: Input should be greater than 0"),
     ({"guide_options": {"q_min": 1.2}}, "guide_options.q_min: Input should be less than or equal"),
+    ({"rollout": {"max_completion_length": 7}}, "prompts of 6 and completions of 8 tokens"),
+    ({"rollout": {"stop": ["."]}}, "rollout.stop ['.'] needs a tokenizer"),
+    ({"warmup": {"batch_size": 100}, "optimizer": {"micro_batch": 64}}, "warmup.batch_size 100"),
+    ({"lora": {"targets": ["all-linear", "q_proj"]}}, "'all-linear' stands alone"),
+    ({"guide_options": {"level_upper": 0.1, "level_lower": 0.2}}, "a lower bound lies above"),
+    ({"guide": "random", "guide_options": {"level_upper": 2.0}}, "is a probability"),
+    ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
     ({"loss": {"delta": 0.5}}, "loss.delta: Input should be greater than 1"),
 ]
 

@@ -9,7 +9,7 @@ from sage_jax.data.order import batch_indices
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.prompts import render
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
-from sage_jax.rewards import Verdict, boxed_once, extract, weighted_sum
+from sage_jax.rewards import Verdict, boxed_once, weighted_sum
 from sage_jax.rollout import pack_prompts
 
 _BUCKET = 16  # Prompts are padded to a multiple of this, so that few shapes are compiled.
@@ -20,6 +20,10 @@ class Judge(Protocol):
 
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
         """Judge (completion, gold) pairs, in order."""
+        ...
+
+    def answer(self, completion: str) -> str | None:
+        """The final answer that is judged, or None if there is none."""
         ...
 
     def close(self) -> None:
@@ -34,7 +38,7 @@ Worked = Callable[[Problem, int], str | None]
 class TextTask:
     """Training and held-out problems of one tokenizer.
 
-    Prompts longer than the limit are left out once, at the start, and counted in `dropped`.
+    Prompts longer than the limit are left out once, at the start, and counted.
 
     Args:
         train: problems to train on.
@@ -71,19 +75,18 @@ class TextTask:
         # lie outside the model's vocabulary.
         self.pad_id = stop_ids[0]
         self.vocab_size = len(tokenizer)
-        self._train, train_dropped = self._kept(train, "training")
-        self._held_out, held_out_dropped = self._kept(held_out, "held-out")
-        self.dropped = train_dropped + held_out_dropped
+        self._train, self._train_dropped = self._kept(train, "training")
+        self._held_out, self._held_out_dropped = self._kept(held_out, "held-out")
         self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts: every problem once an epoch."""
         places = batch_indices(len(self._train), count, seed=self._seed, step=index)
-        return self._packed([self._train[place] for place in places])
+        return self._packed([self._train[place] for place in places], self._train_dropped)
 
     def held_out(self, count: int) -> Prompts:
         """The first `count` held-out problems, or all if there are fewer."""
-        return self._packed(self._held_out[:count])
+        return self._packed(self._held_out[:count], self._held_out_dropped)
 
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Worked problems; a problem's several solutions are taken in turn.
@@ -93,7 +96,7 @@ class TextTask:
         """
         places = batch_indices(len(self._train), count, seed=self._seed, step=index)
         chosen = [self._train[place] for place in places]
-        prompts = self._packed(chosen)
+        prompts = self._packed(chosen, self._train_dropped)
         completions = [self._completion(p, index * count + i) for i, (p, _) in enumerate(chosen)]
         tokens = np.full((count, self._limits[1]), self.pad_id, np.int32)
         mask = np.zeros(tokens.shape, np.float32)
@@ -111,7 +114,7 @@ class TextTask:
         boxed = np.array([boxed_once(text) for text in texts], np.float32)
         weights = {"correct": 1 - self._format_weight, "boxed": self._format_weight}
         rewards = weighted_sum({"correct": correct, "boxed": boxed}, weights=weights).total
-        answers = [extract(text) or "" for text in texts]
+        answers = [self._judge.answer(text) or "" for text in texts]
         reasons = [verdict.reason for verdict in verdicts]
         return Judged(np.asarray(rewards, np.float32), correct > 0, answers, reasons)
 
@@ -154,14 +157,14 @@ class TextTask:
             )
         return kept, len(rendered) - len(kept)
 
-    def _packed(self, chosen: Sequence[tuple[Problem, list[int]]]) -> Prompts:
+    def _packed(self, chosen: Sequence[tuple[Problem, list[int]]], dropped: int) -> Prompts:
         longest = max(len(ids) for _, ids in chosen)
         length = min(-(-longest // _BUCKET) * _BUCKET, self._limits[0])
         packed = pack_prompts(
             [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
         )
         tokens, mask = (_widened(x, length) for x in (packed.tokens, packed.mask))
-        return Prompts([problem.id for problem, _ in chosen], tokens, mask, self.dropped)
+        return Prompts([problem.id for problem, _ in chosen], tokens, mask, dropped)
 
     def _completion(self, problem: Problem, draw: int) -> list[int]:
         text = self._worked(problem, draw)

@@ -6,9 +6,11 @@ import jax
 import numpy as np
 
 from sage_jax.data import brackets
+from sage_jax.data.problem import DataError
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
 
 _TRAIN, _HELD_OUT, _DEMONSTRATIONS = range(3)
+_HELD_OUT_DRAWS = 4096
 
 
 class BracketsTask:
@@ -32,12 +34,20 @@ class BracketsTask:
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts."""
         problems = _draw(self._purpose(_TRAIN, index), count, brackets.PLAY, False)
-        return _prompts(problems, f"brackets-train-{index}")
+        return _prompts(np.asarray(problems.prompts))
 
     def held_out(self, count: int) -> Prompts:
-        """Problems whose operands training never draws."""
-        problems = _draw(self._purpose(_HELD_OUT, 0), count, brackets.PLAY, True)
-        return _prompts(problems, "brackets")
+        """The first `count` of the seed's held-out problems, whose operands training never draws.
+
+        Raises:
+            DataError: if there are not that many.
+        """
+        key = self._purpose(_HELD_OUT, 0)
+        drawn = np.asarray(_draw(key, _HELD_OUT_DRAWS, brackets.PLAY, True).prompts)
+        _, first = np.unique(drawn, axis=0, return_index=True)
+        if count > len(first):
+            raise DataError(f"eval.num_problems {count} is more than the {len(first)} held out")
+        return _prompts(drawn[np.sort(first)[:count]])
 
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Planted derivations, the common modes more often."""
@@ -78,7 +88,7 @@ def _draw(key, count, mix, hold_out):
     return brackets.draw(key, count, mix, hold_out=hold_out)
 
 
-def _prompts(problems: brackets.Problems, name: str) -> Prompts:
-    tokens = np.asarray(problems.prompts)
-    ids = [f"{name}-{row}" for row in range(len(tokens))]
+def _prompts(tokens: np.ndarray) -> Prompts:
+    """Prompts named by their tokens, so that one name is one problem under any seed."""
+    ids = ["brackets-" + "-".join(map(str, row)) for row in tokens.tolist()]
     return Prompts(ids, tokens, np.ones_like(tokens, bool))

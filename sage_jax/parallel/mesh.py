@@ -46,6 +46,10 @@ def make_mesh(
 
 def _fill(sizes: list[int], count: int) -> list[int]:
     rest = math.prod(size for size in sizes if size != -1)
+    if -1 in sizes and count % rest:
+        raise MeshError(
+            f"mesh: {count} devices cannot be shared out evenly over axes that take {rest} of them"
+        )
     return [max(count // rest, 1) if size == -1 else size for size in sizes]
 
 

@@ -32,6 +32,10 @@ class NumberJudge:
         """Judge (completion, gold) pairs, in order."""
         return [_verdict(completion, gold) for completion, gold in pairs]
 
+    def answer(self, completion: str) -> str | None:
+        """The final answer that is judged, or None if there is none."""
+        return final_number(completion)
+
     def close(self) -> None:
         """There is nothing to let go of."""
 

@@ -161,6 +161,10 @@ class VerifierPool:
             _refuse_rest(self._shared)  # the last thread may have left in the meantime
         return future
 
+    def answer(self, completion: str) -> str | None:
+        """The final answer that is judged, or None if there is none; see `answers.extract`."""
+        return extract(completion)
+
     def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
         """Judge (completion, gold) pairs and return the verdicts in the same order.
 

@@ -1,12 +1,14 @@
 """Training the arms of a comparison one after the other, from one warmed-up model."""
 
+import functools
 from pathlib import Path
 
 from sage_jax import config as configs
+from sage_jax.train import setup
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
-from sage_jax.train.warmup import warm_up
+from sage_jax.train.warmup import open_and_warm_up
 
 
 def train_arms(config: configs.Config, path: Path) -> None:
@@ -15,16 +17,22 @@ def train_arms(config: configs.Config, path: Path) -> None:
     Arms that are done already are passed over, and the one that was interrupted is resumed.
 
     Raises:
-        ConfigError: if any arm cannot run; all are checked before the first one starts.
+        ConfigError: if an arm cannot run; configs, devices and folders of all of them are checked
+            before the first one starts.
         Stopped: if asked to stop.
     """
     arms = configs.arms(config)
+    folders = {name: RunFolder(path / name) for name in arms}
+    for name, arm in arms.items():
+        setup.open_mesh(arm)
+        folders[name].refuse_drift(arm)
     with StopRequest() as stop:
         if not arms:
             train(config, RunFolder(path), stop)
             return
         # The warm-up lies beside the arms, which then find it there and share it.
-        (path / "base").parent.mkdir(parents=True, exist_ok=True)
-        warm_up(config, RunFolder(path), stop)
+        home = RunFolder(path)
+        share = functools.partial(home.share, config)
+        open_and_warm_up(config, home, stop, opened=share).task.close()
         for name, arm in arms.items():
-            train(arm, RunFolder(path / name), stop)
+            train(arm, folders[name], stop)

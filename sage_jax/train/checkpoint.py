@@ -42,12 +42,12 @@ class Checkpoints:
 
         Args:
             step: one that was saved.
-            like: a tree of arrays of the same structure, shapes, dtypes and shardings.
+            like: a tree of arrays, or of their `shapes`, as was saved.
 
         Raises:
             CheckpointError: if the checkpoint holds other arrays than `like`.
         """
-        wanted = {name: _abstract(leaf) for name, leaf in _named(like).items()}
+        wanted = _named(shapes(like))
         args = ocp.args.Composite(
             arrays=ocp.args.StandardRestore(wanted), notes=ocp.args.JsonRestore()
         )
@@ -76,5 +76,6 @@ def _named(tree: Any) -> dict[str, Any]:
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
 
 
-def _abstract(leaf: jax.Array) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=leaf.sharding)
+def shapes(tree: Any) -> Any:
+    """Shape, dtype and sharding of every array of a tree."""
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)

@@ -14,13 +14,13 @@ from rich.text import Text
 from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.config import ConfigError
+from sage_jax.data import brackets
 from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
 from sage_jax.rollout import pack_prompts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.evaluation import evaluate_model
-from sage_jax.train.loop import source
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
@@ -28,11 +28,24 @@ from sage_jax.train.sequences import of_rollout
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A run's model at its newest checkpoint, adapters folded in."""
+    """A run's model at its newest checkpoint."""
 
     base: setup.Base
-    params: Any
+    start: setup.Start
+    weights: Any
     step: int
+
+    def decoder(self) -> tuple[Any, Any]:
+        """The policy as (graphdef, params)."""
+        return self.start.decoder(self.weights)
+
+    def export(self) -> Any:
+        """All weights, adapters folded into float32 so that nothing of them is rounded away."""
+        policy, frozen = self.start.steps.policy, self.start.frozen
+        if policy.adapter_alpha is None:
+            return self.weights
+        wide = jax.tree.map(lambda x: x.astype(jnp.float32), frozen)
+        return policy.folded(self.weights, wide)
 
 
 def open_run(path: Path) -> RunFolder:
@@ -56,18 +69,18 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
         ConfigError: if there is no checkpoint yet.
     """
     folder = open_run(path)
-    base = setup.open_base(config, source(config, folder))
-    start = setup.start(config, base, jax.random.key(config.seed))
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     try:
         step = checkpoints.latest()
         if step is None:
-            base.task.close()
             raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
-        state, _ = checkpoints.restore(step, start.state)
+        source = str(folder.base) if config.warmup.steps else config.model.source
+        base = setup.open_base(config, source)
+        started, _ = setup.start(config, base, jax.random.key(config.seed))
+        state, _ = checkpoints.restore(step, started.layout)
     finally:
         checkpoints.close()
-    return Trained(base, start.steps.policy.folded(state.trained, start.frozen), step)
+    return Trained(base, started, state.trained, step)
 
 
 def evaluate_config(config: configs.Config) -> None:
@@ -80,32 +93,39 @@ def evaluate_config(config: configs.Config) -> None:
         raise ConfigError("this config makes its model by a warm-up: train it, then eval the run")
     base = setup.open_base(config, config.model.source)
     try:
-        _show([_evaluated(config, base, base.loaded.params, "base", 0)])
+        model = (base.loaded.graphdef, base.loaded.params)
+        _show([_evaluated(config, base, model, "base", 0)])
     finally:
         base.task.close()
 
 
 def evaluate_run(path: Path, config: configs.Config) -> None:
-    """Evaluate a run's base and trained model anew, save both results and print them."""
+    """Evaluate a run's base and trained model anew and print them side by side.
+
+    Results are kept where they were made with the run's own settings; with others they are only
+    printed, so that runs stay comparable.
+    """
     folder, trained = open_run(path), load_trained(path, config)
+    loaded = trained.base.loaded
+    tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
     try:
-        base = setup.open_base(config, source(config, folder))
-        base.task.close()
         results = [
-            _evaluated(config, trained.base, base.loaded.params, "base", 0),
-            _evaluated(config, trained.base, trained.params, "final", trained.step),
+            _evaluated(config, trained.base, (loaded.graphdef, loaded.params), "base", 0),
+            _evaluated(config, trained.base, trained.decoder(), tag, trained.step),
         ]
     finally:
         trained.base.task.close()
-    for result in results:
-        result.save(folder.eval_file(result.tag))
+    if config == folder.load():
+        for result in results:
+            result.save(folder.eval_file(result.tag))
     _show(results)
 
 
-def _evaluated(config: configs.Config, base: setup.Base, params: Any, tag: str,
-               step: int) -> EvalResult:  # fmt: skip
+def _evaluated(
+    config: configs.Config, base: setup.Base, model: tuple[Any, Any], tag: str, step: int
+) -> EvalResult:
     return evaluate_model(
-        config, base, params, tag=tag, step=step, num_samples=config.eval.num_samples
+        config, base, model, tag=tag, step=step, num_samples=config.eval.num_samples
     )
 
 
@@ -134,6 +154,8 @@ def _cell(value: Any) -> str:
 
 def sample_run(path: Path, config: configs.Config, *, prompt: str, gold: str, count: int) -> None:
     """Print completions of a prompt, each token shaded by the entropy it was drawn with."""
+    if count < 1:
+        raise ConfigError(f"--count is {count}; ask for 1 completion or more")
     trained = load_trained(path, config)
     try:
         _print_samples(config, trained, prompt, gold, count)
@@ -150,10 +172,10 @@ def _print_samples(
         base, group_size=count, max_completion_length=config.rollout.max_completion_length,
         temperature=config.rollout.temperature, stop=config.rollout.stop,
     )  # fmt: skip
-    graphdef, key = base.loaded.graphdef, jax.random.key(config.seed)
-    rollout = draw(graphdef, trained.params, prompts.tokens, prompts.mask, key)
+    (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
+    rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
     _, entropies = score(
-        graphdef, trained.params, of_rollout(rollout),
+        graphdef, params, of_rollout(rollout),
         temperature=config.rollout.temperature, micro_batch=count,
     )  # fmt: skip
     tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
@@ -173,7 +195,7 @@ def _asked(config: configs.Config, base: setup.Base, prompt: str) -> Prompts:
     if hasattr(base.task, "prompt"):
         ids = base.task.prompt(prompt)  # type: ignore[attr-defined]
     else:
-        ids = _token_ids(prompt, base.task.vocab_size)
+        ids = _token_ids(prompt, base.task.vocab_size, brackets.PROMPT_LENGTH)
     packed = pack_prompts(
         [ids], max_prompt_length=config.rollout.max_prompt_length, pad_id=base.task.pad_id
     )
@@ -185,10 +207,13 @@ def _asked(config: configs.Config, base: setup.Base, prompt: str) -> Prompts:
     return Prompts(["asked"], packed.tokens, packed.mask)
 
 
-def _token_ids(prompt: str, vocab_size: int) -> list[int]:
+def _token_ids(prompt: str, vocab_size: int, length: int) -> list[int]:
     words = prompt.split()
-    if not all(word.isdecimal() and int(word) < vocab_size for word in words):
-        raise ConfigError(f"--prompt {prompt!r}: this task takes token ids below {vocab_size}")
+    known = all(word.isdecimal() and int(word) < vocab_size for word in words)
+    if not known or len(words) != length:
+        raise ConfigError(
+            f"--prompt {prompt!r}: this task takes {length} token ids below {vocab_size}"
+        )
     return [int(word) for word in words]
 
 
@@ -226,6 +251,5 @@ def export_run(path: Path, config: configs.Config, out: Path) -> None:
     trained = load_trained(path, config)
     trained.base.task.close()
     loaded = trained.base.loaded
-    params = jax.tree.map(lambda x: jnp.asarray(x), trained.params)
-    models.save_hf(out, loaded.config, params, loaded.tokenizer)
+    models.save_hf(out, loaded.config, trained.export(), loaded.tokenizer)
     Terminal().print(f"wrote {out}", markup=False)

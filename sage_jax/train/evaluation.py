@@ -15,10 +15,17 @@ from sage_jax.train.keys import Purpose, derive
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
 
 
-def evaluate_model(config: configs.Config, base: setup.Base, params: Any, *, tag: str, step: int,
-                   num_samples: int, progress: Any = lambda done, total: None,
-                   ) -> EvalResult:  # fmt: skip
-    """pass@k of plain weights (adapters folded in) on held-out problems.
+def evaluate_model(
+    config: configs.Config,
+    base: setup.Base,
+    model: tuple[Any, Any],
+    *,
+    tag: str,
+    step: int,
+    num_samples: int,
+    progress: Any = lambda done, total: None,
+) -> EvalResult:
+    """pass@k of a model, given as (graphdef, params), on held-out problems.
 
     Every model of a seed is sampled with the same keys, so that differences between two of them
     are paired.
@@ -30,7 +37,7 @@ def evaluate_model(config: configs.Config, base: setup.Base, params: Any, *, tag
 
     def sample(tokens, mask, key):
         tokens, mask = jax.device_put((jnp.asarray(tokens), jnp.asarray(mask)), rows)
-        return sampler(base.loaded.graphdef, params, tokens, mask, key)
+        return sampler(*model, tokens, mask, key)
 
     return evaluate(
         sample,

@@ -21,6 +21,7 @@ class Played(NamedTuple):
         judged: their rewards.
         drawn: batches of prompts that it took.
         seconds: by phase, "rollout" and "reward".
+        figures: metrics of everything that was sampled, whether it is kept or not.
     """
 
     prompts: Prompts
@@ -28,6 +29,7 @@ class Played(NamedTuple):
     judged: Judged
     drawn: int
     seconds: dict[str, float]
+    figures: dict[str, float]
 
 
 def play(
@@ -50,19 +52,18 @@ def play(
         num_prompts: N.
         resample: further batches allowed.
     """
-    kept: list[Played] = []
-    spare: list[Played] = []
+    parts: list[Played] = []
     for attempt in range(resample + 1):
-        played = _once(task, sample, cursor + attempt, attempt, num_prompts)
-        if not resample:
-            return played
-        differ = ~equal_groups(played.judged.rewards, played.rollout.group_size)
-        kept.append(take(played, np.flatnonzero(differ)))
-        spare.append(take(played, np.flatnonzero(~differ)))
-        if sum(len(part.prompts.ids) for part in kept) >= num_prompts:
+        parts.append(_once(task, sample, cursor + attempt, attempt, num_prompts))
+        played = join(parts) if resample else parts[0]
+        equal = equal_groups(played.judged.rewards, played.rollout.group_size)
+        if (~equal).sum() >= num_prompts:
             break
-    whole = take(join([*kept, *spare]), np.arange(num_prompts))
-    return whole._replace(drawn=len(kept))
+    # Groups that differ first, in the order they were drawn.
+    places = np.argsort(equal, kind="stable")[:num_prompts]
+    seen = figures(played.rollout, played.judged, played.prompts.dropped)
+    seen["groups/batches_drawn"] = float(len(parts))
+    return (take(played, places) if resample else played)._replace(figures=seen)
 
 
 def _once(task: Task, sample: Any, index: int, attempt: int, num_prompts: int) -> Played:
@@ -72,7 +73,7 @@ def _once(task: Task, sample: Any, index: int, attempt: int, num_prompts: int) -
     sampled = time.perf_counter()
     judged = task.judge(prompts, rollout.tokens, rollout.mask)
     seconds = {"rollout": sampled - begun, "reward": time.perf_counter() - sampled}
-    return Played(prompts, rollout, judged, 1, seconds)
+    return Played(prompts, rollout, judged, 1, seconds, {})
 
 
 def equal_groups(rewards: np.ndarray, group_size: int) -> np.ndarray:
@@ -108,8 +109,6 @@ def join(parts: list[Played]) -> Played:
     length = max(part.prompts.tokens.shape[1] for part in parts)
     parts = [_widened(part, length) for part in parts]
     rollouts = [part.rollout for part in parts]
-    # kept and spare parts of one attempt share its seconds; count every attempt once.
-    attempts = {id(part.seconds): part.seconds for part in parts}.values()
     return Played(
         prompts=Prompts(
             [id for part in parts for id in part.prompts.ids],
@@ -124,8 +123,9 @@ def join(parts: list[Played]) -> Played:
             [answer for part in parts for answer in part.judged.answers],
             [reason for part in parts for reason in part.judged.reasons],
         ),
-        drawn=len(attempts),
-        seconds={phase: sum(s[phase] for s in attempts) for phase in ("rollout", "reward")},
+        drawn=len(parts),
+        seconds={p: sum(part.seconds[p] for part in parts) for p in ("rollout", "reward")},
+        figures={},
     )
 
 
@@ -157,19 +157,17 @@ def trimmed(rollout: Rollout, *, buckets: int = 8) -> Rollout:
     return dataclasses.replace(rollout, **cut)
 
 
-def figures(played: Played) -> dict[str, float]:
+def figures(rollout: Rollout, judged: Judged, dropped: int) -> dict[str, float]:
     """What a batch says before anything is learned from it."""
-    mask, finish = played.rollout.mask, played.rollout.finish
-    lengths = mask.sum(axis=1)
+    lengths = np.asarray(rollout.mask).sum(axis=1)
+    equal = equal_groups(judged.rewards, rollout.group_size)
     return {
-        "reward": float(played.judged.rewards.mean()),
-        "pass@1": float(played.judged.correct.mean()),
+        "reward": float(judged.rewards.mean()),
+        "pass@1": float(judged.correct.mean()),
         "length/mean": float(lengths.mean()),
         "length/max": float(lengths.max()),
-        "truncated": float((finish == Finish.LENGTH).mean()),
-        "groups/zero_variance": float(
-            equal_groups(played.judged.rewards, played.rollout.group_size).mean()
-        ),
-        "groups/batches_drawn": float(played.drawn),
-        "prompts/dropped": float(played.prompts.dropped),
+        "truncated": float((np.asarray(rollout.finish) == Finish.LENGTH).mean()),
+        "groups/zero_variance": float(equal.mean()),
+        "tokens/sampled": float(lengths.sum()),
+        "prompts/dropped": float(dropped),
     }

@@ -20,18 +20,33 @@ class Policy:
         graphdef: the policy's module.
         reference_graphdef: the reference's module.
         adapter_alpha: what adapters are scaled by, over their rank; None without adapters.
+        exact_fold: whether weights are kept and used in float32 or better.
     """
 
     graphdef: nnx.GraphDef
     reference_graphdef: nnx.GraphDef
     adapter_alpha: float | None = None
+    exact_fold: bool = False
 
     def params(self, trained: Any, frozen: Any) -> Any:
         """What `models.merge(graphdef, ...)` takes for the policy."""
         return trained if self.adapter_alpha is None else (frozen, trained)
 
+    def decoder(self, trained: Any, frozen: Any) -> tuple[nnx.GraphDef, Any]:
+        """The policy as (graphdef, params) for decoding.
+
+        In float32 adapters are folded into the weights once, instead of being applied at every
+        token. In bfloat16 they stay apart: a change of less than half the last place of a weight
+        would be rounded away, and the sampler would not be the policy that is trained.
+        """
+        if self.adapter_alpha is None:
+            return self.graphdef, trained
+        if self.exact_fold:
+            return self.reference_graphdef, self.folded(trained, frozen)
+        return self.graphdef, (frozen, trained)
+
     def folded(self, trained: Any, frozen: Any) -> Any:
-        """The policy as plain weights of `reference_graphdef`, for decoding and export."""
+        """The policy as plain weights, in the dtype of the frozen ones."""
         if self.adapter_alpha is None:
             return trained
         return models.lora.fold(frozen, trained, alpha=self.adapter_alpha)

@@ -39,8 +39,16 @@ class RunFolder:
 
         Arms of one comparison share that of the folder they lie in.
         """
-        shared = self.path.parent / "base"
-        return shared if shared.is_dir() else self.path / "base"
+        home = RunFolder(self.path.parent) if self._is_arm() else self
+        return home.path / "base"
+
+    @property
+    def shared_file(self) -> Path:
+        """What the arms in this folder have in common: model, task and warm-up."""
+        return self.path / "shared.yaml"
+
+    def _is_arm(self) -> bool:
+        return RunFolder(self.path.parent).shared_file.is_file()
 
     @property
     def report(self) -> Path:
@@ -59,16 +67,25 @@ class RunFolder:
         """Whether a run was started here."""
         return self.config_file.is_file()
 
-    def open(self, config: configs.Config) -> None:
-        """Start or go on with a run here.
+    def refuse_drift(self, config: configs.Config) -> None:
+        """Raise `ConfigError` if the folder's run has another config, naming what differs."""
+        if self.exists():
+            _refuse_drift(configs.load(self.config_file), config, self.config_file)
+
+    def write_config(self, config: configs.Config) -> None:
+        """Make the folder a run; called once everything about the run has been found to fit."""
+        write_atomically(self.config_file, configs.dump(config).encode())
+
+    def share(self, config: configs.Config) -> None:
+        """Make the folder one of arms, which share `config`'s model, task and warm-up.
 
         Raises:
-            ConfigError: if the folder holds a run with another config, naming each difference.
+            ConfigError: if it holds arms that share another one.
         """
-        if self.exists():
-            refuse_drift(configs.load(self.config_file), config, self.config_file)
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.config_file, configs.dump(config).encode())
+        common = config.model_copy(update={name: getattr(_BARE, name) for name in _OF_ARMS})
+        if self.shared_file.is_file():
+            _refuse_drift(configs.load(self.shared_file), common, self.shared_file)
+        write_atomically(self.shared_file, configs.dump(common).encode())
 
     def load(self) -> configs.Config:
         """The config of the run.
@@ -84,11 +101,16 @@ class RunFolder:
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.data",
-    "mesh.fsdp", "mesh.tensor", "task.num_workers",
+    "mesh.fsdp", "mesh.tensor", "task.num_workers", "warmup.attempts", "warmup.min_pass1",
+    "warmup.checkpoint_every",
 }  # fmt: skip
 
+# What arms may have of their own, and a config with the defaults of it.
+_OF_ARMS = ("guide", "guide_options", "lora", "loss", "train", "arms")
+_BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": {"kind": "arithmetic"}})
 
-def refuse_drift(old: configs.Config, new: configs.Config, origin: Path) -> None:
+
+def _refuse_drift(old: configs.Config, new: configs.Config, origin: Path) -> None:
     """Raise `ConfigError` where two configs differ in a field that a resumed run must keep."""
     before, after = (_flat(c.model_dump(mode="json")) for c in (old, new))
     changed = [f for f in before | after if before.get(f) != after.get(f) and f not in _MAY_CHANGE]

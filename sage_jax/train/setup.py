@@ -16,6 +16,7 @@ from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
 from sage_jax.data.tasks import Task
 from sage_jax.train import objective
+from sage_jax.train.checkpoint import shapes
 from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.optimizer import make_optimizer, make_schedule
 from sage_jax.train.policy import Policy
@@ -44,26 +45,41 @@ class Start:
 
     Attributes:
         steps: the pure steps.
-        state: before the first update.
+        layout: shapes and shardings of the state.
         frozen: see `Policy`.
         learning_rate: by number of updates.
     """
 
     steps: Steps
-    state: TrainState
+    layout: TrainState
     frozen: Any
     learning_rate: optax.Schedule
 
+    def decoder(self, trained: Any) -> tuple[Any, Any]:
+        """The policy as (graphdef, params) for decoding."""
+        policy = self.steps.policy
+        if policy.adapter_alpha is None or not policy.exact_fold:
+            return policy.decoder(trained, self.frozen)
+        return policy.reference_graphdef, jax.jit(policy.folded)(trained, self.frozen)
 
-def open_base(config: configs.Config, source: str) -> Base:
-    """Load the model to start from and the task in its vocabulary.
+
+def open_base(config: configs.Config, source: str, *, task: Task | None = None) -> Base:
+    """Load the model to start from, and open the task in its vocabulary unless it is given.
 
     Raises:
         ConfigError: if the model, the task and the config do not fit each other.
     """
     mesh = open_mesh(config)
     loaded = models.load(source, place=_placer(mesh), **model_knobs(config))
-    return Base(loaded, open_task(config, loaded), mesh)
+    return Base(loaded, task or open_task(config, loaded), mesh)
+
+
+def open_random(config: configs.Config, key: jax.Array) -> Base:
+    """A model of random weights in the vocabulary of its task."""
+    mesh, task = open_mesh(config), open_task(config, None)
+    shape = random_model(config, task)
+    graphdef, params = models.init(shape, key, **model_knobs(config))
+    return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh)
 
 
 def with_params(base: Base, params: Any) -> Base:
@@ -78,7 +94,9 @@ def open_mesh(config: configs.Config) -> Mesh:
     per_update = rows.num_prompts * rows.group_size // config.optimizer.updates_per_rollout
     sizes = {
         "rollout.num_prompts": rows.num_prompts,
-        "optimizer.micro_batch": config.optimizer.micro_batch or per_update,
+        "optimizer.micro_batch"
+        if config.optimizer.micro_batch
+        else "rows of an update": config.optimizer.micro_batch or per_update,
         "eval.batch_prompts": config.eval.batch_prompts,
     }
     for field, size in sizes.items():
@@ -147,8 +165,8 @@ def _placer(mesh: Mesh) -> Callable[..., jax.Array]:
     return put
 
 
-def start(config: configs.Config, base: Base, root: jax.Array) -> Start:
-    """The policy, its reference and the optimiser before the first update."""
+def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Start, TrainState]:
+    """The policy, its reference and the optimiser, and the state before the first update."""
     loaded = base.loaded
     if config.lora.rank:
         graphdef, adapters = models.lora.attach(
@@ -157,9 +175,10 @@ def start(config: configs.Config, base: Base, root: jax.Array) -> Start:
             derive(root, Purpose.ADAPTERS),
             rank=config.lora.rank,
             alpha=config.lora.alpha,
-            targets=config.lora.targets if config.lora.targets != ("all-linear",) else "all-linear",
+            targets="all-linear" if "all-linear" in config.lora.targets else config.lora.targets,
         )
-        policy = Policy(graphdef, loaded.graphdef, config.lora.alpha)
+        exact = config.model.compute_dtype == config.model.param_dtype == "float32"
+        policy = Policy(graphdef, loaded.graphdef, config.lora.alpha, exact)
         trained, frozen = place(base.mesh, adapters), loaded.params
     else:
         policy = Policy(loaded.graphdef, loaded.graphdef)
@@ -169,7 +188,8 @@ def start(config: configs.Config, base: Base, root: jax.Array) -> Start:
     schedule = _schedule(config)
     optimizer = _optimizer(config, schedule)
     state = create_state(trained, optimizer, base.mesh)
-    return Start(_steps(config, base, policy, optimizer), state, frozen, schedule)
+    steps = _steps(config, base, policy, optimizer)
+    return Start(steps, shapes(state), frozen, schedule), state
 
 
 def create_state(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
@@ -184,9 +204,15 @@ def create_state(trained: Any, optimizer: optax.GradientTransformation, mesh: Me
     return TrainState(trained, opt_state, jax.device_put(jnp.zeros((), jnp.int32), whole))
 
 
-def keep_sharding(step: Callable[..., Any], state: TrainState, **static: Any) -> Any:
-    """A jitted step that takes a state's memory over and returns the next one laid out alike."""
-    layout = jax.tree.map(lambda x: x.sharding, state)
+def keep_sharding(step: Callable[..., Any], like: TrainState, **static: Any) -> Any:
+    """A jitted step that takes a state's memory over and returns the next one laid out as `like`.
+
+    Args:
+        step: (state, ...) -> (next state, ...).
+        like: a state, or its shapes.
+        static: arguments of `step` that are fixed.
+    """
+    layout = jax.tree.map(lambda x: x.sharding, like)
 
     def run(state, *args):
         state, *rest = step(state, *args, **static)
@@ -244,7 +270,8 @@ def _steps(
         epochs=knobs.epochs,
         needs_policy=objective.needs_policy_scores(config),
         needs_reference=config.loss.kl_coef > 0,
-        full_vocabulary=config.loss.kl_estimator in ("exact", "forward_exact"),
+        full_vocabulary=config.loss.kl_coef > 0
+        and config.loss.kl_estimator in ("exact", "forward_exact"),
         top_entropy_quantile=config.loss.top_entropy_quantile,
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import optax
+from jax.sharding import NamedSharding
 
 from sage_jax.losses import Terms, reduce
 from sage_jax.losses.terms import with_batch_statistics
@@ -58,9 +59,8 @@ class Steps:
         key: jax.Array,
     ) -> Rollout:  # fmt: skip
         """Complete N prompts, `group_size` times each."""
-        # Adapters are folded into the weights once a rollout instead of being applied every token.
-        params = self.policy.folded(trained, frozen)
-        return self.sampler(self.policy.reference_graphdef, params, prompt_tokens, prompt_mask, key)
+        graphdef, params = self.policy.decoder(trained, frozen)
+        return self.sampler(graphdef, params, prompt_tokens, prompt_mask, key)
 
     def score(
         self, trained: Any, frozen: Any, rollout: Rollout, rewards: jax.Array, root: jax.Array,
@@ -131,6 +131,7 @@ class Steps:
         draw: Callable[[jax.Array, int], jax.Array],
         reward: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
         num_prompts: int,
+        rows: NamedSharding | None = None,
     ) -> tuple[TrainState, reduce.Metrics, Rollout, jax.Array]:  # fmt: skip
         """Draw, sample, judge and learn as one program, for tasks judged on the device.
 
@@ -142,11 +143,14 @@ class Steps:
             draw: (key, N) -> prompts int32[N, P], all of one length.
             reward: (prompts [B, P], tokens [B, T], mask [B, T]) -> rewards [B].
             num_prompts: N.
+            rows: how prompts lie over the mesh.
 
         Returns:
             (next state, metrics, rollout, rewards [B]).
         """
         prompts = draw(derive(root, Purpose.PROMPTS, step), num_prompts)
+        if rows is not None:  # Nothing else tells the compiler to split what it draws itself.
+            prompts = jax.lax.with_sharding_constraint(prompts, rows)
         mask = jnp.ones_like(prompts, bool)
         key = derive(root, Purpose.ROLLOUT, step, 0)
         rollout = self.rollout(state.trained, frozen, prompts, mask, key)

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM: finish the step, save, and leave; a second one leaves at once."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
@@ -35,6 +36,7 @@ class StopRequest:
     def _handle(self, *_) -> None:
         self.requested = True
         self._restore()
+        sys.stderr.write("stopping after this step; once more to leave at once\n")
 
     def _restore(self) -> None:
         for number, handler in self._previous.items():

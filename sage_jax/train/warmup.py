@@ -1,10 +1,11 @@
 """Supervised fine-tuning on demonstrations: the model that reinforcement learning starts from."""
 
-import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import optax
 
 from sage_jax import config as configs
 from sage_jax import models, parallel
@@ -32,77 +33,121 @@ def likelihood(terms: Terms, *, step: Any, key: Any) -> tuple[reduce.Mean, reduc
     return reduce.bnpo(-terms.logps, terms.mask), {}
 
 
-def warm_up(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
-    """Make `folder.base`, unless it is there already.
+def open_and_warm_up(
+    config: configs.Config, folder: RunFolder, stop: StopRequest, *, opened: Callable[[], None]
+) -> setup.Base:
+    """The model that reinforcement learning starts from, made by a warm-up where there is one.
+
+    Args:
+        config: of the run.
+        folder: keeps the warmed-up model as `folder.base`, where it is found again.
+        stop: leaves between steps.
+        opened: called once model, task and devices have been found to fit the config.
 
     Raises:
-        ConfigError: if no attempt reached `warmup.min_pass1`.
+        ConfigError: if something does not fit, or no attempt reached `warmup.min_pass1`.
     """
-    if not config.warmup.steps or folder.base.is_dir():
-        return
+    ready = folder.base.is_dir()
+    if ready or not config.warmup.steps:
+        source = str(folder.base) if config.warmup.steps else config.model.source
+        base = setup.open_base(config, source)
+        opened()
+        return base
+    base = _fresh(config, 0)
+    try:
+        opened()
+        _warm_up(config, folder, base, stop)
+        return setup.open_base(config, str(folder.base), task=base.task)
+    except BaseException:
+        base.task.close()
+        raise
+
+
+def _warm_up(
+    config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest
+) -> None:
+    reached = 0.0
     for attempt in range(config.warmup.attempts):
-        base = _attempt(config, folder, attempt, stop)
-        reached = _pass1(config, base)
+        trained = _attempt(config, folder, base, attempt, stop)
+        reached = _pass1(config, trained)
         if reached >= config.warmup.min_pass1:
-            models.save_hf(
-                folder.base, base.loaded.config, base.loaded.params, base.loaded.tokenizer
-            )
+            loaded = trained.loaded
+            models.save_hf(folder.base, loaded.config, loaded.params, loaded.tokenizer)
             return
     raise ConfigError(
         f"warmup: pass@1 is {reached:.3f} after {config.warmup.attempts} attempts, below "
-        f"warmup.min_pass1 {config.warmup.min_pass1}: raise warmup.steps, try another "
-        "warmup.learning_rate, or lower the bar"
+        f"warmup.min_pass1 {config.warmup.min_pass1}: raise warmup.attempts, lower the bar, or "
+        "try other warmup.steps and warmup.learning_rate in another folder"
     )
 
 
 def _attempt(
-    config: configs.Config, folder: RunFolder, attempt: int, stop: StopRequest
+    config: configs.Config, folder: RunFolder, base: setup.Base, attempt: int, stop: StopRequest
 ) -> setup.Base:
-    """Train one model from the attempt's own seed, going on from its last checkpoint."""
-    root = jax.random.key(config.seed)
-    base = _fresh(config, derive(root, Purpose.MODEL, attempt))
-    knobs = config.warmup
-    optimizer = make_optimizer(
-        make_schedule("cosine", knobs.learning_rate, rise_steps=int(_RISE * knobs.steps),
-                      total_steps=knobs.steps, final_share=_FINAL),
-        weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm,
-    )  # fmt: skip
-    state = setup.create_state(base.loaded.params, optimizer, base.mesh)
+    """Train one model with the attempt's own draws, going on from its last checkpoint."""
+    root = jax.random.fold_in(jax.random.key(config.seed), attempt)
+    # An update takes the memory of the weights over, so that every attempt needs its own.
+    params = _fresh_params(config, base, attempt)
+    optimizer = _optimizer(config.warmup)
+    state = setup.create_state(params, optimizer, base.mesh)
     policy = Policy(base.loaded.graphdef, base.loaded.graphdef)
-    step_fn = jax.jit(
-        functools.partial(
-            update, policy=policy, loss=likelihood, optimizer=optimizer, temperature=1.0,
-            micro_batch=config.optimizer.micro_batch or knobs.batch_size,
-        ),
-        donate_argnums=0,
-    )  # fmt: skip
+    step_fn = setup.keep_sharding(
+        update,
+        state,
+        policy=policy,
+        loss=likelihood,
+        optimizer=optimizer,
+        temperature=1.0,
+        micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
+    )
     checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=1)
     try:
-        state = _run(config, base, step_fn, state, checkpoints, root, stop)
+        state = _run(config, base, step_fn, state, checkpoints, root, attempt, stop)
     finally:
         checkpoints.close()
     return setup.with_params(base, state.trained)
 
 
-def _fresh(config: configs.Config, key: jax.Array) -> setup.Base:
+def _optimizer(knobs: configs.Warmup) -> optax.GradientTransformation:
+    schedule = make_schedule(
+        "cosine",
+        knobs.learning_rate,
+        rise_steps=int(_RISE * knobs.steps),
+        total_steps=knobs.steps,
+        final_share=_FINAL,
+    )
+    return make_optimizer(schedule, weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm)
+
+
+def _fresh(config: configs.Config, attempt: int) -> setup.Base:
     if config.model.source != "random":
         return setup.open_base(config, config.model.source)
-    mesh = setup.open_mesh(config)
-    task = setup.open_task(config, None)
-    shape = setup.random_model(config, task)
-    graphdef, params = models.init(shape, key, **setup.model_knobs(config))
-    loaded = models.Loaded(graphdef, setup.place(mesh, params), shape, None)
-    return setup.Base(loaded, task, mesh)
+    return setup.open_random(config, _model_key(config, attempt))
+
+
+def _model_key(config: configs.Config, attempt: int) -> jax.Array:
+    return derive(jax.random.key(config.seed), Purpose.MODEL, attempt)
+
+
+def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any:
+    if config.model.source != "random":
+        return jax.tree.map(jnp.copy, base.loaded.params)
+    knobs = setup.model_knobs(config)
+    _, params = models.init(base.loaded.config, _model_key(config, attempt), **knobs)
+    return setup.place(base.mesh, params)
 
 
 def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainState,
-         checkpoints: Checkpoints, root: jax.Array, stop: StopRequest) -> TrainState:  # fmt: skip
+         checkpoints: Checkpoints, root: jax.Array, attempt: int, stop: StopRequest,
+         ) -> TrainState:  # fmt: skip
     knobs, done = config.warmup, checkpoints.latest() or 0
     if done:
         state, _ = checkpoints.restore(done, state)
     with Console(f"{config.name} warm-up", knobs.steps, done=done, line_every=250) as console:
         for step in range(done, knobs.steps):
-            sequences, terms = _batch(base.task, base, step, knobs.batch_size)
+            sequences, terms = _batch(
+                base.task, base, attempt * knobs.steps + step, knobs.batch_size
+            )
             key = derive(root, Purpose.LOSS, step)
             state, metrics = step_fn(state, None, sequences, terms, key, jnp.int32(step))
             if step % 25 == 24 or step + 1 == knobs.steps:
@@ -125,7 +170,7 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
 
 def _pass1(config: configs.Config, base: setup.Base) -> float:
     result = evaluate_model(
-        config, base, base.loaded.params, tag="warmup", step=0,
+        config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
         num_samples=config.eval.num_samples_during,
     )  # fmt: skip
     return result.summary()["pass@1"]["mean"]

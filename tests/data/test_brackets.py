@@ -86,3 +86,14 @@ def test_a_task_gives_the_same_batches_again():
     judged = one.judge(one.held_out(2), np.zeros((6, 8), np.int32), np.ones((6, 8), np.float32))
     assert judged.rewards.tolist() == [0.0] * 6
     assert judged.reasons == ["wrong"] * 6
+
+
+def test_a_name_is_one_problem_under_any_seed():
+    one, two = BracketsTask(seed=5), BracketsTask(seed=6)
+    few, many = one.held_out(8), one.held_out(64)
+    assert few.ids == many.ids[:8]
+    assert len(set(many.ids)) == 64
+    assert many.ids[0] == "brackets-" + "-".join(map(str, many.tokens[0].tolist()))
+    assert many.ids != two.held_out(64).ids
+    with pytest.raises(ValueError, match=r"eval\.num_problems 5000 is more than the \d+ held out"):
+        one.held_out(5000)

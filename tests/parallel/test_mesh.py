@@ -24,6 +24,11 @@ def test_sizes(sizes, shape):
     assert tuple(parallel.make_mesh(**sizes).shape.values()) == shape
 
 
+def test_devices_that_cannot_be_shared_out_are_refused():
+    with pytest.raises(parallel.MeshError, match="8 devices cannot be shared out evenly"):
+        parallel.make_mesh(fsdp=3)
+
+
 def test_more_devices_than_there_are_are_refused():
     with pytest.raises(parallel.MeshError, match=r"data 16.*needs 16 devices, but there are 8"):
         parallel.make_mesh(data=16)

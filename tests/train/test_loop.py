@@ -29,14 +29,14 @@ def lines(folder):
 
 def without_clocks(entries):
     """Metrics without what a clock or the machine's memory says."""
-    timed = ("seconds/", "tokens_per_s/", "memory/")
+    timed = ("time", "seconds/", "tokens_per_s/", "memory/")
     return [{k: v for k, v in entry.items() if not k.startswith(timed)} for entry in entries]
 
 
 def weights(folder, config):
     """All arrays of the newest checkpoint."""
     trained = commands.load_trained(folder.path, config)
-    return jax.tree.leaves(trained.params)
+    return jax.tree.leaves(trained.weights)
 
 
 class StopAt(StopRequest):
@@ -93,7 +93,7 @@ def test_a_finished_run_is_left_as_it_is(undisturbed):
 def test_a_stopped_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
     config, whole = undisturbed
     folder = RunFolder(tmp_path / "tiny")
-    for looks in (3, 3):  # Once in the warm-up, once in training.
+    for looks in (3, 8):  # Once in the warm-up, once in training, past the base's evaluation.
         with pytest.raises(Stopped):
             train(config, folder, StopAt(looks))
     assert 0 < len(lines(folder)) < 4
@@ -114,8 +114,7 @@ def test_another_config_in_the_folder_is_refused(undisturbed):
 
 def test_what_may_change_does_not_stop_a_run(undisturbed):
     config, folder = undisturbed
-    folder.open(configs.override(config, {"train": {"checkpoint_every": 3}}))
-    folder.open(config)
+    folder.refuse_drift(configs.override(config, {"train": {"checkpoint_every": 3}}))
 
 
 @pytest.mark.slow
@@ -139,6 +138,32 @@ def test_a_killed_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
     assert EvalResult.load(folder.eval_file("final")) == EvalResult.load(whole.eval_file("final"))
 
 
+def test_a_run_that_never_fitted_leaves_no_folder(make_config, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    odd = make_config({"mesh": {"data": 4}, "rollout": {"num_prompts": 2}})
+    with pytest.raises(ConfigError, match="num_prompts 2 is not divisible by the 4 devices"):
+        train(odd, folder, StopRequest())
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ({"base": {}}, "arms.base: this name is taken"),
+        ({"a": {"seed": 3}}, "so seed cannot differ between them"),
+        ({"a": {"loss": {"kl_coef": 0.0}}}, "arms.a: guide is 'branch', but loss.kl_coef is 0"),
+        ({"a": {"mesh": {"data": 4}, "rollout": {"num_prompts": 2}}}, "num_prompts 2 is not"),
+    ],
+)
+def test_arms_that_cannot_run_are_refused_before_the_first_starts(
+    make_config, tmp_path, arms, message
+):
+    with pytest.raises(ConfigError) as caught:
+        train_arms(make_config({"arms": {"fine": {}, **arms}}), tmp_path / "arms")
+    assert message in str(caught.value)
+    assert not (tmp_path / "arms").exists()
+
+
 @pytest.mark.slow
 def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path):
     arms = {"no_kl": {"guide": "none", "loss": {"kl_coef": 0.0}}, "sage": {}}
@@ -151,6 +176,9 @@ def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path):
     assert [run.name for run in read_runs([tmp_path])] == ["no_kl", "sage"]
     page = write_report([tmp_path], tmp_path / "report").read_text()
     assert "no_kl" in page
+    other = configs.override(config, {"warmup": {"learning_rate": 0.5}})
+    with pytest.raises(ConfigError, match=r"warmup\.learning_rate: 0\.002 there, 0\.5 now"):
+        train_arms(other, tmp_path)
     assert "kl" not in lines(RunFolder(tmp_path / "no_kl"))[0]
 
 
@@ -189,5 +217,5 @@ def test_sample_and_eval_of_a_run(undisturbed, capsys):
     printed = capsys.readouterr().out
     assert "mean entropy" in printed
     assert "trained - base" in printed
-    with pytest.raises(ConfigError, match="this task takes token ids below 28"):
+    with pytest.raises(ConfigError, match="this task takes 6 token ids below 28"):
         commands.sample_run(folder.path, config, prompt="what", gold="", count=1)

@@ -25,11 +25,11 @@ ROWS = 16
 
 def prepare(config, base):
     """The start of a run whose updates are plain gradients, so that weights show them unscaled."""
-    start = setup.start(config, base, jax.random.key(config.seed))
+    start, state = setup.start(config, base, jax.random.key(config.seed))
     # Several updates of that size would run away; theirs are small.
     several = start.steps.updates_per_rollout * start.steps.epochs > 1
     plain = optax.sgd(1e-5 if several else 1.0)
-    state = setup.create_state(start.state.trained, plain, base.mesh)
+    state = setup.create_state(state.trained, plain, base.mesh)
     return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
 
 
@@ -138,7 +138,7 @@ def test_sharded_rollouts_draw_the_same_tokens(make_config, make_base, mesh):
 
 def whole_step(config, base, start):
     return setup.keep_sharding(
-        start.steps.whole, start.state, draw=base.task.draw, reward=base.task.reward,
+        start.steps.whole, start.layout, draw=base.task.draw, reward=base.task.reward,
         num_prompts=config.rollout.num_prompts,
     )  # fmt: skip
 
@@ -146,10 +146,10 @@ def whole_step(config, base, start):
 def test_state_keeps_its_sharding_and_steps_compile_once(make_config, make_base):
     config = make_config({"mesh": {"data": 1, "fsdp": 2, "tensor": 2}})
     base = make_base(config, devices=4)
-    start = setup.start(config, base, jax.random.key(0))
-    layout = [x.sharding for x in jax.tree.leaves(start.state)]
+    start, state = setup.start(config, base, jax.random.key(0))
+    layout = [x.sharding for x in jax.tree.leaves(start.layout)]
     assert len({str(sharding.spec) for sharding in layout}) > 3
-    whole, state = whole_step(config, base, start), start.state
+    whole = whole_step(config, base, start)
     for step in range(3):
         state, *_ = whole(state, start.frozen, jax.random.key(0), jnp.int32(step))
         for leaf, sharding in zip(jax.tree.leaves(state), layout, strict=True):
@@ -160,16 +160,14 @@ def test_state_keeps_its_sharding_and_steps_compile_once(make_config, make_base)
 def test_phases_equal_the_whole(make_config, make_base):
     config = make_config({"optimizer": {"updates_per_rollout": 2}})
     base = make_base(config)
-    start = setup.start(config, base, jax.random.key(config.seed))
+    start, first = setup.start(config, base, jax.random.key(config.seed))
     root, step = jax.random.key(config.seed), jnp.int32(5)
     draw = functools.partial(
         start.steps.whole, draw=base.task.draw, reward=lambda *_: REWARDS, num_prompts=4
     )
-    _, metrics, rollout, rewards = jax.jit(draw)(start.state, start.frozen, root, step)
-    terms = jax.jit(start.steps.score)(
-        start.state.trained, start.frozen, rollout, rewards, root, step
-    )
-    learned = jax.jit(start.steps.learn)(start.state, start.frozen, rollout, terms, root, step)
+    _, metrics, rollout, rewards = jax.jit(draw)(first, start.frozen, root, step)
+    terms = jax.jit(start.steps.score)(first.trained, start.frozen, rollout, rewards, root, step)
+    learned = jax.jit(start.steps.learn)(first, start.frozen, rollout, terms, root, step)
     for name, value in reduce.values(metrics).items():
         np.testing.assert_allclose(value, learned[1][name].value(), **CLOSE, err_msg=name)
 
@@ -177,12 +175,12 @@ def test_phases_equal_the_whole(make_config, make_base):
 def test_adapters_leave_the_reference_alone(make_config, make_base):
     config = _with_lora(make_config(), 4)
     base = make_base(config)
-    start = setup.start(config, base, jax.random.key(0))
+    start, first = setup.start(config, base, jax.random.key(0))
     assert start.frozen is base.loaded.params
-    sizes = [x.size for x in jax.tree.leaves(start.state.trained)]
+    sizes = [x.size for x in jax.tree.leaves(first.trained)]
     assert sum(sizes) < sum(x.size for x in jax.tree.leaves(base.loaded.params)) / 2
     state, metrics = learn(config, base, a_rollout(), REWARDS)
-    moved = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), state.trained, start.state.trained)
+    moved = jax.tree.map(lambda a, b: jnp.abs(a - b).max(), state.trained, first.trained)
     assert max(map(float, jax.tree.leaves(moved))) > 0
     # Adapters begin as nothing, so that the policy is the reference in the first step.
     np.testing.assert_allclose(metrics["kl/reference"].value(), 0, atol=1e-7)
@@ -191,9 +189,9 @@ def test_adapters_leave_the_reference_alone(make_config, make_base):
 def test_folded_adapters_are_the_policy(make_config, make_base):
     config = _with_lora(make_config(), 4)
     base = make_base(config)
-    start = setup.start(config, base, jax.random.key(0))
+    start, first = setup.start(config, base, jax.random.key(0))
     policy, adapters = start.steps.policy, jax.tree.map(
-        lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), start.state.trained
+        lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), first.trained
     )  # fmt: skip
     tokens = jnp.arange(12, dtype=jnp.int32).reshape(2, 6)
     valid = jnp.ones((2, 6), bool)
@@ -205,6 +203,16 @@ def test_folded_adapters_are_the_policy(make_config, make_base):
     apart = hidden(policy.graphdef, policy.params(adapters, base.loaded.params))
     folded = hidden(policy.reference_graphdef, policy.folded(adapters, base.loaded.params))
     np.testing.assert_allclose(apart, folded, rtol=0, atol=2e-4)
+
+
+def test_adapters_are_not_rounded_away_in_bfloat16(make_config, make_base):
+    """Folded into bfloat16 weights, a change this small would vanish from the sampler."""
+    config = _with_lora(make_config({"model": {"param_dtype": "bfloat16"}}), 4)
+    base = make_base(config)
+    start, first = setup.start(config, base, jax.random.key(0))
+    graphdef, params = start.decoder(first.trained)
+    assert params[0] is base.loaded.params
+    assert graphdef == start.steps.policy.graphdef
 
 
 def test_equal_rewards_teach_nothing_without_an_anchor(make_config, make_base):
