@@ -280,7 +280,8 @@ def sampler(base: Base, *, stop: tuple[str, ...], **knobs: Any) -> Callable[...,
     """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
     table = None
     if stop:
-        spelled = rollout.token_bytes(base.loaded.tokenizer)
+        # A tokenizer may know tokens beyond the model's vocabulary, which are never sampled.
+        spelled = rollout.token_bytes(base.loaded.tokenizer)[: base.loaded.config.vocab_size]
         table = rollout.compile_stop_strings(
             spelled, stop, vocab_size=base.loaded.config.vocab_size
         )
