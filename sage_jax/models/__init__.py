@@ -11,7 +11,7 @@ from sage_jax.models.load import Loaded, load
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.split import abstract, build_graphdef, init, merge
-from sage_jax.models.transformer import Transformer
+from sage_jax.models.transformer import Transformer, count_positions
 
 __all__ = [
     "KVCache",
@@ -23,6 +23,7 @@ __all__ = [
     "Transformer",
     "abstract",
     "build_graphdef",
+    "count_positions",
     "init",
     "load",
     "logical_axes",

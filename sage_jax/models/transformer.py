@@ -170,8 +170,8 @@ class Transformer(nnx.Module):
         before = jnp.sum(seen, axis=1, keepdims=True, dtype=jnp.int32)
         streams, turns = [], []
         for ids, places in (
-            (prompt_tokens, _count(prompt_valid)),
-            (tokens, before + _count(valid)),
+            (prompt_tokens, count_positions(prompt_valid)),
+            (tokens, before + count_positions(valid)),
         ):
             streams.append(self.embed_tokens[...][ids].astype(self.compute_dtype))
             turns.append(angles(self.config, places, dtype=stats_dtype(self.compute_dtype)))
@@ -251,8 +251,8 @@ def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) ->
     return create(rngs)
 
 
-def _count(valid: jax.Array) -> jax.Array:
-    """Valid tokens before each one in its row, [B, S] bool -> int32; of leading padding, 0."""
+def count_positions(valid: jax.Array) -> jax.Array:
+    """Valid tokens before each one in its row, 0 on leading padding: [B, S] bool -> int32."""
     return jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from jax import lax
 from jax.typing import DTypeLike
 
-from sage_jax.models import KVCache, merge
+from sage_jax.models import KVCache, count_positions, merge
 from sage_jax.rollout.filters import check_knobs
 from sage_jax.rollout.progress import Progress
-from sage_jax.rollout.result import Rollout, count_positions
+from sage_jax.rollout.result import Rollout
 from sage_jax.rollout.sampling import draw
 from sage_jax.rollout.stopping import StopTable
 

@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from sage_jax.models import count_positions
+
 
 class Finish(enum.IntEnum):
     """Why a row stopped: out of room, by a stop token, or by a stop string."""
@@ -74,11 +76,6 @@ def sequences(rollout: Rollout) -> Sequences:
         positions=count_positions(valid),
         valid=valid,
     )
-
-
-def count_positions(valid: jax.Array) -> jax.Array:
-    """Valid tokens before each one in its row, 0 on leading padding: [B, S] bool -> int32."""
-    return jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
 
 
 def completion_ids(rollout: Rollout) -> list[list[int]]:

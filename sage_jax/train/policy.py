@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import jax
 from flax import nnx
 
 from sage_jax import models
@@ -42,11 +43,14 @@ class Policy:
         if self.adapter_alpha is None:
             return self.graphdef, trained
         if self.exact_fold:
-            return self.reference_graphdef, self.folded(trained, frozen)
+            return self.reference_graphdef, _fold(frozen, trained, alpha=self.adapter_alpha)
         return self.graphdef, (frozen, trained)
 
     def folded(self, trained: Any, frozen: Any) -> Any:
         """The policy as plain weights, in the dtype of the frozen ones."""
         if self.adapter_alpha is None:
             return trained
-        return models.lora.fold(frozen, trained, alpha=self.adapter_alpha)
+        return _fold(frozen, trained, alpha=self.adapter_alpha)
+
+
+_fold = jax.jit(models.lora.fold, static_argnames="alpha")

@@ -57,10 +57,7 @@ class Start:
 
     def decoder(self, trained: Any) -> tuple[Any, Any]:
         """The policy as (graphdef, params) for decoding."""
-        policy = self.steps.policy
-        if policy.adapter_alpha is None or not policy.exact_fold:
-            return policy.decoder(trained, self.frozen)
-        return policy.reference_graphdef, jax.jit(policy.folded)(trained, self.frozen)
+        return self.steps.policy.decoder(trained, self.frozen)
 
 
 def open_base(config: configs.Config, source: str, *, task: Task | None = None) -> Base:
