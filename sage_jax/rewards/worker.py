@@ -12,6 +12,7 @@ import resource
 import signal
 import sys
 import time
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from sage_jax.rewards import frames
@@ -61,9 +62,17 @@ def answer(text: str, gold: str) -> dict[str, Any]:
 
 
 def _grown(memory_limit: int) -> bool:
-    """Whether this process has ever held half its limit: what it kept would burden the next."""
+    """Whether this process holds half its limit: what it has kept would burden the next answer."""
+    return _resident_bytes() > memory_limit // 2
+
+
+def _resident_bytes() -> int:
+    # Not ru_maxrss where it can be helped: on Linux a child starts with its parent's, and the
+    # parent is a trainer of many gigabytes.
+    with contextlib.suppress(OSError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
     unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit > memory_limit // 2
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _prepare(memory_limit: int) -> None:

@@ -122,6 +122,18 @@ def test_survives_death_of_idle_and_busy_workers():
         assert pool.score([PAIR])[0].reason == "correct"
 
 
+def test_a_large_parent_does_not_wear_its_workers_out():
+    held = b"x" * 1_000_000_000  # resident, and more than half of a worker's limit
+    with VerifierPool(num_workers=1) as pool:
+        pool.score([PAIR])
+        time.sleep(0.2)  # a worker that is to be replaced is so after its verdict is out
+        before = pids(pool)
+        pool.score([(r"\boxed{x+2}", "x+2"), PAIR])
+        time.sleep(0.2)
+        assert pids(pool) == before
+    assert len(held) == 1_000_000_000
+
+
 def test_workers_are_recycled():
     with VerifierPool(num_workers=1, recycle_after=1) as pool:
         seen = set()
