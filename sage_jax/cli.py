@@ -3,9 +3,10 @@
 import dataclasses
 import json
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import pydantic
 import tyro
@@ -95,19 +96,25 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
+    from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 
     try:
+        hosts.start()
         command(rest)
     except Stopped:
-        sys.stderr.write("stopped; the same command goes on from here\n")
+        if hosts.is_main():
+            sys.stderr.write("stopped; the same command goes on from here\n")
         sys.exit(130)
     except KeyboardInterrupt:
+        hosts.fail("interrupted", status=130)
         sys.exit(130)
     except Exception as error:
-        if not isinstance(error, _messages()):
-            raise
-        _fail(str(error))
+        if isinstance(error, _messages()):
+            _fail(str(error))
+        traceback.print_exc()
+        hosts.end_after(error)
+        sys.exit(1)
 
 
 def _messages() -> tuple[type[Exception], ...]:
@@ -115,16 +122,19 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.data.problem import DataError
     from sage_jax.evaluate.files import ResultError
     from sage_jax.models import ModelError
-    from sage_jax.parallel import MeshError
+    from sage_jax.parallel import HostsError, MeshError
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.train.checkpoint import CheckpointError
 
-    return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, VerifierError,
-            VerifyFileError, CheckpointError)  # fmt: skip
+    return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
+            VerifierError, VerifyFileError, CheckpointError)  # fmt: skip
 
 
-def _fail(message: str, *, status: int = 1) -> None:
+def _fail(message: str, *, status: int = 1) -> NoReturn:
+    from sage_jax.parallel import hosts
+
     sys.stderr.write(f"sage-jax: {message}\n")
+    hosts.fail(message, status=status)
     sys.exit(status)
 
 

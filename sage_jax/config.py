@@ -289,6 +289,8 @@ class Mesh(Section):
     """Shards of the weights, gathered layer by layer; rows are split here too."""
     tensor: int = Field(default=1, ge=-1)
     """Shards of each matrix product."""
+    topology: str = ""
+    """The slice that the config is meant for, e.g. v5e:4x4; `plan` compiles for it."""
 
 
 class Config(Section):

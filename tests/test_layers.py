@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1] / "sage_jax"
 # From the bottom up; a package may import those before it.
 ORDER = [
     "losses", "models", "parallel", "rollout", "rewards", "data", "evaluate", "config", "train",
-    "cli",
+    "plan", "cli",
 ]  # fmt: skip
 
 

@@ -20,6 +20,11 @@ class Prompts(NamedTuple):
     mask: np.ndarray
     dropped: int = 0
 
+    def take(self, places: np.ndarray) -> "Prompts":
+        """The prompts at `places`, in that order."""
+        ids = [self.ids[place] for place in places]
+        return Prompts(ids, self.tokens[places], self.mask[places], self.dropped)
+
 
 class Demonstrations(NamedTuple):
     """Worked completions for supervised warm-up.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import jax
 import numpy as np
 
+from sage_jax.data.judging import judge
 from sage_jax.data.tasks import Judged, Prompts, Task
 from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
 from sage_jax.rollout import Finish, Rollout
@@ -50,14 +51,14 @@ def evaluate(
     lengths: list[float] = []
     truncated: list[float] = []
     for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
-        judged = []
         batch_key = jax.random.fold_in(key, index)
-        for rollout in _samples(sampler, batch, batch_key, num_samples):
-            tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
-            judged.append(task.judge(batch, tokens, mask))
-            rows = real * (len(tokens) // len(batch.ids))
-            lengths.extend(mask.sum(axis=1)[:rows])
-            truncated.extend(np.asarray(rollout.finish)[:rows] == Finish.LENGTH)
+        outcomes = [judge(task, batch, rollout)
+                    for rollout in _samples(sampler, batch, batch_key, num_samples)]  # fmt: skip
+        for outcome in outcomes:
+            rows = real * (len(outcome.lengths) // len(batch.ids))
+            lengths.extend(outcome.lengths[:rows])
+            truncated.extend(outcome.finish[:rows] == Finish.LENGTH)
+        judged = [outcome.judged for outcome in outcomes]
         problems += [_result(task, batch.ids[place], judged, place, len(batch.ids))
                      for place in range(real)]  # fmt: skip
         progress(len(problems), len(prompts.ids))

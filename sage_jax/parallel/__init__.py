@@ -1,6 +1,22 @@
-"""The mesh, and the one table from logical axes to mesh axes."""
+"""The mesh, the one table from logical axes to mesh axes, and the processes that share it."""
 
 from sage_jax.parallel.axes import batch_sharding, replicated, shardings
-from sage_jax.parallel.mesh import MeshError, make_mesh, row_shards
+from sage_jax.parallel.hosts import HostsError
+from sage_jax.parallel.mesh import MeshError, make_mesh
+from sage_jax.parallel.placing import fetch, own_rows, spread
+from sage_jax.parallel.rows import map_rows, row_shards, splits_evenly
 
-__all__ = ["MeshError", "batch_sharding", "make_mesh", "replicated", "row_shards", "shardings"]
+__all__ = [
+    "HostsError",
+    "MeshError",
+    "batch_sharding",
+    "fetch",
+    "make_mesh",
+    "map_rows",
+    "own_rows",
+    "replicated",
+    "row_shards",
+    "shardings",
+    "splits_evenly",
+    "spread",
+]

@@ -5,10 +5,13 @@ from typing import Any
 import jax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+# What rows of a batch are split over.
+ROWS = ("data", "fsdp")
+
 # Logical axis -> mesh axis. An axis that is not here, or whose size the mesh axis does not divide,
 # is whole on every device.
 RULES: dict[str, str | tuple[str, ...]] = {
-    "batch": ("data", "fsdp"),
+    "batch": ROWS,
     "embed": "fsdp",
     "heads": "tensor",
     "kv_heads": "tensor",

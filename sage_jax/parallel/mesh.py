@@ -51,8 +51,3 @@ def _fill(sizes: list[int], count: int) -> list[int]:
             f"mesh: {count} devices cannot be shared out evenly over axes that take {rest} of them"
         )
     return [max(count // rest, 1) if size == -1 else size for size in sizes]
-
-
-def row_shards(mesh: Mesh) -> int:
-    """Number of shards that the rows of a batch are cut into."""
-    return mesh.shape["data"] * mesh.shape["fsdp"]

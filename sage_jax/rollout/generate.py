@@ -8,9 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from sage_jax.models import KVCache, count_positions, merge
+from sage_jax.parallel import map_rows, splits_evenly
 from sage_jax.rollout.filters import check_knobs
 from sage_jax.rollout.progress import Progress
 from sage_jax.rollout.result import Rollout
@@ -35,6 +37,7 @@ def generate(
     stop_table: StopTable | None = None,
     pad_id: int,
     cache_dtype: DTypeLike = jnp.float32,
+    mesh: Mesh | None = None,
 ) -> Rollout:
     """Sample `group_size` completions of every prompt.
 
@@ -43,6 +46,10 @@ def generate(
     Each prompt is read once and its cache shared by its group. Row r draws its token t from
     fold_in(fold_in(key, r), t), so what it samples does not depend on the other rows; given a key
     per row, not on its place either.
+
+    With a mesh, every shard of the rows is a program of its own, which stops when its own rows are
+    done: long answers of one replica do not keep the others computing. The weights then are whole
+    along the axes that split rows, gathered once, and stay split along `tensor`.
 
     Everything after `key` is static but `stop_table`: other values compile another program.
 
@@ -62,6 +69,7 @@ def generate(
         stop_table: strings that end a row, from `compile_stop_strings`.
         pad_id: written behind the end of a row.
         cache_dtype: of the cached keys and values.
+        mesh: split the rows over it, if they can be split evenly.
 
     Returns:
         A `Rollout` of B = N·G rows.
@@ -87,6 +95,7 @@ def generate(
         stop_ids=tuple(stop_ids),
         pad_id=pad_id,
         cache_dtype=jnp.dtype(cache_dtype),
+        mesh=mesh if mesh is not None and splits_evenly(mesh, prompt_tokens.shape[0]) else None,
     )
 
 
@@ -101,11 +110,29 @@ _STATIC = (
     "stop_ids",
     "pad_id",
     "cache_dtype",
+    "mesh",
 )
 
 
 @functools.partial(jax.jit, static_argnames=_STATIC)
 def _generate(
+    graphdef,
+    params,
+    prompt_tokens,
+    prompt_mask,
+    keys,
+    stop_table,
+    *,
+    mesh,
+    **knobs,
+) -> Rollout:
+    run = functools.partial(_complete, graphdef, **knobs)
+    if mesh is not None:
+        run = map_rows(run, mesh, whole=(0, 4))
+    return run(params, prompt_tokens, prompt_mask, keys, stop_table)
+
+
+def _complete(
     graphdef,
     params,
     prompt_tokens,

@@ -4,7 +4,9 @@ import functools
 from pathlib import Path
 
 from sage_jax import config as configs
+from sage_jax.parallel import hosts
 from sage_jax.train import setup
+from sage_jax.train.facts import facts
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
@@ -17,10 +19,12 @@ def train_arms(config: configs.Config, path: Path) -> None:
     Arms that are done already are passed over, and the one that was interrupted is resumed.
 
     Raises:
+        HostsError: if the processes do not have one config, code and data.
         ConfigError: if an arm cannot run; configs, devices and folders of all of them are checked
             before the first one starts.
         Stopped: if asked to stop.
     """
+    hosts.refuse_difference(facts(config))
     arms = configs.arms(config)
     folders = {name: RunFolder(path / name) for name in arms}
     for name, arm in arms.items():

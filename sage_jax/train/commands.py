@@ -17,6 +17,7 @@ from sage_jax.config import ConfigError
 from sage_jax.data import brackets
 from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.parallel import hosts
 from sage_jax.rollout import pack_prompts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
@@ -115,7 +116,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
         ]
     finally:
         trained.base.task.close()
-    if config == folder.load():
+    if config == folder.load() and hosts.is_main():
         for result in results:
             result.save(folder.eval_file(result.tag))
     _show(results)
@@ -131,6 +132,8 @@ def _evaluated(
 
 def _show(results: list[EvalResult]) -> None:
     """One row a figure, one column a model, and the paired difference of the last to the first."""
+    if not hosts.is_main():
+        return
     table = Table("", *(f"{r.tag} (step {r.step})" for r in results),
                   title=f"{results[0].task}: {len(results[0].problems)} problems, "
                   f"{results[0].samples} samples each, 95% intervals")  # fmt: skip

@@ -15,6 +15,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from sage_jax.parallel import hosts
+
 # Shown in this order where present: metric, label, format.
 _ROWS = [
     ("reward", "reward", "{:.3f}"),
@@ -39,7 +41,7 @@ class Console:
     """A live table on a terminal; a line every few steps where output goes to a file."""
 
     def __init__(self, title: str, total: int, *, done: int = 0, line_every: int = 10):
-        self._terminal = Terminal(highlight=False)
+        self._terminal = Terminal(highlight=False, quiet=not hosts.is_main())
         self._title, self._total, self._line_every = title, total, line_every
         columns = [
             TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),

@@ -36,7 +36,7 @@ def evaluate_model(
     rows = parallel.batch_sharding(base.mesh, knobs.batch_prompts)
 
     def sample(tokens, mask, key):
-        tokens, mask = jax.device_put((jnp.asarray(tokens), jnp.asarray(mask)), rows)
+        tokens, mask = parallel.spread((tokens, mask), rows)
         return sampler(*model, tokens, mask, key)
 
     return evaluate(

@@ -11,6 +11,7 @@ import numpy as np
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
+from sage_jax.parallel import hosts
 from sage_jax.train import samples, setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console
@@ -20,7 +21,7 @@ from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.state import TrainState
 from sage_jax.train.stepping import make_step
-from sage_jax.train.stop import StopRequest
+from sage_jax.train.stop import Stopped, StopRequest
 from sage_jax.train.warmup import open_and_warm_up
 
 
@@ -127,13 +128,15 @@ def _one_step(session: Session, run_step, position: Position) -> tuple[Position,
 def _keep(session: Session, position: Position, played: Played) -> None:
     """Write samples and a checkpoint where they are due, and leave if asked to."""
     knobs, done = session.config.train, position.done
-    last = done == knobs.steps
-    if (done - 1) % knobs.sample_every == 0 or last:
+    last, leaving = done == knobs.steps, session.stop.asked()
+    if hosts.is_main() and ((done - 1) % knobs.sample_every == 0 or last):
         samples.write(session.folder.samples_file(done), done, played, session.base.task)
-    if done % knobs.checkpoint_every == 0 or last or session.stop.requested:
+    if done % knobs.checkpoint_every == 0 or last or leaving:
         notes = {"cursor": position.cursor, "elapsed": position.elapsed}
         session.checkpoints.save(done, position.state, notes)
-        session.stop.leave_if_requested(session.checkpoints.wait)
+    if leaving:
+        session.checkpoints.wait()
+        raise Stopped
 
 
 def _timing(played: Played, whole: float) -> dict[str, float]:
@@ -166,7 +169,8 @@ def _evaluate_on_the_way(session: Session, position: Position) -> None:
 
 def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
     path = folder.eval_file(tag)
-    return path.is_file() and EvalResult.load(path).step == step
+    # The first process may be quicker to write it than another one to look.
+    return hosts.agree(path.is_file() and EvalResult.load(path).step == step)
 
 
 def _evaluate(session: Session, position: Position, tag: str, num_samples: int) -> None:
@@ -178,17 +182,17 @@ def _evaluate(session: Session, position: Position, tag: str, num_samples: int) 
         tag=tag,
         step=position.done,
         num_samples=num_samples,
-        progress=lambda *_: session.stop.leave_if_requested(session.checkpoints.wait),
+        progress=lambda *_: session.stop.leave_if_asked(session.checkpoints.wait),
     )
-    result.save(session.folder.eval_file(tag))
+    if hosts.is_main():
+        result.save(session.folder.eval_file(tag))
 
 
 def _evaluate_base(
     config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest
 ) -> None:
     """Evaluate the model before training."""
-    target = folder.eval_file("base")
-    if target.is_file():
+    if _evaluated(folder, "base", 0):
         return
     result = evaluate_model(
         config,
@@ -197,6 +201,7 @@ def _evaluate_base(
         tag="base",
         step=0,
         num_samples=config.eval.num_samples,
-        progress=lambda *_: stop.leave_if_requested(lambda: None),
+        progress=lambda *_: stop.leave_if_asked(lambda: None),
     )
-    result.save(target)
+    if hosts.is_main():
+        result.save(folder.eval_file("base"))

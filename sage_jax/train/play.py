@@ -1,14 +1,17 @@
 """Collecting what one training step learns from: prompts, completions, rewards."""
 
-import dataclasses
+import functools
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding
 
-from sage_jax.data.tasks import Judged, Prompts, Task
+from sage_jax.data.judging import Outcome, judge
+from sage_jax.data.tasks import Prompts, Task
 from sage_jax.rollout import Finish, Rollout
 
 
@@ -16,17 +19,17 @@ class Played(NamedTuple):
     """One step's rollout, judged.
 
     Attributes:
-        prompts: N prompts.
-        rollout: N·G completions, arrays on the host.
-        judged: their rewards.
+        ids: names of N prompts.
+        rollout: N·G completions, over the mesh.
+        outcome: their rewards, lengths and ends.
         drawn: batches of prompts that it took.
         seconds: by phase, "rollout" and "reward".
         figures: metrics of everything that was sampled, whether it is kept or not.
     """
 
-    prompts: Prompts
+    ids: list[str]
     rollout: Rollout
-    judged: Judged
+    outcome: Outcome
     drawn: int
     seconds: dict[str, float]
     figures: dict[str, float]
@@ -39,6 +42,7 @@ def play(
     *,
     num_prompts: int,
     resample: int,
+    rows: NamedSharding,
 ) -> Played:
     """Sample and judge a batch; with `resample`, replace groups whose rewards are all equal.
 
@@ -51,29 +55,41 @@ def play(
         cursor: index of the first batch of prompts.
         num_prompts: N.
         resample: further batches allowed.
+        rows: how rows lie over the mesh.
     """
     parts: list[Played] = []
     for attempt in range(resample + 1):
         parts.append(_once(task, sample, cursor + attempt, attempt, num_prompts))
-        played = join(parts) if resample else parts[0]
-        equal = equal_groups(played.judged.rewards, played.rollout.group_size)
+        equal = np.concatenate([_equal_groups(part) for part in parts])
         if (~equal).sum() >= num_prompts:
             break
     # Groups that differ first, in the order they were drawn.
     places = np.argsort(equal, kind="stable")[:num_prompts]
-    seen = figures(played.rollout, played.judged, played.prompts.dropped)
+    outcome = Outcome.join([part.outcome for part in parts])
+    seen = figures(outcome, parts[0].rollout.group_size) | parts[0].figures
     seen["groups/batches_drawn"] = float(len(parts))
-    return (take(played, places) if resample else played)._replace(figures=seen)
+    return (take(parts, places, rows) if resample else parts[0])._replace(figures=seen)
 
 
-def _once(task: Task, sample: Any, index: int, attempt: int, num_prompts: int) -> Played:
+def _once(
+    task: Task,
+    sample: Callable[[Prompts, int], Rollout],
+    index: int,
+    attempt: int,
+    num_prompts: int,
+) -> Played:
     prompts = task.train_prompts(index, num_prompts)
     begun = time.perf_counter()
-    rollout = jax.tree.map(np.asarray, sample(prompts, attempt))
+    rollout = jax.block_until_ready(sample(prompts, attempt))
     sampled = time.perf_counter()
-    judged = task.judge(prompts, rollout.tokens, rollout.mask)
+    outcome = judge(task, prompts, rollout)
     seconds = {"rollout": sampled - begun, "reward": time.perf_counter() - sampled}
-    return Played(prompts, rollout, judged, 1, seconds, {})
+    dropped = {"prompts/dropped": float(prompts.dropped)}
+    return Played(prompts.ids, rollout, outcome, 1, seconds, dropped)
+
+
+def _equal_groups(played: Played) -> np.ndarray:
+    return equal_groups(played.outcome.judged.rewards, played.rollout.group_size)
 
 
 def equal_groups(rewards: np.ndarray, group_size: int) -> np.ndarray:
@@ -82,92 +98,65 @@ def equal_groups(rewards: np.ndarray, group_size: int) -> np.ndarray:
     return groups.max(axis=1) == groups.min(axis=1)
 
 
-def take(played: Played, places: np.ndarray) -> Played:
-    """The groups at `places`, in that order."""
-    size = played.rollout.group_size
-    rows = (places[:, None] * size + np.arange(size)).ravel()
-    by_prompt = {"prompt_tokens", "prompt_mask"}
-    rollout = Rollout(**{
-        field.name: getattr(played.rollout, field.name)[
-            places if field.name in by_prompt else rows
-        ]
-        for field in dataclasses.fields(Rollout)
-    })  # fmt: skip
-    prompts, judged = played.prompts, played.judged
-    return played._replace(
-        prompts=Prompts([prompts.ids[p] for p in places], prompts.tokens[places],
-                        prompts.mask[places], prompts.dropped),
-        rollout=rollout,
-        judged=Judged(judged.rewards[rows], judged.correct[rows],
-                      [judged.answers[row] for row in rows],
-                      [judged.reasons[row] for row in rows]),
-    )  # fmt: skip
-
-
-def join(parts: list[Played]) -> Played:
-    """All groups of all parts, prompts padded on the left to the longest."""
-    length = max(part.prompts.tokens.shape[1] for part in parts)
-    parts = [_widened(part, length) for part in parts]
-    rollouts = [part.rollout for part in parts]
+def take(parts: list[Played], places: np.ndarray, rows: NamedSharding) -> Played:
+    """The groups at `places` among those of all parts, in that order."""
+    size = parts[0].rollout.group_size
+    chosen = (places[:, None] * size + np.arange(size)).ravel()
+    ids = [id for part in parts for id in part.ids]
+    rollouts = tuple(part.rollout for part in parts)
     return Played(
-        prompts=Prompts(
-            [id for part in parts for id in part.prompts.ids],
-            np.concatenate([part.prompts.tokens for part in parts]),
-            np.concatenate([part.prompts.mask for part in parts]),
-            parts[0].prompts.dropped,
-        ),
-        rollout=jax.tree.map(lambda *xs: np.concatenate(xs), *rollouts),
-        judged=Judged(
-            np.concatenate([part.judged.rewards for part in parts]),
-            np.concatenate([part.judged.correct for part in parts]),
-            [answer for part in parts for answer in part.judged.answers],
-            [reason for part in parts for reason in part.judged.reasons],
-        ),
+        ids=[ids[place] for place in places],
+        rollout=_taken(rows)(rollouts, places, chosen),
+        outcome=Outcome.join([part.outcome for part in parts]).take(chosen),
         drawn=len(parts),
         seconds={p: sum(part.seconds[p] for part in parts) for p in ("rollout", "reward")},
-        figures={},
+        figures=parts[0].figures,
     )
 
 
-def _widened(part: Played, length: int) -> Played:
-    extra = length - part.prompts.tokens.shape[1]
+@functools.cache
+def _taken(rows: NamedSharding) -> Callable[..., Rollout]:
+    """A program that takes groups and rows out of several rollouts, on the devices."""
 
-    def pad(x):
-        return np.pad(x, ((0, 0), (extra, 0)))
+    def pad(x: jax.Array, length: int) -> jax.Array:
+        return jnp.pad(x, ((0, 0), (length - x.shape[1], 0)))
 
-    prompts, rollout = part.prompts, part.rollout
-    return part._replace(
-        prompts=prompts._replace(tokens=pad(prompts.tokens), mask=pad(prompts.mask)),
-        rollout=dataclasses.replace(
-            rollout, prompt_tokens=pad(rollout.prompt_tokens), prompt_mask=pad(rollout.prompt_mask)
-        ),
-    )
+    def run(rollouts: tuple[Rollout, ...], places: jax.Array, chosen: jax.Array) -> Rollout:
+        length = max(one.prompt_tokens.shape[1] for one in rollouts)
+
+        def of(name: str) -> jax.Array:
+            parts = [getattr(one, name) for one in rollouts]
+            if not name.startswith("prompt_"):
+                return jnp.concatenate(parts)[chosen]
+            return jnp.concatenate([pad(part, length) for part in parts])[places]
+
+        return Rollout(**{name: of(name) for name in Rollout.__dataclass_fields__})
+
+    return jax.jit(run, out_shardings=rows)
 
 
-def trimmed(rollout: Rollout, *, buckets: int = 8) -> Rollout:
-    """The rollout without columns that are padding in every row, to a multiple of T / buckets.
+def bucket(lengths: np.ndarray, room: int, *, buckets: int = 8) -> int:
+    """The columns worth computing on: those of the longest row, to a multiple of room / buckets.
 
-    Nothing that is masked can move a loss, so only time is saved; the multiples keep the number
-    of compiled shapes at `buckets`.
+    Nothing that is masked can move a loss, so only time is saved by leaving the rest away; the
+    multiples keep the number of compiled shapes at `buckets`.
+
+    >>> bucket(np.array([3, 17]), 64)
+    24
     """
-    longest, room = int(np.asarray(rollout.mask).sum(axis=1).max()), rollout.tokens.shape[1]
     unit = -(-room // buckets)
-    length = min(-(-longest // unit) * unit, room)
-    cut = {name: getattr(rollout, name)[:, :length] for name in ("tokens", "mask", "logps")}
-    return dataclasses.replace(rollout, **cut)
+    return min(-(-int(lengths.max()) // unit) * unit, room)
 
 
-def figures(rollout: Rollout, judged: Judged, dropped: int) -> dict[str, float]:
+def figures(outcome: Outcome, group_size: int) -> dict[str, float]:
     """What a batch says before anything is learned from it."""
-    lengths = np.asarray(rollout.mask).sum(axis=1)
-    equal = equal_groups(judged.rewards, rollout.group_size)
+    judged, lengths = outcome.judged, outcome.lengths
     return {
         "reward": float(judged.rewards.mean()),
         "pass@1": float(judged.correct.mean()),
         "length/mean": float(lengths.mean()),
         "length/max": float(lengths.max()),
-        "truncated": float((np.asarray(rollout.finish) == Finish.LENGTH).mean()),
-        "groups/zero_variance": float(equal.mean()),
+        "truncated": float((outcome.finish == Finish.LENGTH).mean()),
+        "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
         "tokens/sampled": float(lengths.sum()),
-        "prompts/dropped": float(dropped),
     }

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sage_jax import config as configs
 from sage_jax.evaluate.files import write_atomically
+from sage_jax.parallel import hosts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +75,8 @@ class RunFolder:
 
     def write_config(self, config: configs.Config) -> None:
         """Make the folder a run; called once everything about the run has been found to fit."""
-        write_atomically(self.config_file, configs.dump(config).encode())
+        if hosts.is_main():
+            write_atomically(self.config_file, configs.dump(config).encode())
 
     def share(self, config: configs.Config) -> None:
         """Make the folder one of arms, which share `config`'s model, task and warm-up.
@@ -85,7 +87,8 @@ class RunFolder:
         common = config.model_copy(update={name: getattr(_BARE, name) for name in _OF_ARMS})
         if self.shared_file.is_file():
             _refuse_drift(configs.load(self.shared_file), common, self.shared_file)
-        write_atomically(self.shared_file, configs.dump(common).encode())
+        if hosts.is_main():
+            write_atomically(self.shared_file, configs.dump(common).encode())
 
     def load(self) -> configs.Config:
         """The config of the run.

@@ -3,10 +3,12 @@
 import json
 from pathlib import Path
 
+import jax
 import numpy as np
 
 from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
+from sage_jax.parallel import own_rows
 from sage_jax.rollout import Finish
 from sage_jax.train.play import Played
 
@@ -14,29 +16,38 @@ _PROMPTS, _EACH = 8, 4  # Prompts written, and completions of each.
 
 
 def write(path: Path, step: int, played: Played, task: Task) -> None:
-    """Write the first few groups of a batch as JSON Lines."""
-    lines = [json.dumps(_entry(step, played, task, row)) for row in _rows(played)]
+    """Write the first few groups that this process holds as JSON Lines."""
+    rollout = played.rollout
+    prompts = _unpadded(rollout.prompt_tokens, rollout.prompt_mask)
+    completions = _unpadded(rollout.tokens, rollout.mask)
+    groups = sorted(prompts)[:_PROMPTS]
+    size = rollout.group_size
+    rows = [group * size + one for group in groups for one in range(min(_EACH, size))]
+    lines = [
+        json.dumps({
+            "step": step,
+            "id": played.ids[row // size],
+            "prompt": task.spell(prompts[row // size]),
+            "completion": task.spell(completions[row]),
+            **_verdict(played, task, row),
+        })
+        for row in rows
+    ]  # fmt: skip
     write_atomically(path, "".join(line + "\n" for line in lines).encode())
 
 
-def _rows(played: Played) -> list[int]:
-    size = played.rollout.group_size
-    prompts = min(_PROMPTS, len(played.prompts.ids))
-    return [group * size + one for group in range(prompts) for one in range(min(_EACH, size))]
+def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
+    """The real tokens of every row that this process holds, by row."""
+    rows, own = own_rows(tokens)
+    kept = own_rows(mask)[1] > 0
+    return {int(row): ids[keep] for row, ids, keep in zip(rows, own, kept, strict=True)}
 
 
-def _entry(step: int, played: Played, task: Task, row: int) -> dict:
-    group = row // played.rollout.group_size
-    rollout, id = played.rollout, played.prompts.ids[group]
-    prompt = np.asarray(rollout.prompt_tokens[group])[np.asarray(rollout.prompt_mask[group])]
-    completion = np.asarray(rollout.tokens[row])[np.asarray(rollout.mask[row]) > 0]
+def _verdict(played: Played, task: Task, row: int) -> dict:
+    judged = played.outcome.judged
     return {
-        "step": step,
-        "id": id,
-        "prompt": task.spell(prompt),
-        "completion": task.spell(completion),
-        "reward": float(played.judged.rewards[row]),
-        "reason": played.judged.reasons[row],
-        "gold": task.gold(id),
-        "finish": Finish(int(rollout.finish[row])).name.lower(),
+        "reward": float(judged.rewards[row]),
+        "reason": judged.reasons[row],
+        "gold": task.gold(played.ids[row // played.rollout.group_size]),
+        "finish": Finish(int(played.outcome.finish[row])).name.lower(),
     }

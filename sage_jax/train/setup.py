@@ -2,11 +2,12 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import Mesh
 
@@ -84,9 +85,9 @@ def with_params(base: Base, params: Any) -> Base:
     return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
 
 
-def open_mesh(config: configs.Config) -> Mesh:
-    """The mesh, checked against the batch."""
-    mesh = parallel.make_mesh(**config.mesh.model_dump())
+def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> Mesh:
+    """The mesh of all devices, or of those given, checked against the batch."""
+    mesh = parallel.make_mesh(**config.mesh.model_dump(exclude={"topology"}), devices=devices)
     shards, rows = parallel.row_shards(mesh), config.rollout
     per_update = rows.num_prompts * rows.group_size // config.optimizer.updates_per_rollout
     sizes = {
@@ -151,13 +152,12 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
 
 def place(mesh: Mesh, params: Any) -> Any:
     """Parameters laid over the mesh by the table of axes."""
-    return jax.device_put(params, parallel.shardings(mesh, params, models.logical_axes(params)))
+    return parallel.spread(params, parallel.shardings(mesh, params, models.logical_axes(params)))
 
 
 def _placer(mesh: Mesh) -> Callable[..., jax.Array]:
     def put(axes, array):
-        spec = parallel.shardings(mesh, [array], [axes])
-        return jax.device_put(array, spec[0])
+        return parallel.spread(array, parallel.shardings(mesh, [array], [axes])[0])
 
     return put
 
@@ -166,16 +166,8 @@ def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Start, T
     """The policy, its reference and the optimiser, and the state before the first update."""
     loaded = base.loaded
     if config.lora.rank:
-        graphdef, adapters = models.lora.attach(
-            loaded.graphdef,
-            loaded.params,
-            derive(root, Purpose.ADAPTERS),
-            rank=config.lora.rank,
-            alpha=config.lora.alpha,
-            targets="all-linear" if "all-linear" in config.lora.targets else config.lora.targets,
-        )
-        exact = config.model.compute_dtype == config.model.param_dtype == "float32"
-        policy = Policy(graphdef, loaded.graphdef, config.lora.alpha, exact)
+        graphdef, adapters = _attach(config, loaded, derive(root, Purpose.ADAPTERS))
+        policy = _adapted(config, loaded, graphdef)
         trained, frozen = place(base.mesh, adapters), loaded.params
     else:
         policy = Policy(loaded.graphdef, loaded.graphdef)
@@ -189,16 +181,78 @@ def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Start, T
     return Start(steps, shapes(state), frozen, schedule), state
 
 
+def start_abstract(config: configs.Config, base: Base) -> Start:
+    """`start` of a base whose params are shapes with shardings: nothing is computed or held."""
+    loaded = base.loaded
+    if config.lora.rank:
+        graphdefs = []
+
+        def attach(key: jax.Array) -> Any:
+            graphdef, adapters = _attach(config, loaded, key)
+            graphdefs.append(graphdef)
+            return adapters
+
+        adapters = jax.eval_shape(attach, jax.random.key(0))
+        policy = _adapted(config, loaded, graphdefs[0])
+        trained, frozen = place_abstract(base.mesh, adapters), loaded.params
+    else:
+        policy = Policy(loaded.graphdef, loaded.graphdef)
+        trained, frozen = loaded.params, loaded.params if config.loss.kl_coef > 0 else None
+    schedule = _schedule(config)
+    optimizer = _optimizer(config, schedule)
+    moments = with_shardings(
+        jax.eval_shape(optimizer.init, trained), _moment_shardings(trained, optimizer, base.mesh)
+    )
+    whole = parallel.replicated(base.mesh)
+    updates = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    layout = TrainState(trained, moments, updates)
+    return Start(_steps(config, base, policy, optimizer), layout, frozen, schedule)
+
+
+def place_abstract(mesh: Mesh, params: Any) -> Any:
+    """Shapes with the shardings that `place` would give them."""
+    return with_shardings(params, parallel.shardings(mesh, params, models.logical_axes(params)))
+
+
+def with_shardings(tree: Any, shardings: Any) -> Any:
+    """Shapes with the given shardings."""
+    return jax.tree.map(
+        lambda x, s: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=s), tree, shardings
+    )
+
+
+def _attach(config: configs.Config, loaded: models.Loaded, key: jax.Array) -> tuple[Any, Any]:
+    targets = config.lora.targets
+    return models.lora.attach(
+        loaded.graphdef,
+        loaded.params,
+        key,
+        rank=config.lora.rank,
+        alpha=config.lora.alpha,
+        targets="all-linear" if "all-linear" in targets else targets,
+    )
+
+
+def _adapted(config: configs.Config, loaded: models.Loaded, graphdef: Any) -> Policy:
+    exact = config.model.compute_dtype == config.model.param_dtype == "float32"
+    return Policy(graphdef, loaded.graphdef, config.lora.alpha, exact)
+
+
 def create_state(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> TrainState:
     """A fresh state whose moments lie where their weights do."""
-    whole = parallel.replicated(mesh)
+    moments = _moment_shardings(trained, optimizer, mesh)
+    opt_state = jax.jit(optimizer.init, out_shardings=moments)(trained)
+    updates = parallel.spread(np.zeros((), np.int32), parallel.replicated(mesh))
+    return TrainState(trained, opt_state, updates)
+
+
+def _moment_shardings(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> Any:
     shardings = jax.tree.map(lambda x: x.sharding, trained)
     abstract = jax.eval_shape(optimizer.init, trained)
-    moments = optax.tree_utils.tree_map_params(
+    whole = parallel.replicated(mesh)
+    return optax.tree_utils.tree_map_params(
         optimizer, lambda _, s: s, abstract, shardings, transform_non_params=lambda _: whole
     )
-    opt_state = jax.jit(optimizer.init, out_shardings=moments)(trained)
-    return TrainState(trained, opt_state, jax.device_put(jnp.zeros((), jnp.int32), whole))
 
 
 def keep_sharding(step: Callable[..., Any], like: TrainState, **static: Any) -> Any:
@@ -287,5 +341,6 @@ def sampler(base: Base, *, stop: tuple[str, ...], **knobs: Any) -> Callable[...,
         stop_ids=base.task.stop_ids,
         stop_table=table,
         pad_id=base.task.pad_id,
+        mesh=base.mesh,
         **knobs,
     )

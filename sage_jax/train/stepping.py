@@ -1,21 +1,22 @@
 """One training step as a function of state, step and cursor: all on the device, or in phases."""
 
+import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from sage_jax import config as configs
 from sage_jax import parallel
+from sage_jax.data.judging import Outcome, shared
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
 from sage_jax.train import setup
 from sage_jax.train.keys import Purpose, derive
-from sage_jax.train.play import Played, figures, play, trimmed
+from sage_jax.train.play import Played, bucket, figures, play
 from sage_jax.train.state import TrainState
 
 # (state, step, cursor) -> (next state, metrics on the device, what was played)
@@ -41,42 +42,47 @@ def _whole_step(config: configs.Config, base: setup.Base, start: setup.Start) ->
     def run(state: TrainState, step: int, cursor: int):
         begun = time.perf_counter()
         state, metrics, rollout, rewards = whole(state, start.frozen, root, jnp.int32(step))
-        rewards = np.asarray(rewards)
-        rollout = jax.tree.map(np.asarray, rollout)
+        outcome = _outcome(rollout, rewards)
         ids = [f"step-{step}-{row}" for row in range(config.rollout.num_prompts)]
-        prompts = Prompts(ids, rollout.prompt_tokens, rollout.prompt_mask)
-        reasons = ["correct" if reward > 0 else "wrong" for reward in rewards]
-        judged = Judged(rewards, rewards > 0, [""] * len(rewards), reasons)
         seconds = {"whole": time.perf_counter() - begun}
-        played = Played(prompts, rollout, judged, 1, seconds, figures(rollout, judged, 0))
-        return state, metrics, played
+        seen = figures(outcome, config.rollout.group_size)
+        return state, metrics, Played(ids, rollout, outcome, 1, seconds, seen)
 
     return run
+
+
+def _outcome(rollout: Rollout, rewards: jax.Array) -> Outcome:
+    """What came of completions that were judged on the device."""
+    rows, own = parallel.own_rows(rewards)
+    lengths = parallel.own_rows(rollout.mask)[1].sum(axis=1).astype(int)
+    reasons = ["correct" if reward > 0 else "wrong" for reward in own]
+    judged = Judged(own, own > 0, [""] * len(own), reasons)
+    return shared(rows, judged, lengths, parallel.own_rows(rollout.finish)[1])
 
 
 def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
     """Rollout on the device, rewards on the host, score and update on the device."""
     steps, root = start.steps, jax.random.key(config.seed)
-    roll, score = jax.jit(steps.rollout), jax.jit(steps.score)
+    num_prompts, room = config.rollout.num_prompts, config.rollout.max_completion_length
+    rows = parallel.batch_sharding(base.mesh, num_prompts)
+    roll = jax.jit(steps.rollout, out_shardings=rows)
+    score = jax.jit(steps.score)
     learn = setup.keep_sharding(steps.learn, start.layout)
-    prompt_rows = parallel.batch_sharding(base.mesh, config.rollout.num_prompts)
-    rows = parallel.batch_sharding(
-        base.mesh, config.rollout.num_prompts * config.rollout.group_size
-    )
+    cut = jax.jit(_cut, static_argnames="length", out_shardings=rows)
 
     def run(state: TrainState, step: int, cursor: int):
         def sample(prompts: Prompts, attempt: int) -> Rollout:
-            tokens, mask = jax.device_put((prompts.tokens, prompts.mask), prompt_rows)
+            tokens, mask = parallel.spread((prompts.tokens, prompts.mask), rows)
             key = derive(root, Purpose.ROLLOUT, step, attempt)
             return roll(state.trained, start.frozen, tokens, mask, key)
 
         played = play(
             base.task, sample, cursor,
-            num_prompts=config.rollout.num_prompts, resample=config.rollout.resample,
+            num_prompts=num_prompts, resample=config.rollout.resample, rows=rows,
         )  # fmt: skip
         begun = time.perf_counter()
-        rollout = jax.device_put(trimmed(played.rollout), rows)
-        rewards = jax.device_put(played.judged.rewards, rows)
+        rollout = cut(played.rollout, length=bucket(played.outcome.lengths, room))
+        rewards = parallel.spread(played.outcome.judged.rewards, rows)
         index = jnp.int32(step)
         terms = score(state.trained, start.frozen, rollout, rewards, root, index)
         jax.block_until_ready(terms)  # Or its work would be booked under the update.
@@ -88,3 +94,9 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         return state, metrics, played._replace(seconds=seconds)
 
     return run
+
+
+def _cut(rollout: Rollout, *, length: int) -> Rollout:
+    """The rollout without the columns from `length` on."""
+    cut = {name: getattr(rollout, name)[:, :length] for name in ("tokens", "mask", "logps")}
+    return dataclasses.replace(rollout, **cut)

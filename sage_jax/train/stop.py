@@ -5,6 +5,8 @@ import sys
 import threading
 from collections.abc import Callable
 
+from sage_jax.parallel import hosts
+
 
 class Stopped(Exception):
     """The run was asked to stop, and everything it needs to go on is on disk."""
@@ -27,9 +29,13 @@ class StopRequest:
     def __exit__(self, *_) -> None:
         self._restore()
 
-    def leave_if_requested(self, finish: Callable[[], None]) -> None:
+    def asked(self) -> bool:
+        """Whether any process was asked to stop. A collective: all of them leave together."""
+        return hosts.any_of(self.requested)
+
+    def leave_if_asked(self, finish: Callable[[], None]) -> None:
         """Raise `Stopped` if asked to stop, after `finish` has put everything on disk."""
-        if self.requested:
+        if self.asked():
             finish()
             raise Stopped
 

@@ -12,6 +12,7 @@ from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Demonstrations, Task
 from sage_jax.losses import Terms, reduce
+from sage_jax.parallel import hosts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console
@@ -22,7 +23,7 @@ from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.sequences import Sequences
 from sage_jax.train.state import TrainState
-from sage_jax.train.stop import StopRequest
+from sage_jax.train.stop import Stopped, StopRequest
 from sage_jax.train.update import update
 
 _RISE, _FINAL = 0.1, 0.05  # Share of the steps spent rising; learning rate left at the end.
@@ -47,7 +48,7 @@ def open_and_warm_up(
     Raises:
         ConfigError: if something does not fit, or no attempt reached `warmup.min_pass1`.
     """
-    ready = folder.base.is_dir()
+    ready = hosts.agree(folder.base.is_dir())
     if ready or not config.warmup.steps:
         source = str(folder.base) if config.warmup.steps else config.model.source
         base = setup.open_base(config, source)
@@ -72,7 +73,10 @@ def _warm_up(
         reached = _pass1(config, trained)
         if reached >= config.warmup.min_pass1:
             loaded = trained.loaded
-            models.save_hf(folder.base, loaded.config, loaded.params, loaded.tokenizer)
+            params = parallel.fetch(loaded.params)
+            if hosts.is_main():
+                models.save_hf(folder.base, loaded.config, params, loaded.tokenizer)
+            hosts.any_of(False)  # The others read it next: not before it is there.
             return
     raise ConfigError(
         f"warmup: pass@1 is {reached:.3f} after {config.warmup.attempts} attempts, below "
@@ -153,9 +157,12 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
             if step % 25 == 24 or step + 1 == knobs.steps:
                 values = reduce.values(metrics)
                 console.step(step + 1, {name: float(value) for name, value in values.items()})
-            if (step + 1) % knobs.checkpoint_every == 0 or stop.requested:
+            leaving = stop.asked()
+            if (step + 1) % knobs.checkpoint_every == 0 or leaving:
                 checkpoints.save(step + 1, state, {})
-                stop.leave_if_requested(checkpoints.wait)
+            if leaving:
+                checkpoints.wait()
+                raise Stopped
     return state
 
 
@@ -163,7 +170,7 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
     shown: Demonstrations = task.demonstrations(step, count)
     rows = parallel.batch_sharding(base.mesh, count)
     arrays = (shown.prompt_tokens, shown.prompt_mask, shown.tokens, shown.mask)
-    sequences = Sequences(*jax.device_put(arrays, rows))
+    sequences = Sequences(*parallel.spread(arrays, rows))
     # The update puts the policy's own figures in the place of these zeros.
     return sequences, Terms(logps=jnp.zeros_like(sequences.mask), mask=sequences.mask)
 

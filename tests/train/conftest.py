@@ -1,12 +1,16 @@
-"""A tiny model on the bracket puzzle, and what training it needs."""
+"""Tiny models on the bracket puzzle and on problems in words, and what training them needs."""
+
+import json
 
 import jax
 import jax.numpy as jnp
 import pytest
+from tokenizers import Tokenizer, decoders, pre_tokenizers
+from tokenizers import models as cores
+from transformers import PreTrainedTokenizerFast
 
 from sage_jax import config as configs
 from sage_jax import models
-from sage_jax.parallel import make_mesh
 from sage_jax.train import setup
 
 TINY = {
@@ -53,7 +57,7 @@ def make_base(make_config):
     """A function from a config to a random model and its task, without a warm-up."""
 
     def make(config, *, devices=1):
-        mesh = make_mesh(**config.mesh.model_dump(), devices=jax.devices()[:devices])
+        mesh = setup.open_mesh(config, jax.devices()[:devices])
         task = setup.open_task(config, None)
         shape = setup.random_model(config, task)
         knobs = setup.model_knobs(config)
@@ -65,3 +69,82 @@ def make_base(make_config):
         )
 
     return make
+
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+
+
+@pytest.fixture(scope="session")
+def byte_model(tmp_path_factory):
+    """A folder in Hugging Face's format with a tiny Qwen2 and a byte tokenizer."""
+    specials = ["<|user|>", "<|assistant|>", "<|system|>", "<|end|>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(cores.BPE({t: i for i, t in enumerate([*specials, *alphabet])}, []))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[attr-defined]
+    core.decoder = decoders.ByteLevel()  # type: ignore[attr-defined]
+    core.add_special_tokens(specials)
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|end|>")
+    tokenizer.chat_template = TEMPLATE
+    config = models.ModelConfig(
+        family="qwen2", vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48,
+        num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, max_positions=96, eos_ids=(3,),
+    )  # fmt: skip
+    _, params = models.init(config, jax.random.key(0))
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    models.save_hf(folder, config, params, tokenizer)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def problems(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for name, count in (("train", 12), ("test", 4)):
+        rows = [
+            {
+                "id": f"{name}-{i}",
+                "problem": f"{i} + 1?",
+                "answer": str(i + 1),
+                "solution": f"\\boxed{{{i + 1}}}",
+                "source": "sums",
+            }
+            for i in range(count)
+        ]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def settings(byte_model, problems):
+    """A run over problems from files."""
+    return {
+        "name": "words",
+        "model": {"source": str(byte_model)},
+        "task": {
+            "kind": "jsonl",
+            "train_file": str(problems / "train.jsonl"),
+            "eval_file": str(problems / "test.jsonl"),
+            "instruction": "",
+            "num_workers": 1,
+            "format_weight": 0.5,
+        },
+        "rollout": {
+            "num_prompts": 2,
+            "group_size": 4,
+            "max_prompt_length": 32,
+            "max_completion_length": 8,
+        },
+        "optimizer": {"learning_rate": 1e-2, "updates_per_rollout": 2},
+        "lora": {"rank": 2},
+        "train": {"steps": 2, "sample_every": 1},
+        "eval": {"num_problems": 4, "num_samples": 2, "num_samples_during": 2, "batch_prompts": 4},
+        "mesh": {"data": 1},
+    }
+
+
+@pytest.fixture(scope="session")
+def make_words_config(settings):
+    """A function from changes to the config of a run over problems in words."""
+    return lambda changes=None: configs.parse(configs._merge(settings, changes or {}))

@@ -1,0 +1,89 @@
+"""Judging a rollout: every process its own rows, and all of them told of all."""
+
+import itertools
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from sage_jax.data.tasks import Judged, Prompts, Task
+from sage_jax.parallel import hosts, own_rows
+from sage_jax.rollout import Rollout
+
+
+class Outcome(NamedTuple):
+    """What came of B completions, on the host of every process.
+
+    Attributes:
+        judged: rewards and answers.
+        lengths: int64[B], tokens of each completion.
+        finish: int64[B], why each ended; see `rollout.Finish`.
+    """
+
+    judged: Judged
+    lengths: np.ndarray
+    finish: np.ndarray
+
+    def take(self, rows: np.ndarray) -> "Outcome":
+        """The completions at `rows`, in that order."""
+        judged = self.judged
+        return Outcome(
+            Judged(
+                judged.rewards[rows],
+                judged.correct[rows],
+                [judged.answers[row] for row in rows],
+                [judged.reasons[row] for row in rows],
+            ),
+            self.lengths[rows],
+            self.finish[rows],
+        )
+
+    @classmethod
+    def join(cls, parts: "Sequence[Outcome]") -> "Outcome":
+        """All completions of all parts."""
+        judged = [part.judged for part in parts]
+        return cls(
+            Judged(
+                np.concatenate([one.rewards for one in judged]),
+                np.concatenate([one.correct for one in judged]),
+                [answer for one in judged for answer in one.answers],
+                [reason for one in judged for reason in one.reasons],
+            ),
+            np.concatenate([part.lengths for part in parts]),
+            np.concatenate([part.finish for part in parts]),
+        )
+
+
+def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
+    """Judge the completions of N prompts. A collective: each process verifies the rows it holds.
+
+    Args:
+        task: the judge.
+        prompts: of all processes.
+        rollout: of those prompts, over the mesh, whole groups on each process.
+    """
+    rows, tokens = own_rows(rollout.tokens)
+    mask, finish = own_rows(rollout.mask)[1], own_rows(rollout.finish)[1]
+    mine = prompts.take(np.unique(rows // rollout.group_size))
+    judged = task.judge(mine, tokens, mask) if len(rows) else _NOTHING
+    return shared(rows, judged, mask.sum(axis=1).astype(int), finish)
+
+
+def shared(rows: np.ndarray, judged: Judged, lengths: np.ndarray, finish: np.ndarray) -> Outcome:
+    """The outcome of all rows, from what each process knows of its own. A collective."""
+    columns = [rows, *judged, lengths, finish]
+    said = hosts.gather([list(map(_plain, column)) for column in columns])
+    places, rewards, correct, answers, reasons, ends, why = (
+        list(itertools.chain(*parts)) for parts in zip(*said, strict=True)
+    )
+    judged = Judged(np.array(rewards, np.float32), np.array(correct, bool), answers, reasons)
+    return Outcome(judged, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
+
+
+def _plain(value: Any) -> Any:
+    """A NumPy scalar as JSON knows it."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+_EMPTY: Any = np.zeros(0)
+_NOTHING = Judged(_EMPTY, _EMPTY, [], [])

@@ -1,0 +1,237 @@
+"""The whole loop in several real processes on this machine, as on the hosts of a pod."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from sage_jax import config as configs
+from sage_jax.evaluate import EvalResult
+from sage_jax.train.run_folder import RunFolder
+
+pytestmark = pytest.mark.slow
+
+HEARTBEAT_S = 20
+CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
+# Sums over the devices of several processes are taken in another order than those of one, and Adam
+# divides by their size: where a gradient is nearly zero, a rounding error becomes a step.
+CLOSE = {"rtol": 3e-4, "atol": 1e-5}
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Pod:
+    """`sage-jax` in some processes of some CPU devices each; what they print goes to files."""
+
+    def __init__(self, folder, command, *, processes, devices):
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_port()
+        self.outputs = [folder / f"process-{index}.txt" for index in range(processes)]
+        self.children = []
+        for index, path in enumerate(self.outputs):
+            environment = {
+                **os.environ,
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+                "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
+                "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
+            }
+            words = command(index) if callable(command) else command
+            with path.open("w") as out:
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "sage_jax.cli", *map(str, words)],
+                    stdout=out, stderr=subprocess.STDOUT, env=environment,
+                )  # fmt: skip
+            self.children.append(child)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for child in self.children:
+            child.kill()
+            child.wait()
+
+    def statuses(self, seconds=400):
+        return [child.wait(timeout=seconds) for child in self.children]
+
+    def said(self):
+        return [path.read_text() for path in self.outputs]
+
+    def wait_for_steps(self, folder, count):
+        until = time.monotonic() + 400
+        while len(metrics(folder)) < count:
+            assert all(child.poll() is None for child in self.children), self.said()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+def metrics(folder):
+    path = folder.metrics_file
+    entries = map(json.loads, path.read_text().splitlines()) if path.is_file() else []
+    return [{k: v for k, v in entry.items() if not k.startswith(CLOCKS)} for entry in entries]
+
+
+def assert_same(left, right):
+    for one, other in zip(metrics(left), metrics(right), strict=True):
+        assert one.keys() == other.keys()
+        for name in one:
+            np.testing.assert_allclose(one[name], other[name], **CLOSE, err_msg=name)
+    assert EvalResult.load(left.eval_file("base")) == EvalResult.load(right.eval_file("base"))
+    ends = [EvalResult.load(folder.eval_file("final")) for folder in (left, right)]
+    assert ends[0] == ends[1]
+
+
+@pytest.fixture(scope="module")
+def words(make_words_config):
+    """Problems in words: a warm-up, verifiers, and resampling of groups with equal rewards."""
+    return make_words_config({
+        "rollout": {
+            "num_prompts": 8,
+            "group_size": 2,
+            "resample": 1,
+            "max_completion_length": 12,
+        },
+        "optimizer": {"learning_rate": 1e-3, "updates_per_rollout": 2},
+        "lora": {"rank": 0},
+        "warmup": {"steps": 60, "batch_size": 16, "learning_rate": 1e-2, "checkpoint_every": 60},
+        "train": {"steps": 4, "checkpoint_every": 1, "eval_every": 2},
+        "eval": {"num_problems": 4, "num_samples": 4, "batch_prompts": 8},
+        "mesh": {"data": 4, "fsdp": 2},
+    })  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory):
+    """A function that trains a config in a new folder and returns it."""
+
+    def run(config, *, processes, devices, folder=None):
+        home = tmp_path_factory.mktemp("pod")
+        folder = folder or RunFolder(home / "run")
+        with Pod(home, command(home, config, folder), processes=processes, devices=devices) as pod:
+            assert set(pod.statuses()) == {0}, "\n".join(pod.said())
+        return folder
+
+    return run
+
+
+def command(home, config, folder):
+    path = home / "config.yaml"
+    path.write_text(configs.dump(config))
+    return ["train", path, "--run_dir", folder.path]
+
+
+@pytest.fixture(scope="module")
+def alone(train, words):
+    """The run in words by one process of eight devices."""
+    return train(words, processes=1, devices=8)
+
+
+def on_one_device(config):
+    return configs.override(config, {"mesh": {"data": 1, "fsdp": 1}})
+
+
+def test_two_processes_are_one(train, words, alone):
+    folder = train(words, processes=2, devices=4)
+    assert_same(folder, alone)
+    rewards = [entry["reward"] for entry in metrics(folder)]
+    assert 0 < min(rewards) < max(rewards)  # Or equality would say little.
+    assert max(entry["groups/batches_drawn"] for entry in metrics(folder)) == 2
+
+
+def test_four_processes_are_one_with_adapters(train, words, alone):
+    changes = {
+        "model": {"source": str(alone.base)},
+        "warmup": {"steps": 0},
+        "lora": {"rank": 2},
+        "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
+    }
+    config = configs.override(words, changes)
+    four, one = train(config, processes=4, devices=2), train(config, processes=1, devices=8)
+    assert_same(four, one)
+
+
+def test_two_processes_are_one_where_the_device_judges(train, make_config):
+    config = make_config({
+        "rollout": {"num_prompts": 8},
+        "warmup": {"steps": 150, "checkpoint_every": 150},
+        "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
+    })  # fmt: skip
+    two, one = train(config, processes=2, devices=4), train(config, processes=1, devices=8)
+    assert_same(two, one)
+
+
+def test_a_lost_process_ends_the_others_and_a_smaller_machine_goes_on(
+    train, words, alone, tmp_path
+):
+    folder = RunFolder(tmp_path / "run")
+    with Pod(tmp_path, command(tmp_path, words, folder), processes=2, devices=4) as pod:
+        pod.wait_for_steps(folder, 2)
+        pod.children[1].send_signal(signal.SIGKILL)
+        lost = time.monotonic()
+        assert pod.children[0].wait(timeout=3 * HEARTBEAT_S) != 0
+        assert time.monotonic() - lost < 3 * HEARTBEAT_S
+        said = pod.said()[0]
+    assert "The following tasks are unhealthy (stopped sending heartbeats):\n1\n" in said
+    train(on_one_device(words), processes=1, devices=1, folder=folder)
+    assert_same(folder, alone)
+
+
+def test_a_larger_machine_takes_over_from_one_device(train, words, alone, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    small = command(tmp_path, on_one_device(words), folder)
+    with Pod(tmp_path, small, processes=1, devices=1) as pod:
+        pod.wait_for_steps(folder, 1)
+        pod.children[0].send_signal(signal.SIGTERM)
+        assert pod.statuses() == [130], pod.said()
+    assert len(metrics(folder)) < words.train.steps
+    train(words, processes=2, devices=4, folder=folder)
+    assert_same(folder, alone)
+
+
+def test_a_stop_of_one_process_is_a_stop_of_all(train, words, alone, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    with Pod(tmp_path, command(tmp_path, words, folder), processes=2, devices=4) as pod:
+        pod.wait_for_steps(folder, 1)
+        pod.children[1].send_signal(signal.SIGTERM)
+        assert pod.statuses() == [130, 130], pod.said()
+    train(words, processes=2, devices=4, folder=folder)
+    assert_same(folder, alone)
+
+
+def test_different_programs_are_refused_everywhere(words, tmp_path):
+    def each(index):
+        home = tmp_path / str(index)
+        home.mkdir()
+        config = configs.override(words, {"seed": index})
+        return command(home, config, RunFolder(tmp_path / "run"))
+
+    with Pod(tmp_path, each, processes=2, devices=1) as pod:
+        assert pod.statuses(120) == [1, 1]
+        for said in pod.said():
+            assert "do not run the same program on the same data (config: " in said
+            assert "on process 0, " in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_process_that_fails_tells_the_others(words, tmp_path):
+    def each(index):
+        home = tmp_path / str(index)
+        home.mkdir()
+        words_here = command(home, words, RunFolder(tmp_path / "run"))
+        return words_here if index == 0 else [*words_here, "--rollout.num_prompts", "0"]
+
+    with Pod(tmp_path, each, processes=2, devices=4) as pod:
+        started = time.monotonic()
+        assert pod.statuses(120) == [1, 1]
+        assert time.monotonic() - started < 60
+        assert "process 1 failed: rollout.num_prompts" in pod.said()[0]
