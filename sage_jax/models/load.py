@@ -18,7 +18,7 @@ from sage_jax.models.gguf_file import read_gguf
 from sage_jax.models.safetensors_file import folder_tensors, read_json
 from sage_jax.models.split import abstract
 from sage_jax.models.tensors import Place, assemble
-from sage_jax.models.transformer import Remat
+from sage_jax.models.transformer import Constrain, Remat, unconstrained
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -52,6 +52,7 @@ def load(
     compute_dtype: DTypeLike = jnp.float32,
     param_dtype: DTypeLike = jnp.float32,
     remat: Remat = "none",
+    constrain: Constrain = unconstrained,
     place: Place | None = None,
 ) -> Loaded:
     """Loads a model and its tokenizer; no code of the checkpoint is run and nothing unpickled.
@@ -62,6 +63,7 @@ def load(
         compute_dtype: Of activations and products.
         param_dtype: Of the parameters.
         remat: What the backward pass recomputes, see `Transformer`.
+        constrain: How activations lie over devices, see `Transformer`.
         place: Puts a host array onto devices, given its logical axes; default: the default device.
 
     Raises:
@@ -73,7 +75,8 @@ def load(
     else:
         config, tensors = folder_config(path), folder_tensors(path)
         tokenizer = folder_tokenizer(path)
-    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
+    knobs |= {"remat": remat, "constrain": constrain}
     graphdef, shapes = abstract(config, **knobs)
     return Loaded(
         graphdef=graphdef,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.transformer import Remat, Transformer
+from sage_jax.models.transformer import Constrain, Remat, Transformer, unconstrained
 
 
 def init(
@@ -18,6 +20,7 @@ def init(
     compute_dtype: DTypeLike = jnp.float32,
     param_dtype: DTypeLike = jnp.float32,
     remat: Remat = "none",
+    constrain: Constrain = unconstrained,
 ) -> tuple[nnx.GraphDef, nnx.State]:
     """A fresh model with random weights.
 
@@ -27,12 +30,18 @@ def init(
         compute_dtype: Of activations and products.
         param_dtype: Of the parameters.
         remat: What the backward pass recomputes, see `Transformer`.
+        constrain: How activations lie over devices, see `Transformer`.
 
     Returns:
         graphdef: The static half, hashable, equal to that of `build_graphdef` of the same knobs.
         params: The arrays.
     """
-    knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+    knobs: Any = {
+        "compute_dtype": compute_dtype,
+        "param_dtype": param_dtype,
+        "remat": remat,
+        "constrain": constrain,
+    }
 
     @jax.jit
     def create(key: jax.Array) -> nnx.State:
@@ -47,9 +56,15 @@ def abstract(
     compute_dtype: DTypeLike = jnp.float32,
     param_dtype: DTypeLike = jnp.float32,
     remat: Remat = "none",
+    constrain: Constrain = unconstrained,
 ) -> tuple[nnx.GraphDef, nnx.State]:
     """Like `init`, but the leaves are `jax.ShapeDtypeStruct`s and nothing is allocated."""
-    knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "remat": remat}
+    knobs: Any = {
+        "compute_dtype": compute_dtype,
+        "param_dtype": param_dtype,
+        "remat": remat,
+        "constrain": constrain,
+    }
     model = nnx.eval_shape(lambda: Transformer(config, rngs=nnx.Rngs(params=0), **knobs))
     return nnx.split(model)
 
@@ -60,9 +75,11 @@ def build_graphdef(
     compute_dtype: DTypeLike = jnp.float32,
     param_dtype: DTypeLike = jnp.float32,
     remat: Remat = "none",
+    constrain: Constrain = unconstrained,
 ) -> nnx.GraphDef:
     """The static half of a model, without allocating its parameters."""
-    return abstract(config, compute_dtype=compute_dtype, param_dtype=param_dtype, remat=remat)[0]
+    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
+    return abstract(config, **knobs, remat=remat, constrain=constrain)[0]
 
 
 def merge(graphdef: nnx.GraphDef, params: nnx.State | tuple[nnx.State, ...]) -> Transformer:

@@ -11,12 +11,23 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from sage_jax.models.attention import Attention, attend
+from sage_jax.models.axes import Axes
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.layers import Linear, RMSNorm, stats_dtype
 from sage_jax.models.rope import angles
 
 Remat = Literal["none", "dots", "full"]
+Constrain = Callable[[jax.Array, Axes], jax.Array]
+"""(activations, names of their axes) -> the same, laid over the devices as the names ask.
+
+Names: "batch" for rows, "replica" for rows that only replicas split, "embed" and "vocab"."""
+
+
+def unconstrained(x: jax.Array, axes: Axes) -> jax.Array:
+    """Leave it to the compiler how activations lie."""
+    del axes
+    return x
 
 
 class MLP(nnx.Module):
@@ -80,6 +91,8 @@ class Transformer(nnx.Module):
         param_dtype: Of the parameters, e.g. float32.
         remat: What the backward pass recomputes: "none", all but matrix products ("dots"), or
             everything inside a block ("full").
+        constrain: Says how activations lie over devices. Left to itself, the compiler may take the
+            layout of sharded weights for that of the activations, and split no rows.
         rngs: Stream `params` for the initial values.
 
     Raises:
@@ -93,6 +106,7 @@ class Transformer(nnx.Module):
         compute_dtype: DTypeLike = jnp.float32,
         param_dtype: DTypeLike = jnp.float32,
         remat: Remat = "none",
+        constrain: Constrain = unconstrained,
         rngs: nnx.Rngs,
     ):
         if remat not in ("none", "dots", "full"):
@@ -100,6 +114,7 @@ class Transformer(nnx.Module):
         dtypes = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
         self.config = config
         self.remat: Remat = remat
+        self.constrain: Constrain = constrain
         self.compute_dtype = jnp.dtype(compute_dtype)
         init = jax.nn.initializers.normal(0.02)
         shape = (config.vocab_size, config.hidden_size)
@@ -135,13 +150,13 @@ class Transformer(nnx.Module):
             hidden: [B, S, D] in the compute dtype.
             cache: The cache with the new slots filled, or None.
         """
-        x = self.embed_tokens[...][tokens].astype(self.compute_dtype)
+        x = self._embed(tokens)
         cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
         if cache is None:
             x = self._run(x, cos, sin, _causal_mask(valid))
         else:
             x, cache = self._run_cached(x, cos, sin, valid, cache)
-        return self.norm(x), cache
+        return self._rows(self.norm(x)), cache
 
     def continue_prompts(
         self,
@@ -173,7 +188,7 @@ class Transformer(nnx.Module):
             (prompt_tokens, count_positions(prompt_valid)),
             (tokens, before + count_positions(valid)),
         ):
-            streams.append(self.embed_tokens[...][ids].astype(self.compute_dtype))
+            streams.append(self._embed(ids))
             turns.append(angles(self.config, places, dtype=stats_dtype(self.compute_dtype)))
         prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid)
         past_mask = jnp.broadcast_to(seen[:, None, :], (*valid.shape, seen.shape[1]))
@@ -187,11 +202,13 @@ class Transformer(nnx.Module):
             past_k, past_v = (jnp.repeat(past, group_size, axis=0) for past in (k, v))
             all_k = jnp.concatenate([past_k, own_k], axis=1)
             all_v = jnp.concatenate([past_v, own_v], axis=1)
-            prompts = block.finish(prompts, attend(q, k, v, prompt_mask))
-            return (prompts, block.finish(own, attend(own_q, all_k, all_v, mask))), None
+            prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
+            own = self._rows(block.finish(own, attend(own_q, all_k, all_v, mask)))
+            return (prompts, own), None
 
         streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
-        return self.norm(streams[0]), self.norm(streams[1])
+        prompts, own = (self._rows(self.norm(stream)) for stream in streams)
+        return prompts, own
 
     def unembed(self, hidden: jax.Array) -> jax.Array:
         """Logits [..., V], float32 or better, of hidden states [..., D]."""
@@ -199,12 +216,22 @@ class Transformer(nnx.Module):
             kernel, contract = self.embed_tokens[...], 1
         else:
             kernel, contract = self.lm_head.kernel[...], 0
-        return jax.lax.dot_general(
+        logits = jax.lax.dot_general(
             hidden,
             kernel.astype(hidden.dtype),
             (((hidden.ndim - 1,), (contract,)), ((), ())),
             preferred_element_type=stats_dtype(hidden.dtype),
         )
+        return self.constrain(logits, ("batch", *(None,) * (hidden.ndim - 2), "vocab"))
+
+    def _embed(self, tokens: jax.Array) -> jax.Array:
+        # A table that is split along its width gives vectors split alike. Named here, they change
+        # into split rows by one exchange; the compiler by itself would make them whole in between.
+        vectors = self.embed_tokens[...][tokens].astype(self.compute_dtype)
+        return self._rows(self.constrain(vectors, ("replica", None, "embed")))
+
+    def _rows(self, stream: jax.Array) -> jax.Array:
+        return self.constrain(stream, ("batch", None, None))
 
     def _run(self, x: jax.Array, cos: jax.Array, sin: jax.Array, mask: jax.Array) -> jax.Array:
         graph, stacked = nnx.split(self.layers)
@@ -212,7 +239,7 @@ class Transformer(nnx.Module):
         def body(x: jax.Array, params: Any) -> tuple[jax.Array, None]:
             block = nnx.merge(graph, params)
             q, k, v = block.project(x, cos, sin)
-            return block.finish(x, attend(q, k, v, mask)), None
+            return self._rows(block.finish(x, attend(q, k, v, mask))), None
 
         return jax.lax.scan(_rematerialised(body, self.remat), x, stacked)[0]
 
@@ -234,7 +261,7 @@ class Transformer(nnx.Module):
             keys, own_k = _write(keys, k, layer, start)
             values, own_v = _write(values, v, layer, start)
             attended = attend(q, own_k.astype(q.dtype), own_v.astype(q.dtype), mask)
-            return (block.finish(x, attended), keys, values), None
+            return (self._rows(block.finish(x, attended)), keys, values), None
 
         count = jnp.arange(self.config.num_layers)
         carry = (x, cache.keys, cache.values)

@@ -1,14 +1,16 @@
 """The mesh, the one table from logical axes to mesh axes, and the processes that share it."""
 
-from sage_jax.parallel.axes import batch_sharding, replicated, shardings
+from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
 from sage_jax.parallel.hosts import HostsError
 from sage_jax.parallel.mesh import MeshError, make_mesh
 from sage_jax.parallel.placing import fetch, own_rows, spread
-from sage_jax.parallel.rows import map_rows, row_shards, splits_evenly
+from sage_jax.parallel.rows import any_of_shards, map_rows, row_shards, splits_evenly
 
 __all__ = [
     "HostsError",
+    "Layout",
     "MeshError",
+    "any_of_shards",
     "batch_sharding",
     "fetch",
     "make_mesh",

@@ -1,5 +1,6 @@
 """The only place that says which logical axis lies along which mesh axis."""
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -12,6 +13,7 @@ ROWS = ("data", "fsdp")
 # is whole on every device.
 RULES: dict[str, str | tuple[str, ...]] = {
     "batch": ROWS,
+    "replica": "data",
     "embed": "fsdp",
     "heads": "tensor",
     "kv_heads": "tensor",
@@ -54,6 +56,20 @@ def shardings(mesh: Mesh, tree: Any, logical_axes: Any) -> Any:
         NamedSharding(mesh, partition(mesh, a, x.shape)) for x, a in zip(leaves, axes, strict=True)
     ]
     return jax.tree.unflatten(structure, specs)
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Lays activations over a mesh by the names of their axes; equal for equal meshes."""
+
+    mesh: Mesh
+
+    def __call__(self, x: jax.Array, axes: tuple[str | None, ...]) -> jax.Array:
+        """The same array with its layout fixed; as it is inside `map_rows`, where rows are cut."""
+        if jax.sharding.get_abstract_mesh().manual_axes:
+            return x
+        spec = partition(self.mesh, axes, x.shape)
+        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, spec))
 
 
 def batch_sharding(mesh: Mesh, rows: int) -> NamedSharding:

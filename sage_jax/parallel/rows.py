@@ -4,6 +4,7 @@ from collections.abc import Callable, Container
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
 from sage_jax.parallel.axes import ROWS
@@ -28,7 +29,9 @@ def map_rows(
     """A function of arrays of rows, applied to every shard of rows by itself.
 
     Shards run independently of each other: a loop in `function` ends when its own rows are done.
-    Axes of the mesh that do not split rows stay the compiler's to use.
+    Axes of the mesh that do not split rows stay the compiler's to use. The collectives that it
+    then adds may wait for all devices, so that loops must not end at different times: see
+    `any_of_shards`.
 
     Args:
         function: positional trees of arrays, the first axis being rows -> a tree of such arrays.
@@ -36,8 +39,7 @@ def map_rows(
         whole: places of arguments that have no rows and go whole to every shard.
     """
     rows, everywhere = PartitionSpec(ROWS), PartitionSpec()
-    # Axes of size one need not be left to the compiler, and a mesh without any is simpler for it.
-    manual = {name for name in mesh.axis_names if name in ROWS or mesh.shape[name] == 1}
+    manual = set(mesh.axis_names) - _automatic(mesh)
 
     def mapped(*arguments: Any) -> Any:
         specs = tuple(everywhere if place in whole else rows for place in range(len(arguments)))
@@ -46,3 +48,20 @@ def map_rows(
         )(*arguments)
 
     return mapped
+
+
+def any_of_shards(flag: jax.Array, *, mesh: Mesh) -> jax.Array:
+    """Inside `map_rows`: what keeps a loop going, the flag of this shard or of any of them.
+
+    A collective-permute inside one shard of rows was seen to wait for all devices of the mesh on
+    CPU, and nothing promises that it never does elsewhere. Where the compiler may add collectives,
+    all shards therefore go on until the last one is done; where it has none to add, each by itself.
+    """
+    if not _automatic(mesh):
+        return flag
+    return jax.lax.psum(flag.astype(jnp.int32), ROWS) > 0
+
+
+def _automatic(mesh: Mesh) -> set[str]:
+    """Axes left to the compiler; those of size one need not be, and are simpler without it."""
+    return {name for name in mesh.axis_names if name not in ROWS and mesh.shape[name] > 1}

@@ -12,7 +12,7 @@ from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from sage_jax.models import KVCache, count_positions, merge
-from sage_jax.parallel import map_rows, splits_evenly
+from sage_jax.parallel import any_of_shards, map_rows, splits_evenly
 from sage_jax.rollout.filters import check_knobs
 from sage_jax.rollout.progress import Progress
 from sage_jax.rollout.result import Rollout
@@ -48,8 +48,9 @@ def generate(
     per row, not on its place either.
 
     With a mesh, every shard of the rows is a program of its own, which stops when its own rows are
-    done: long answers of one replica do not keep the others computing. The weights then are whole
-    along the axes that split rows, gathered once, and stay split along `tensor`.
+    done: long answers of one replica do not keep the others computing. (Where matrix products are
+    split as well, the shards of rows stop together; see `parallel.map_rows`.) The weights then are
+    whole along the axes that split rows, gathered once, and stay split along `tensor`.
 
     Everything after `key` is static but `stop_table`: other values compile another program.
 
@@ -126,7 +127,8 @@ def _generate(
     mesh,
     **knobs,
 ) -> Rollout:
-    run = functools.partial(_complete, graphdef, **knobs)
+    any_shard = functools.partial(any_of_shards, mesh=mesh) if mesh is not None else jnp.asarray
+    run = functools.partial(_complete, graphdef, any_shard=any_shard, **knobs)
     if mesh is not None:
         run = map_rows(run, mesh, whole=(0, 4))
     return run(params, prompt_tokens, prompt_mask, keys, stop_table)
@@ -140,6 +142,7 @@ def _complete(
     keys,
     stop_table,
     *,
+    any_shard,
     group_size,
     max_completion_length,
     stop_ids,
@@ -164,7 +167,7 @@ def _complete(
         return cache, choose(progress, logits)
 
     cache = with_length(cache.repeat(group_size), length)
-    _, progress = decode(advance, cache, progress, end=max_completion_length)
+    _, progress = decode(advance, cache, progress, end=max_completion_length, any_shard=any_shard)
     return Rollout(
         prompt_tokens=prompt_tokens,
         prompt_mask=prompt_mask,
@@ -185,16 +188,30 @@ def prefill(
     return hidden[:, -1], cache
 
 
-def decode(advance, cache: KVCache, progress: Progress, *, end: int) -> tuple[KVCache, Progress]:
+def decode(
+    advance, cache: KVCache, progress: Progress, *, end: int, any_shard=jnp.asarray
+) -> tuple[KVCache, Progress]:
     """Apply `advance` until every row is done or column `end` is reached.
 
     A caller may stop at some column, put the rows or the cache into another shape, and go on.
+
+    Args:
+        advance: (cache, progress) -> the same, one column further.
+        cache: what came before.
+        progress: of the rows.
+        end: column to stop at.
+        any_shard: whether a flag is raised on any shard that must not stop alone.
     """
 
-    def unfinished(carry: tuple[KVCache, Progress]) -> jax.Array:
-        return (carry[1].step < end) & ~jnp.all(carry[1].done)
+    def unfinished(progress: Progress) -> jax.Array:
+        return any_shard((progress.step < end) & ~jnp.all(progress.done))
 
-    return lax.while_loop(unfinished, lambda carry: advance(*carry), (cache, progress))
+    def body(carry: tuple) -> tuple:
+        cache, progress = advance(*carry[:2])
+        return cache, progress, unfinished(progress)
+
+    carry = (cache, progress, unfinished(progress))
+    return lax.while_loop(lambda carry: carry[2], body, carry)[:2]
 
 
 def with_length(cache: KVCache, length: int) -> KVCache:

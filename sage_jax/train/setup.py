@@ -68,7 +68,7 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
         ConfigError: if the model, the task and the config do not fit each other.
     """
     mesh = open_mesh(config)
-    loaded = models.load(source, place=_placer(mesh), **model_knobs(config))
+    loaded = models.load(source, place=_placer(mesh), **model_knobs(config, mesh))
     return Base(loaded, task or open_task(config, loaded), mesh)
 
 
@@ -76,7 +76,7 @@ def open_random(config: configs.Config, key: jax.Array) -> Base:
     """A model of random weights in the vocabulary of its task."""
     mesh, task = open_mesh(config), open_task(config, None)
     shape = random_model(config, task)
-    graphdef, params = models.init(shape, key, **model_knobs(config))
+    graphdef, params = models.init(shape, key, **model_knobs(config, mesh))
     return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh)
 
 
@@ -106,12 +106,13 @@ def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> M
     return mesh
 
 
-def model_knobs(config: configs.Config) -> dict[str, Any]:
-    """Dtypes and rematerialisation as `models.load` and `models.init` take them."""
+def model_knobs(config: configs.Config, mesh: Mesh) -> dict[str, Any]:
+    """Dtypes, rematerialisation and layout as `models.load` and `models.init` take them."""
     return {
         "compute_dtype": jnp.dtype(config.model.compute_dtype),
         "param_dtype": jnp.dtype(config.model.param_dtype),
         "remat": config.model.remat,
+        "constrain": parallel.Layout(mesh),
     }
 
 

@@ -136,7 +136,7 @@ def _model_key(config: configs.Config, attempt: int) -> jax.Array:
 def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any:
     if config.model.source != "random":
         return jax.tree.map(jnp.copy, base.loaded.params)
-    knobs = setup.model_knobs(config)
+    knobs = setup.model_knobs(config, base.mesh)
     _, params = models.init(base.loaded.config, _model_key(config, attempt), **knobs)
     return setup.place(base.mesh, params)
 

@@ -1,0 +1,160 @@
+"""The whole of a training step over several meshes: the same figures, and nothing replicated."""
+
+import functools
+import json
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sage_jax import config as configs
+from sage_jax import parallel
+from sage_jax.plan.abstract import open_abstract, programs
+from sage_jax.train import setup
+
+MESHES = [(8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
+FAMILIES = ["llama", "qwen2", "qwen3"]
+REPLICA_BYTES = 2**20
+# float32 sums in another order, through two updates: Adam divides by a gradient's size, so that
+# where it is nearly zero a rounding error becomes a step. Plain gradients are held to 1e-5 of their
+# norm in test_steps.
+CLOSE = {"rtol": 3e-4, "atol": 1e-5}
+
+
+def sizes(mesh):
+    return dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
+
+
+@pytest.fixture(scope="module")
+def metrics_of(make_config):
+    """A function to the metrics of one whole step: rollout, reward, score and two updates."""
+
+    @functools.cache
+    def run(family, rank, mesh):
+        config = make_config({
+            "model": {"architecture": {"family": family, "num_heads": 8, "num_kv_heads": 8}},
+            "mesh": sizes(mesh),
+            "rollout": {"num_prompts": 8},
+            "optimizer": {"updates_per_rollout": 2, "learning_rate": 1e-4},
+        })  # fmt: skip
+        # A warm-up and adapters do not go together in a config; here there is no warm-up.
+        lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
+        config = config.model_copy(update={"lora": lora})
+        start, state, base = started(config)
+        rows = parallel.batch_sharding(base.mesh, 8)
+        step = setup.keep_sharding(
+            start.steps.whole, start.layout, draw=base.task.draw, reward=some_reward,
+            num_prompts=8, rows=rows,
+        )  # fmt: skip
+        state, metrics, rollout, rewards = step(
+            state, start.frozen, jax.random.key(3), jnp.int32(2)
+        )
+        values = {name: np.asarray(metric.value()) for name, metric in metrics.items()}
+        return values, np.asarray(rollout.tokens), np.asarray(rewards)
+
+    return run
+
+
+def started(config):
+    base = setup.open_random(config, jax.random.key(0))
+    # Larger weights than an initialiser's, so that policies and gradients are far from flat.
+    wide = jax.tree.map(lambda x: x * jnp.asarray(3, x.dtype), base.loaded.params)
+    base = setup.with_params(base, wide)
+    return *setup.start(config, base, jax.random.key(config.seed)), base
+
+
+def some_reward(prompts, tokens, mask):
+    """Rewards that differ inside a group whatever the model writes."""
+    return (jnp.sum(tokens, axis=1) % 3 == 0).astype(jnp.float32)
+
+
+@pytest.mark.parametrize("rank", [0, 4], ids=["full", "lora"])
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("mesh", MESHES, ids=str)
+@pytest.mark.slow
+def test_a_mesh_changes_no_figure(metrics_of, mesh, family, rank):
+    values, tokens, rewards = metrics_of(family, rank, mesh)
+    plain, plain_tokens, plain_rewards = metrics_of(family, rank, (1, 1, 1))
+    np.testing.assert_array_equal(tokens, plain_tokens)
+    np.testing.assert_array_equal(rewards, plain_rewards)
+    assert 0 < rewards.mean() < 1
+    assert values.keys() == plain.keys()
+    for name in values:
+        np.testing.assert_allclose(values[name], plain[name], **CLOSE, err_msg=name)
+
+
+SHAPE = {
+    "model_type": "qwen2", "vocab_size": 16384, "hidden_size": 256, "intermediate_size": 1024,
+    "num_hidden_layers": 4, "num_attention_heads": 8, "num_key_value_heads": 4,
+    "rms_norm_eps": 1e-6, "rope_theta": 1e4, "tie_word_embeddings": False,
+    "max_position_embeddings": 256, "eos_token_id": 2,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def compiled_over(tmp_path_factory):
+    """A function from a mesh to the three compiled steps of a model whose arrays are large."""
+    folder = tmp_path_factory.mktemp("shape")
+    (folder / "config.json").write_text(json.dumps(SHAPE))
+
+    @functools.cache
+    def compile_all(mesh):
+        config = configs.parse({
+            "name": "large", "model": {"source": str(folder), "remat": "full"},
+            "task": {"kind": "arithmetic"}, "optimizer": {"micro_batch": 32}, "mesh": sizes(mesh),
+            "rollout": {"num_prompts": 8, "group_size": 8, "max_prompt_length": 128,
+                        "max_completion_length": 128},
+            "eval": {"batch_prompts": 8},
+        })  # fmt: skip
+        run = open_abstract(config, jax.devices()[: int(np.prod(mesh))])
+        lowered, compiled = {}, {}
+        for name, make in programs(run):
+            program = make(compiled)
+            lowered[name] = program.function.lower(*program.arguments)
+            compiled[name] = lowered[name].compile()
+        return run, lowered, compiled
+
+    return compile_all
+
+
+def replicas(shapes, shardings):
+    """Paths of arrays above 1 MB that a device holds whole."""
+    leaves, _ = jax.tree_util.tree_flatten_with_path(shapes)
+    return [
+        (jax.tree_util.keystr(path), leaf.shape)
+        for (path, leaf), sharding in zip(leaves, jax.tree.leaves(shardings), strict=True)
+        if leaf.size * leaf.dtype.itemsize > REPLICA_BYTES
+        and sharding.shard_shape(leaf.shape) == leaf.shape
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mesh", [(1, 8, 1), (2, 2, 2)], ids=str)
+def test_nothing_large_is_replicated(compiled_over, mesh):
+    run, lowered, compiled = compiled_over(mesh)
+    layout = jax.tree.leaves(run.kept)
+    assert not replicas(layout, [x.sharding for x in layout])
+    for name, step in compiled.items():
+        assert not replicas(lowered[name].out_info, step.output_shardings), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mesh", "shares"),
+    [
+        # The rollout gathers the weights over fsdp, on purpose; all else is to be split.
+        ((1, 8, 1), {"rollout": 1.2, "score": 4, "update": 4.5}),
+        ((2, 2, 2), {"rollout": 2, "score": 5, "update": 4}),
+    ],
+    ids=str,
+)
+def test_temporaries_shrink_with_the_mesh(compiled_over, mesh, shares):
+    """Activations, cache and logits: what is inside of the steps and none of their results."""
+    _, _, alone = compiled_over((1, 1, 1))
+    _, _, split = compiled_over(mesh)
+    for name, share in shares.items():
+        before, after = (
+            steps[name].memory_analysis().temp_size_in_bytes for steps in (alone, split)
+        )
+        assert before / after > share, name
