@@ -12,6 +12,7 @@ import pydantic
 import tyro
 
 from sage_jax import config as configs
+from sage_jax import paths
 
 _USAGE = """usage: sage-jax COMMAND ...
 
@@ -21,10 +22,11 @@ _USAGE = """usage: sage-jax COMMAND ...
   report RUN_DIR [RUN_DIR ...]       plots and one page, comparing runs
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
-  plan                               (reserved)
+  plan CONFIG [--topology v5e:4x4] [--json] [--search]
+                                     whether it fits a slice that is not at hand, and at what cost
 
 Every field of the config can be overridden: --section.field value. `sage-jax COMMAND CONFIG --help`
-lists them with their meaning.
+lists them with their meaning. Folders may lie in a bucket: gs://BUCKET/FOLDER.
 """
 
 
@@ -32,7 +34,7 @@ lists them with their meaning.
 class _Overrides:
     """What may follow a config or a run folder."""
 
-    config: Annotated[configs.Config, tyro.conf.arg(name="")]
+    config: Annotated[configs.Config, tyro.conf.arg(name=""), tyro.conf.FlagConversionOff]
 
 
 @dataclasses.dataclass
@@ -55,6 +57,17 @@ class _SampleOptions(_Overrides):
 class _ExportOptions(_Overrides):
     out: str = ""
     """Folder to write; must not exist or be empty."""
+
+
+@dataclasses.dataclass
+class _PlanOptions(_Overrides):
+    topology: str = ""
+    """Slice to plan for, CHIP:GRID: v5e:4x4, v5p:2x2x4, tpu7x:2x2x1, h100:8, cpu:8. Default
+    mesh.topology."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Print JSON instead of tables."""
+    search: bool = False
+    """Also find the largest micro-batch and the least rematerialisation that fit."""
 
 
 @dataclasses.dataclass
@@ -109,6 +122,10 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     except KeyboardInterrupt:
         hosts.fail("interrupted", status=130)
         sys.exit(130)
+    except SystemExit as leaving:
+        if leaving.code:
+            hosts.fail("it said why itself", status=int(leaving.code))
+        raise
     except Exception as error:
         if isinstance(error, _messages()):
             _fail(str(error))
@@ -123,11 +140,13 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.evaluate.files import ResultError
     from sage_jax.models import ModelError
     from sage_jax.parallel import HostsError, MeshError
+    from sage_jax.plan import PlanError
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.train.checkpoint import CheckpointError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
-            VerifierError, VerifyFileError, CheckpointError)  # fmt: skip
+            PlanError, VerifierError, VerifyFileError, CheckpointError,
+            paths.PathError)  # fmt: skip
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:
@@ -144,7 +163,7 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
     try:
         return tyro.cli(
             kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
-            config=(tyro.conf.FlagConversionOff,), **default,
+            config=(tyro.conf.FlagCreatePairsOff,), **default,
         )  # fmt: skip
     except pydantic.ValidationError as error:
         raise configs.ConfigError(
@@ -158,7 +177,11 @@ def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
         sys.exit(0 if rest else 2)
     if rest[0].startswith("-"):
         _fail(f"{command}: the config or run folder comes first, then options", status=2)
-    return Path(rest[0]), rest[1:]
+    return _path(rest[0]), rest[1:]
+
+
+def _path(text: str) -> Path:
+    return paths.reach(paths.as_path(text))
 
 
 def _train(rest: list[str]) -> None:
@@ -166,7 +189,7 @@ def _train(rest: list[str]) -> None:
     options = _parsed(_TrainOptions, "train", rest, configs.load(path))
     from sage_jax.train.arms import train_arms
 
-    train_arms(options.config, Path(options.run_dir or f"runs/{options.config.name}"))
+    train_arms(options.config, _path(options.run_dir or f"runs/{options.config.name}"))
 
 
 def _eval(rest: list[str]) -> None:
@@ -195,10 +218,10 @@ def _report(rest: list[str]) -> None:
     options = _parsed(_ReportOptions, "report", rest)
     from sage_jax.evaluate import write_report
 
-    folders = [Path(folder) for folder in options.run_dirs]
+    folders = [_path(folder) for folder in options.run_dirs]
     if not folders:
         _fail("report: name one run folder or more", status=2)
-    page = write_report(folders, Path(options.out) if options.out else folders[0] / "report")
+    page = write_report(folders, _path(options.out) if options.out else folders[0] / "report")
     sys.stdout.write(f"{page}\n")
 
 
@@ -209,7 +232,7 @@ def _export(rest: list[str]) -> None:
     options = _parsed(_ExportOptions, "export", rest, commands.open_run(path).load())
     if not options.out:
         _fail("export: --out names the folder to write", status=2)
-    commands.export_run(path, options.config, Path(options.out))
+    commands.export_run(path, options.config, _path(options.out))
 
 
 def _verify(rest: list[str]) -> None:
@@ -222,8 +245,24 @@ def _verify(rest: list[str]) -> None:
 
 
 def _plan(rest: list[str]) -> None:
-    del rest
-    _fail("plan: not part of this version yet", status=2)
+    path, rest = _target("plan", rest)
+    options = _parsed(_PlanOptions, "plan", rest, configs.load(path))
+    from rich.console import Console
+
+    from sage_jax import plan
+
+    name = plan.choose(options.config, options.topology)
+    plan.prepare(name)
+    told = Console(stderr=True)
+    made = plan.make_plan(
+        options.config, name, searching=options.search,
+        progress=lambda step: told.print(f"compiling: {step}", style="dim"),
+    )  # fmt: skip
+    if options.as_json:
+        sys.stdout.write(json.dumps(plan.as_json(made), indent=1) + "\n")
+    else:
+        plan.write(made, Console())
+    sys.exit(0 if made.fits else 1)
 
 
 if __name__ == "__main__":

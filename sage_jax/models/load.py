@@ -15,17 +15,17 @@ from jax.typing import DTypeLike
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.errors import ModelError
 from sage_jax.models.gguf_file import read_gguf
-from sage_jax.models.safetensors_file import folder_tensors, read_json
+from sage_jax.models.safetensors_file import MODEL_FILES, folder_tensors, read_json
 from sage_jax.models.split import abstract
 from sage_jax.models.tensors import Place, assemble
 from sage_jax.models.transformer import Constrain, Remat, unconstrained
+from sage_jax.paths import as_path, local_copy, told
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PACKAGE = "package:"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model"]
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
@@ -58,8 +58,9 @@ def load(
     """Loads a model and its tokenizer; no code of the checkpoint is run and nothing unpickled.
 
     Args:
-        source: A folder in Hugging Face's format; a `.gguf` file; `package:NAME` for the GGUF file
-            inside an installed Python package; or a hub id `owner/name`, downloaded or cached.
+        source: A folder in Hugging Face's format or a `.gguf` file, here or in a bucket (gs://...,
+            copied while it is read); `package:NAME` for the GGUF file inside an installed Python
+            package; or a hub id `owner/name`, downloaded or cached.
         compute_dtype: Of activations and products.
         param_dtype: Of the parameters.
         remat: What the backward pass recomputes, see `Transformer`.
@@ -68,15 +69,25 @@ def load(
 
     Raises:
         ModelError: The source is not there, or holds something unsupported; the message names it.
+        PathError: It lies in a bucket that cannot be read.
     """
     path = _resolve(str(source))
+    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
+    knobs |= {"remat": remat, "constrain": constrain}
+    with local_copy(path, MODEL_FILES) as copy:
+        try:
+            return _load(copy, place, knobs)
+        except ModelError as error:
+            # Nobody knows the copy by name.
+            raise ModelError(str(error).replace(str(copy), str(path))) from error
+
+
+def _load(path: Path, place: Place | None, knobs: dict[str, Any]) -> Loaded:
     if path.suffix == ".gguf":
         config, tensors, tokenizer = read_gguf(path)
     else:
         config, tensors = folder_config(path), folder_tensors(path)
         tokenizer = folder_tokenizer(path)
-    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-    knobs |= {"remat": remat, "constrain": constrain}
     graphdef, shapes = abstract(config, **knobs)
     return Loaded(
         graphdef=graphdef,
@@ -122,10 +133,12 @@ def _resolve(source: str) -> Path:
     """A `.gguf` file or a folder that exists."""
     if source.startswith(PACKAGE):
         return package_gguf(source.removeprefix(PACKAGE))
-    path = Path(source).expanduser()
-    if path.is_dir() or (path.suffix == ".gguf" and path.is_file()):
+    path = as_path(source).expanduser()
+    with told(path):
+        is_folder, is_file = path.is_dir(), path.is_file()
+    if is_folder or (path.suffix == ".gguf" and is_file):
         return path
-    if path.is_file():
+    if is_file:
         raise ModelError(f"{source} is a file; a model is a folder or a .gguf file")
     if _HUB_ID.fullmatch(source) and path.suffix != ".gguf" and source[0] not in ".~":
         return _download(source)
@@ -159,7 +172,7 @@ def _download(hub_id: str) -> Path:
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=_HUB_FILES))
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=list(MODEL_FILES)))
     except Exception as error:  # offline, unknown, gated: a dozen classes of three libraries
         raise ModelError(
             f"model source {hub_id!r}: no such folder, and the Hugging Face hub could not give it "

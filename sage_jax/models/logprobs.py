@@ -47,7 +47,9 @@ def token_logps(
         raise ValueError(
             f"hidden is {hidden.shape} and tokens {tokens.shape}; want [B, T, D], [B, T]"
         )
-    score = jax.checkpoint(functools.partial(_score, model, temperature=temperature))
+    # Once, and not again for every block.
+    kernel = model.unembedding()
+    score = jax.checkpoint(functools.partial(_score, model, kernel, temperature=temperature))
     length = tokens.shape[1]
     if length <= block_size:
         return score(hidden, tokens)
@@ -57,9 +59,14 @@ def token_logps(
 
 
 def _score(
-    model: Transformer, hidden: jax.Array, tokens: jax.Array, *, temperature: float
+    model: Transformer,
+    kernel: jax.Array,
+    hidden: jax.Array,
+    tokens: jax.Array,
+    *,
+    temperature: float,
 ) -> tuple[jax.Array, jax.Array]:
-    logits = model.unembed(hidden) / temperature
+    logits = model.unembed(hidden, kernel) / temperature
     log_z = jax.nn.logsumexp(logits, axis=-1, keepdims=True)
     logps = logits - log_z
     # A comparison instead of a gather: its transpose is a select, not a scatter, and it stays

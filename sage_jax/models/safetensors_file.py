@@ -14,8 +14,11 @@ from safetensors import SafetensorError, safe_open
 from sage_jax.models.errors import ModelError
 from sage_jax.models.tensors import TensorRef
 
+CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+# What a model's folder is read from; other files beside them, such as pickled weights, are not.
+MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "tokenizer.model")
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from safetensors.numpy import save_file
 
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.errors import ModelError
-from sage_jax.models.safetensors_file import INDEX, SINGLE
+from sage_jax.models.safetensors_file import CONFIG, INDEX, MODEL_FILES, SINGLE
 from sage_jax.models.tensors import hf_layout, names_of
+from sage_jax.paths import as_path, is_remote, told, upload
 
 _MAX_SHARD_BYTES = 4 * 2**30
 
@@ -33,6 +35,8 @@ def save_hf(
 ) -> None:
     """Writes what `load` and `transformers` read back: the folder appears whole or not at all.
 
+    In a bucket `config.json` appears last, and says that all of it is there.
+
     Args:
         folder: Where; must not exist yet, or be empty.
         config: Of the model.
@@ -42,15 +46,22 @@ def save_hf(
 
     Raises:
         ModelError: The folder holds something already.
+        PathError: The bucket cannot be written.
     """
-    target = Path(folder)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    target = as_path(folder)
+    if _is_filled(target):
         raise ModelError(f"{target} exists and is not empty; choose another folder or remove it")
+    if is_remote(target):
+        with tempfile.TemporaryDirectory(prefix="sage-jax-") as home:
+            local = Path(home) / target.name
+            save_hf(local, config, params, tokenizer, max_shard_bytes=max_shard_bytes)
+            upload(local, target, last=CONFIG)
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         dtype = _write_weights(temporary, config, params, max_shard_bytes)
-        _write_json(temporary / "config.json", {**config.to_hf(), "dtype": dtype})
+        _write_json(temporary / CONFIG, {**config.to_hf(), "dtype": dtype})
         if tokenizer is not None:
             tokenizer.save_pretrained(temporary)
         # mkdtemp makes folders that only their owner may read.
@@ -59,6 +70,16 @@ def save_hf(
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _is_filled(target: Path) -> bool:
+    if not is_remote(target):
+        return target.exists() and (not target.is_dir() or any(target.iterdir()))
+    # An upload that was cut off left parts of a model without its config: those are written over.
+    with told(target):
+        names = [entry.name for entry in target.iterdir()] if target.exists() else []
+    parts = [name for name in names if any(fnmatchcase(name, form) for form in MODEL_FILES)]
+    return CONFIG in names or len(parts) < len(names)
 
 
 def _write_weights(

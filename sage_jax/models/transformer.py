@@ -210,12 +210,15 @@ class Transformer(nnx.Module):
         prompts, own = (self._rows(self.norm(stream)) for stream in streams)
         return prompts, own
 
-    def unembed(self, hidden: jax.Array) -> jax.Array:
-        """Logits [..., V], float32 or better, of hidden states [..., D]."""
-        if self.config.tie_embeddings:
-            kernel, contract = self.embed_tokens[...], 1
-        else:
-            kernel, contract = self.lm_head.kernel[...], 0
+    def unembed(self, hidden: jax.Array, kernel: jax.Array | None = None) -> jax.Array:
+        """Logits [..., V], float32 or better, of hidden states [..., D].
+
+        Args:
+            hidden: Hidden states.
+            kernel: From `unembedding`, where logits are computed in several parts.
+        """
+        kernel = self.unembedding() if kernel is None else kernel
+        contract = 1 if self.config.tie_embeddings else 0
         logits = jax.lax.dot_general(
             hidden,
             kernel.astype(hidden.dtype),
@@ -223,6 +226,12 @@ class Transformer(nnx.Module):
             preferred_element_type=stats_dtype(hidden.dtype),
         )
         return self.constrain(logits, ("batch", *(None,) * (hidden.ndim - 2), "vocab"))
+
+    def unembedding(self) -> jax.Array:
+        """The matrix that makes logits, whole along the model's width on every device."""
+        if self.config.tie_embeddings:
+            return self.constrain(self.embed_tokens[...], ("vocab", None))
+        return self.constrain(self.lm_head.kernel[...], (None, "vocab"))
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         # A table that is split along its width gives vectors split alike. Named here, they change

@@ -123,10 +123,13 @@ def fail(message: str, *, status: int) -> None:
     client = _client()
     if client is None:
         return
-    said = f"process {jax.process_index()} failed: {message}"
+    # Not jax.process_index(), which waits for all processes to tell of their devices.
+    index = _state().process_id
+    said = f"process {index} failed: {message}"
     try:
         client.key_value_set(_FAILED, json.dumps([said, status]))
-        time.sleep(2 * _LOOK_S)  # The first process holds what was said until the others look.
+        if index == 0:  # Which holds what was said until the others look.
+            time.sleep(3 * _LOOK_S)
     except Exception as error:  # The first process may be the one that is lost.
         sys.stderr.write(f"sage-jax: the other processes were not told: {error}\n")
     sys.stderr.flush()
@@ -164,6 +167,10 @@ def _watch(leaving: threading.Event) -> None:
 
 
 def _client() -> Any:
+    return _state().client
+
+
+def _state() -> Any:
     from jax._src import distributed  # JAX has no public door to its key-value store.
 
-    return distributed.global_state.client
+    return distributed.global_state

@@ -6,6 +6,8 @@ from typing import Any
 import jax
 import orbax.checkpoint as ocp
 
+from sage_jax import paths
+
 
 class CheckpointError(ValueError):
     """A checkpoint that does not fit the run."""
@@ -15,14 +17,16 @@ class Checkpoints:
     """Asynchronous Orbax checkpoints of one tree of arrays and one JSON object, by step.
 
     A step number is how many steps are done. A checkpoint is written to a hidden name and renamed,
-    so that it is whole or absent.
+    and one in a bucket gets a file that says it is whole, so that it is whole or absent.
     """
 
     def __init__(self, folder: Path, *, keep: int):
         options = ocp.CheckpointManagerOptions(
             max_to_keep=keep, enable_async_checkpointing=True, create=True
         )
-        self._manager = ocp.CheckpointManager(folder.absolute(), options=options)
+        self._folder = folder
+        with paths.told(folder):
+            self._manager = ocp.CheckpointManager(paths.resolved(folder), options=options)
 
     def latest(self) -> int | None:
         """The newest step kept, or None."""
@@ -35,7 +39,8 @@ class Checkpoints:
         saved = ocp.args.Composite(
             arrays=ocp.args.StandardSave(_named(tree)), notes=ocp.args.JsonSave(notes)
         )
-        self._manager.save(step, args=saved)
+        with paths.told(self._folder):
+            self._manager.save(step, args=saved)
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """The tree and the notes of a step.
@@ -63,7 +68,8 @@ class Checkpoints:
 
     def wait(self) -> None:
         """Return when what was begun is on disk."""
-        self._manager.wait_until_finished()
+        with paths.told(self._folder):
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
         """Finish what was begun and let go."""

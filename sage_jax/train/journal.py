@@ -8,6 +8,7 @@ from typing import Any
 
 from sage_jax.evaluate.files import read_json_lines, write_atomically
 from sage_jax.parallel import hosts
+from sage_jax.paths import is_remote
 
 
 class Journal:
@@ -21,16 +22,15 @@ class Journal:
         self._file = None
         if not hosts.is_main():
             return
-        kept = [entry for _, entry in _entries(path) if entry["step"] <= done]
-        write_atomically(path, "".join(_line(entry) for entry in kept).encode())
-        self._file = path.open("a", encoding="utf-8")
+        entries = [entry for _, entry in _entries(path) if entry["step"] <= done]
+        kept = "".join(_line(entry) for entry in entries)
+        write_atomically(path, kept.encode())
+        self._file = _Object(path, kept) if is_remote(path) else _File(path)
 
     def write(self, entry: dict[str, Any]) -> None:
-        """Append one step's metrics and hand them to the disk."""
+        """Append one step's metrics and hand them to the disk or bucket."""
         if self._file is not None:
-            self._file.write(_line(entry))
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            self._file.append(_line(entry))
 
     def __enter__(self) -> "Journal":
         return self
@@ -38,6 +38,38 @@ class Journal:
     def __exit__(self, *_) -> None:
         if self._file is not None:
             self._file.close()
+
+
+class _File:
+    """A file on this machine."""
+
+    def __init__(self, path: Path):
+        self._file = path.open("a", encoding="utf-8")
+
+    def append(self, line: str) -> None:
+        self._file.write(line)
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class _Object:
+    """An object in a bucket, which cannot be appended to and is written anew at each step.
+
+    After thousands of steps these are a few megabytes, little beside the step.
+    """
+
+    def __init__(self, path: Path, text: str):
+        self._path, self._text = path, text
+
+    def append(self, line: str) -> None:
+        self._text += line
+        write_atomically(self._path, self._text.encode())
+
+    def close(self) -> None:
+        pass  # Every line is there already.
 
 
 def _entries(path: Path) -> list[tuple[int, dict]]:

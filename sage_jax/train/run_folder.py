@@ -43,6 +43,10 @@ class RunFolder:
         home = RunFolder(self.path.parent) if self._is_arm() else self
         return home.path / "base"
 
+    def has_base(self) -> bool:
+        """Whether that model is there, whole: its config is the last file to appear."""
+        return (self.base / "config.json").is_file()
+
     @property
     def shared_file(self) -> Path:
         """What the arms in this folder have in common: model, task and warm-up."""

@@ -8,7 +8,7 @@ from flax import nnx
 from sage_jax import models
 from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
 
-TOKENS_AT_ONCE = 1024  # Tokens whose logits over the vocabulary are held at once.
+TOKENS_AT_ONCE = 1024  # Tokens whose logits over the vocabulary a shard holds at once.
 
 
 def score(
@@ -18,6 +18,7 @@ def score(
     *,
     temperature: float,
     micro_batch: int,
+    shards: int = 1,
 ) -> tuple[jax.Array, jax.Array]:
     """Log-probability of each completion token, and the entropy it was drawn with.
 
@@ -27,6 +28,7 @@ def score(
         sequences: B rows.
         temperature: divides the logits.
         micro_batch: rows in one forward pass; divides B.
+        shards: that rows are split over.
 
     Returns:
         (logps, entropies), float32[B, T] in nats; what lies under the mask is of no meaning.
@@ -36,13 +38,19 @@ def score(
     def one(part: Sequences):
         hidden = completion_hidden(model, part)
         return models.token_logps(
-            model, hidden, part.tokens, temperature=temperature, block_size=columns(micro_batch)
+            model,
+            hidden,
+            part.tokens,
+            temperature=temperature,
+            block_size=columns(micro_batch, shards),
         )
 
-    parts, _ = split_groups(sequences, (), len(sequences.tokens) // micro_batch)
-    return join_groups(jax.lax.map(one, parts), len(sequences.prompt_tokens))
+    count = len(sequences.tokens) // micro_batch
+    parts, _ = split_groups(sequences, (), count, shards=shards)
+    prompts = parts.prompt_tokens.shape[0] * parts.prompt_tokens.shape[1]
+    return join_groups(jax.lax.map(one, parts), prompts)
 
 
-def columns(rows: int) -> int:
+def columns(rows: int, shards: int) -> int:
     """Columns of completions whose logits are held at once, so that memory does not grow with T."""
-    return max(1, TOKENS_AT_ONCE // rows)
+    return max(1, TOKENS_AT_ONCE * shards // rows)

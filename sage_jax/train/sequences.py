@@ -53,15 +53,22 @@ def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
     return jnp.concatenate([first, own[:, :last]], axis=1)
 
 
-def split_groups(sequences: Sequences, rows: Any, count: int) -> tuple[Sequences, Any]:
+def split_groups(
+    sequences: Sequences, rows: Any, count: int, *, shards: int = 1
+) -> tuple[Sequences, Any]:
     """Cut into `count` parts along a new first axis; `rows` is any tree of arrays [B, ...].
 
-    Whole groups stay together while there are at least `count` of them, and are dealt out like
-    cards, so that where rows are sharded every part has rows of every shard. With more parts than
-    groups every row takes its own copy of the prompt along.
+    Groups are dealt out like cards, so that where rows are sharded every part has rows of every
+    shard. They stay whole while there are enough of them for every shard of every part; otherwise
+    they are cut into as few smaller groups as will do, each with its own copy of the prompt.
+
+    Args:
+        sequences: B rows.
+        rows: what goes with them.
+        count: parts.
+        shards: that rows are split over.
     """
-    if len(sequences.prompt_tokens) % count:
-        sequences = _by_row(sequences)
+    sequences = _regrouped(sequences, count * shards)
     prompts = len(sequences.prompt_tokens)
     return jax.tree.map(lambda x: _deal(x, prompts, count), (sequences, rows))
 
@@ -78,10 +85,18 @@ def join_groups(rows: Any, prompts: int) -> Any:
     return jax.tree.map(join, rows)
 
 
-def _by_row(sequences: Sequences) -> Sequences:
-    group_size = len(sequences.tokens) // len(sequences.prompt_tokens)
-    prompts = (sequences.prompt_tokens, sequences.prompt_mask)
-    tokens, mask = (jnp.repeat(x, group_size, axis=0) for x in prompts)
+def _regrouped(sequences: Sequences, divisor: int) -> Sequences:
+    """Groups cut into the fewest smaller ones whose number `divisor` divides, or into rows."""
+    prompts = len(sequences.prompt_tokens)
+    group_size = len(sequences.tokens) // prompts
+    cuts = [
+        n for n in range(1, group_size + 1) if group_size % n == 0 and prompts * n % divisor == 0
+    ]
+    copies = min(cuts, default=group_size)
+    if copies == 1:
+        return sequences
+    both = (sequences.prompt_tokens, sequences.prompt_mask)
+    tokens, mask = (jnp.repeat(x, copies, axis=0) for x in both)
     return dataclasses.replace(sequences, prompt_tokens=tokens, prompt_mask=mask)
 
 

@@ -205,7 +205,7 @@ def start_abstract(config: configs.Config, base: Base) -> Start:
         jax.eval_shape(optimizer.init, trained), _moment_shardings(trained, optimizer, base.mesh)
     )
     whole = parallel.replicated(base.mesh)
-    updates = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
+    updates: Any = jax.ShapeDtypeStruct((), jnp.int32, sharding=whole)
     layout = TrainState(trained, moments, updates)
     return Start(_steps(config, base, policy, optimizer), layout, frozen, schedule)
 
@@ -318,6 +318,7 @@ def _steps(
         ),
         temperature=config.rollout.temperature,
         micro_batch=knobs.micro_batch or rows // knobs.updates_per_rollout,
+        shards=parallel.row_shards(base.mesh),
         updates_per_rollout=knobs.updates_per_rollout,
         epochs=knobs.epochs,
         needs_policy=objective.needs_policy_scores(config),

@@ -32,6 +32,7 @@ class Steps:
         sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
         temperature: of the policy.
         micro_batch: rows in one pass.
+        shards: that rows are split over.
         updates_per_rollout: M updates that each rollout is split into.
         epochs: passes over each rollout.
         needs_policy: score the policy before the first update.
@@ -47,6 +48,7 @@ class Steps:
     sampler: Callable[..., Rollout]
     temperature: float
     micro_batch: int
+    shards: int = 1
     updates_per_rollout: int = 1
     epochs: int = 1
     needs_policy: bool = False
@@ -71,7 +73,8 @@ class Steps:
         `logps` are placeholders; the update computes its own.
         """
         sequences = of_rollout(rollout)
-        knobs = {"temperature": self.temperature, "micro_batch": self.micro_batch}
+        knobs: dict[str, Any] = {"temperature": self.temperature, "micro_batch": self.micro_batch}
+        knobs["shards"] = self.shards
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
         if self.needs_policy:
             params = self.policy.params(trained, frozen)
@@ -104,6 +107,7 @@ class Steps:
             optimizer=self.optimizer,
             temperature=self.temperature,
             micro_batch=min(self.micro_batch, rows),
+            shards=self.shards,
             full_vocabulary=self.full_vocabulary,
         )
 
@@ -112,7 +116,9 @@ class Steps:
         step: jax.Array,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """All updates on one rollout: `epochs` passes of `updates_per_rollout` each."""
-        parts = split_groups(of_rollout(rollout), terms, self.updates_per_rollout)
+        parts = split_groups(
+            of_rollout(rollout), terms, self.updates_per_rollout, shards=self.shards
+        )
 
         def one(state, drawn):
             part, index = drawn

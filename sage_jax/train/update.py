@@ -31,6 +31,7 @@ def update(
     optimizer: optax.GradientTransformation,
     temperature: float,
     micro_batch: int,
+    shards: int = 1,
     full_vocabulary: bool = False,
 ) -> tuple[TrainState, reduce.Metrics]:
     """One optimiser update on B rows.
@@ -51,6 +52,7 @@ def update(
         optimizer: an optax transformation.
         temperature: divides the logits.
         micro_batch: rows in one forward and backward pass; divides B.
+        shards: that rows are split over.
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
     Returns:
@@ -60,13 +62,14 @@ def update(
     def total(trained, part):
         part_sequences, part_terms = part
         seen = observe(
-            policy, trained, frozen, part_sequences, part_terms, temperature, full_vocabulary
-        )
+            policy, trained, frozen, part_sequences, part_terms, temperature, shards,
+            full_vocabulary,
+        )  # fmt: skip
         mean, metrics = loss(seen, step=step, key=key)
         return mean.sum, (mean, metrics)
 
     count = sequences.tokens.shape[0] // micro_batch
-    parts = split_groups(sequences, terms, count)
+    parts = split_groups(sequences, terms, count, shards=shards)
     grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
@@ -84,6 +87,7 @@ def observe(
     sequences: Sequences,
     terms: Terms,
     temperature: float,
+    shards: int,
     full_vocabulary: bool,
 ) -> Terms:
     """The terms with what the policy says of the completions now."""
@@ -95,7 +99,7 @@ def observe(
             hidden,
             sequences.tokens,
             temperature=temperature,
-            block_size=columns(len(hidden)),
+            block_size=columns(len(hidden), shards),
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
     logits = model.unembed(hidden) / temperature

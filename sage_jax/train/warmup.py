@@ -48,7 +48,7 @@ def open_and_warm_up(
     Raises:
         ConfigError: if something does not fit, or no attempt reached `warmup.min_pass1`.
     """
-    ready = hosts.agree(folder.base.is_dir())
+    ready = hosts.agree(folder.has_base())
     if ready or not config.warmup.steps:
         source = str(folder.base) if config.warmup.steps else config.model.source
         base = setup.open_base(config, source)

@@ -216,7 +216,7 @@ def test_different_programs_are_refused_everywhere(words, tmp_path):
         return command(home, config, RunFolder(tmp_path / "run"))
 
     with Pod(tmp_path, each, processes=2, devices=1) as pod:
-        assert pod.statuses(120) == [1, 1]
+        assert 0 not in pod.statuses(120)
         for said in pod.said():
             assert "do not run the same program on the same data (config: " in said
             assert "on process 0, " in said
@@ -232,6 +232,7 @@ def test_a_process_that_fails_tells_the_others(words, tmp_path):
 
     with Pod(tmp_path, each, processes=2, devices=4) as pod:
         started = time.monotonic()
-        assert pod.statuses(120) == [1, 1]
+        assert pod.statuses(120) == [2, 2]
         assert time.monotonic() - started < 60
-        assert "process 1 failed: rollout.num_prompts" in pod.said()[0]
+        assert "sage-jax: process 1 failed: it said why itself" in pod.said()[0]
+        assert "greater than or equal to 1" in pod.said()[1]

@@ -249,14 +249,17 @@ def test_bucketed_lengths_change_nothing(make_config, make_base):
     compare(learn(config, base, padded, REWARDS), learn(config, base, short, REWARDS))
 
 
+@pytest.mark.parametrize("shards", [1, 2, 4, 8])
 @pytest.mark.parametrize("count", [1, 2, 4, 8, 16])
-def test_split_and_join_are_inverse(count):
-    """Four groups of four: parts of whole groups, and of rows where there are more parts."""
+def test_split_and_join_are_inverse(count, shards):
+    """Four groups of four: parts of whole groups, of smaller ones, and at last of rows."""
     rollout = a_rollout()
-    parts, rows = split_groups(of_rollout(rollout), rollout.logps, count)
+    parts, rows = split_groups(of_rollout(rollout), rollout.logps, count, shards=shards)
     assert parts.tokens.shape[:2] == (count, ROWS // count)
-    np.testing.assert_array_equal(join_groups(parts.tokens, 4), rollout.tokens)
-    np.testing.assert_array_equal(join_groups(rows, 4), rollout.logps)
+    prompts = parts.prompt_tokens.shape[1]
+    assert prompts % shards == 0 or prompts == ROWS // count
+    np.testing.assert_array_equal(join_groups(parts.tokens, prompts * count), rollout.tokens)
+    np.testing.assert_array_equal(join_groups(rows, prompts * count), rollout.logps)
     repeat = parts.tokens.shape[1] // parts.prompt_tokens.shape[1]
     paired = {(tuple(p), tuple(t)) for part in range(count) for p, t in zip(
         np.repeat(parts.prompt_tokens[part], repeat, axis=0).tolist(),
