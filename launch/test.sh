@@ -10,6 +10,8 @@ make_environment test gguf
 add_smollm2
 
 export JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1
+# Compiling is most of the time, and many tests and processes compile the same programs.
+export JAX_COMPILATION_CACHE_DIR=$PWD/.venv/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.3
 echo "== lint and types"
 ruff check .
 ruff format --check .

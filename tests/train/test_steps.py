@@ -79,17 +79,21 @@ def compare(left, right):
 
 KNOBS = [
     {},
+    {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
+    {"guide_options": {"use_source": "ref"}, "optimizer": {"updates_per_rollout": 2, "epochs": 2}},
+]
+MORE_KNOBS = [
     {"guide": "random", "loss": {"reduction": "dapo"}},
     {"guide": "token", "loss": {"reduction": "bnpo", "level": "sequence"}},
     {"loss": {"reduction": "dr_grpo", "advantage": "rloo", "top_entropy_quantile": 0.3}},
     {"guide": "none", "loss": {"kl_coef": 0.0, "advantage": "batch"}},
     {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in_reward": True}},
-    {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
-    {"guide_options": {"use_source": "ref"}, "optimizer": {"updates_per_rollout": 2, "epochs": 2}},
 ]
 
 
-@pytest.mark.parametrize("changes", KNOBS, ids=str)
+@pytest.mark.parametrize(
+    "changes", [*KNOBS, *(pytest.param(k, marks=pytest.mark.slow) for k in MORE_KNOBS)], ids=str
+)
 def test_micro_batches_equal_the_whole(make_config, make_base, changes):
     whole = make_config(changes)
     part = make_config({**changes, "optimizer": {**changes.get("optimizer", {}), "micro_batch": 4}})
