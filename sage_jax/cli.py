@@ -261,7 +261,7 @@ def _plan(rest: list[str]) -> None:
     if options.as_json:
         sys.stdout.write(json.dumps(plan.as_json(made), indent=1) + "\n")
     else:
-        plan.write(made, Console())
+        plan.write(made, Console(width=None if sys.stdout.isatty() else 120))
     sys.exit(0 if made.fits else 1)
 
 

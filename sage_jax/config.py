@@ -16,6 +16,8 @@ import tyro
 import yaml
 from pydantic import Field
 
+from sage_jax.paths import as_path
+
 GuideKind = Literal["none", "branch", "token", "random"]
 
 
@@ -281,8 +283,10 @@ class Eval(Section):
 
 
 class Mesh(Section):
-    """Devices along each axis; one of them may be -1: all that are left."""
+    """Devices along each axis; one of them may be -1: all that are left. Or the word `auto`."""
 
+    auto: bool = False
+    """Pick the axes by what has to fit on a device, and say why; the three below are ignored."""
     data: int = Field(default=-1, ge=-1)
     """Replicas, each with its own rows."""
     fsdp: int = Field(default=1, ge=-1)
@@ -291,6 +295,11 @@ class Mesh(Section):
     """Shards of each matrix product."""
     topology: str = ""
     """The slice that the config is meant for, e.g. v5e:4x4; `plan` compiles for it."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return {"auto": True} if value == "auto" else value
 
 
 class Config(Section):
@@ -520,8 +529,9 @@ def load(path: str | Path) -> Config:
 
     Raises:
         ConfigError: if the file is missing, is not YAML, or is not a valid config.
+        PathError: if it lies where nothing can be read.
     """
-    path = Path(path)
+    path = as_path(path)
     try:
         data = yaml.load(path.read_text("utf-8"), _Loader)
     except (OSError, UnicodeDecodeError) as error:

@@ -39,7 +39,7 @@ def run(arguments, capsys):
     ("arguments", "status", "message"),
     [
         (["fly"], 2, "no command 'fly'; there are train, eval"),
-        (["plan", "x.yaml"], 2, "plan: not part of this version yet"),
+        (["plan", "nowhere.yaml"], 1, "nowhere.yaml: cannot be read"),
         (["train", "nowhere.yaml"], 1, "nowhere.yaml: cannot be read"),
         (["train", "--guide", "none"], 2, "the config or run folder comes first"),
         (["eval", "nowhere"], 1, "nowhere: cannot be read"),

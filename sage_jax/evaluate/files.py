@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from sage_jax.paths import is_remote, write_object
+
 
 class ResultError(ValueError):
     """A run folder or a file in it that cannot be read as what it should be."""
@@ -16,7 +18,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises:
       OSError: the folder cannot be written; nothing is left behind.
+      PathError: the same of a folder in a bucket.
     """
+    if is_remote(path):
+        write_object(path, data)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

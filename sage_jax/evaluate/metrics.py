@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from sage_jax.evaluate.files import ResultError, read_json_lines
+from sage_jax.paths import as_path
 
 
 def _number(value: object, place: str, key: str) -> float:
@@ -41,7 +42,7 @@ def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
       ResultError: no such file, a line that is not a JSON object, a value that is not a number,
         steps that are missing or do not increase; file and line are named.
     """
-    path = Path(path)
+    path = as_path(path)
     if not path.is_file():
         raise ResultError(f"{path}: no such file")
     entries = read_json_lines(path)

@@ -24,6 +24,7 @@ from sage_jax.evaluate.tables import (
 )
 from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
 from sage_jax.evaluate.transcripts import transcripts
+from sage_jax.paths import as_path
 
 Draw = Callable[[Theme], Figure]
 
@@ -210,7 +211,7 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
       ResultError: a folder that holds no run, or a file in one that is corrupt; nothing is
         written then.
     """
-    runs, folder = read_runs(run_dirs), Path(out_dir)
+    runs, folder = read_runs(run_dirs), as_path(out_dir)
     comparison = compare(runs)
     looks = _looks(runs, comparison)
     parts = [_header(runs, comparison, looks)]

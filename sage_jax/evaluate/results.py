@@ -14,6 +14,7 @@ from sage_jax.evaluate.bootstrap import Interval, mean_intervals
 from sage_jax.evaluate.files import ResultError, write_atomically
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.paths import as_path
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ class EvalResult:
         content["problems"] = [asdict(problem) for problem in self.problems]
         content["summary"] = self.summary()
         text = json.dumps(content, indent=1, allow_nan=False)
-        write_atomically(Path(path), (text + "\n").encode())
+        write_atomically(as_path(path), (text + "\n").encode())
 
     @classmethod
     def load(cls, path: str | Path) -> "EvalResult":
@@ -157,7 +158,7 @@ class EvalResult:
             ill-typed, contradicts itself, or its summary disagrees with its problems; file,
             problem, field and value are named.
         """
-        path = Path(path)
+        path = as_path(path)
         content = _read(path)
         try:
             return _parse(content)

@@ -11,6 +11,7 @@ import yaml
 from sage_jax.evaluate.files import ResultError, read_json_lines
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.results import EvalResult
+from sage_jax.paths import as_path, resolved
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def run_folders(paths: Sequence[str | Path]) -> list[Path]:
       ResultError: a path that is no folder, holds no run, or is given twice.
     """
     found: list[Path] = []
-    for path in map(Path, paths):
+    for path in map(as_path, paths):
         if not path.is_dir():
             raise ResultError(f"{path}: no such folder")
         arms = sorted(child for child in path.iterdir() if child.is_dir() and _holds_run(child))
@@ -77,7 +78,7 @@ def run_folders(paths: Sequence[str | Path]) -> list[Path]:
                 "folder of run folders"
             )
         found += arms
-    places = [folder.resolve() for folder in found]
+    places = [resolved(folder) for folder in found]
     for place in places:
         if places.count(place) > 1:
             raise ResultError(f"{place}: the same run folder is given twice")
@@ -88,7 +89,7 @@ def run_folders(paths: Sequence[str | Path]) -> list[Path]:
 
 def _names(folders: Sequence[Path]) -> list[str]:
     """Folder names, with as many parents as it takes to tell them apart."""
-    parts = [folder.resolve().parts for folder in folders]
+    parts = [resolved(folder).parts for folder in folders]
     for depth in range(1, max(map(len, parts)) + 1):
         names = ["/".join(part[-depth:]) for part in parts]
         if len(set(names)) == len(names):
@@ -128,7 +129,7 @@ def read_samples(path: str | Path) -> tuple[Sample, ...]:
     Raises:
       ResultError: a line that is not an object, or a field that is ill-typed; both are named.
     """
-    path = Path(path)
+    path = as_path(path)
     lines = read_json_lines(path)
     return tuple(_sample(entry, f"{path}, line {line}") for line, entry in lines)
 
@@ -155,7 +156,7 @@ def read_run(folder: str | Path, *, name: str | None = None) -> Run:
     Raises:
       ResultError: a file in it is corrupt; file, place and value are named.
     """
-    folder = Path(folder)
+    folder = as_path(folder)
     metrics = folder / "metrics.jsonl"
     steps = sorted((folder / "eval").glob("step-*.json"))
     history = sorted((EvalResult.load(path) for path in steps), key=lambda result: result.step)

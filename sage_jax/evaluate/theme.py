@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
 from sage_jax.evaluate.files import write_atomically
+from sage_jax.paths import as_path
 
 DPI = 200
 _MARKERS = ("o", "s", "D", "^", "v", "P")
@@ -231,4 +232,4 @@ def png(figure: Figure) -> bytes:
 
 def save(figure: Figure, path: str | Path) -> None:
     """Writes the figure as a PNG file, whole or not at all."""
-    write_atomically(Path(path), png(figure))
+    write_atomically(as_path(path), png(figure))

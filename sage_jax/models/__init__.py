@@ -7,7 +7,7 @@ from sage_jax.models.axes import logical_axes
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import Llama3Scaling, ModelConfig
 from sage_jax.models.errors import ModelError
-from sage_jax.models.load import Loaded, load
+from sage_jax.models.load import Loaded, load, read_config
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.split import abstract, build_graphdef, init, merge
@@ -29,6 +29,7 @@ __all__ = [
     "logical_axes",
     "lora",
     "merge",
+    "read_config",
     "save_hf",
     "token_logps",
 ]

@@ -97,6 +97,19 @@ def _load(path: Path, place: Place | None, knobs: dict[str, Any]) -> Loaded:
     )
 
 
+def read_config(source: str | Path) -> ModelConfig:
+    """The sizes of a model, its weights left unread.
+
+    Args:
+        source: As `load` takes it.
+
+    Raises:
+        ModelError: The source is not there, or describes something unsupported.
+    """
+    path = _resolve(str(source))
+    return read_gguf(path)[0] if path.suffix == ".gguf" else folder_config(path)
+
+
 def folder_config(folder: Path) -> ModelConfig:
     """The config of a folder, with the further end-of-sequence ids of its generation config.
 

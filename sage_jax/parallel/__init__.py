@@ -2,7 +2,7 @@
 
 from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
 from sage_jax.parallel.hosts import HostsError
-from sage_jax.parallel.mesh import MeshError, make_mesh
+from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh
 from sage_jax.parallel.placing import fetch, own_rows, spread
 from sage_jax.parallel.rows import any_of_shards, map_rows, row_shards, splits_evenly
 
@@ -12,6 +12,7 @@ __all__ = [
     "MeshError",
     "any_of_shards",
     "batch_sharding",
+    "choose_sizes",
     "fetch",
     "make_mesh",
     "map_rows",

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from sage_jax import config as configs
 from sage_jax.parallel import hosts
-from sage_jax.train import setup
 from sage_jax.train.facts import facts
 from sage_jax.train.loop import train
+from sage_jax.train.mesh import open_mesh
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
 from sage_jax.train.warmup import open_and_warm_up
@@ -28,7 +28,8 @@ def train_arms(config: configs.Config, path: Path) -> None:
     arms = configs.arms(config)
     folders = {name: RunFolder(path / name) for name in arms}
     for name, arm in arms.items():
-        setup.open_mesh(arm)
+        if not arm.mesh.auto:
+            open_mesh(arm)
         folders[name].refuse_drift(arm)
     with StopRequest() as stop:
         if not arms:

@@ -73,7 +73,8 @@ class Checkpoints:
 
     def close(self) -> None:
         """Finish what was begun and let go."""
-        self._manager.close()
+        with paths.told(self._folder):
+            self._manager.close()
 
 
 def _named(tree: Any) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def _steps(session: Session, position: Position) -> Position:
     run_step = make_step(config, session.base, session.start)
     console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
     with Journal(session.folder.metrics_file, done=position.done) as journal, console:
+        if session.base.why:
+            console.say(session.base.why)
         _evaluate_on_the_way(session, position)
         while position.done < total:
             position, entry, played = _one_step(session, run_step, position)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,6 +19,7 @@ from sage_jax.data.tasks import Task
 from sage_jax.train import objective
 from sage_jax.train.checkpoint import shapes
 from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.mesh import open_mesh, settle_mesh
 from sage_jax.train.optimizer import make_optimizer, make_schedule
 from sage_jax.train.policy import Policy
 from sage_jax.train.state import TrainState
@@ -33,11 +34,13 @@ class Base:
         loaded: graphdef, params, config and tokenizer.
         task: prompts and judge.
         mesh: where the arrays lie.
+        why: the reason for that mesh, where it was picked and not asked for.
     """
 
     loaded: models.Loaded
     task: Task
     mesh: Mesh
+    why: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,43 +70,25 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
     Raises:
         ConfigError: if the model, the task and the config do not fit each other.
     """
+    config, why = settle_mesh(config, lambda: models.read_config(source))
     mesh = open_mesh(config)
     loaded = models.load(source, place=_placer(mesh), **model_knobs(config, mesh))
-    return Base(loaded, task or open_task(config, loaded), mesh)
+    return Base(loaded, task or open_task(config, loaded), mesh, why)
 
 
 def open_random(config: configs.Config, key: jax.Array) -> Base:
     """A model of random weights in the vocabulary of its task."""
-    mesh, task = open_mesh(config), open_task(config, None)
+    task = open_task(config, None)
     shape = random_model(config, task)
+    config, why = settle_mesh(config, lambda: shape)
+    mesh = open_mesh(config)
     graphdef, params = models.init(shape, key, **model_knobs(config, mesh))
-    return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh)
+    return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh, why)
 
 
 def with_params(base: Base, params: Any) -> Base:
     """The same model with other weights."""
     return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
-
-
-def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> Mesh:
-    """The mesh of all devices, or of those given, checked against the batch."""
-    mesh = parallel.make_mesh(**config.mesh.model_dump(exclude={"topology"}), devices=devices)
-    shards, rows = parallel.row_shards(mesh), config.rollout
-    per_update = rows.num_prompts * rows.group_size // config.optimizer.updates_per_rollout
-    sizes = {
-        "rollout.num_prompts": rows.num_prompts,
-        "optimizer.micro_batch"
-        if config.optimizer.micro_batch
-        else "rows of an update": config.optimizer.micro_batch or per_update,
-        "eval.batch_prompts": config.eval.batch_prompts,
-    }
-    for field, size in sizes.items():
-        if size % shards:
-            raise ConfigError(
-                f"{field} {size} is not divisible by the {shards} devices that rows are split over "
-                f"(mesh.data x mesh.fsdp)"
-            )
-    return mesh
 
 
 def model_knobs(config: configs.Config, mesh: Mesh) -> dict[str, Any]:

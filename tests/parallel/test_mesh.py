@@ -58,3 +58,30 @@ def test_arrays_land_where_the_table_says():
     assert placed["kernel"].addressable_shards[0].data.shape == (2, 4, 4)
     assert placed["scale"].addressable_shards[0].data.shape == (2, 8)
     assert parallel.row_shards(mesh) == 4
+
+
+@pytest.mark.parametrize(
+    ("devices", "knobs", "sizes"),
+    [
+        # Everything fits on one device: replicas only.
+        (8, {"weight_bytes": 1e9, "state_bytes": 4e9}, (8, 1, 1)),
+        # The state needs four devices, the decoder's weights none.
+        (8, {"weight_bytes": 5e9, "state_bytes": 30e9}, (2, 4, 1)),
+        # Seven billion parameters in bfloat16 on sixteen small chips, and on more of them.
+        (16, {"weight_bytes": 15.2e9, "state_bytes": 91e9}, (1, 4, 4)),
+        (64, {"weight_bytes": 15.2e9, "state_bytes": 91e9}, (4, 4, 4)),
+        # Nothing is known of the memory: nothing is split for it.
+        (8, {"weight_bytes": 1e12, "state_bytes": 1e12, "memory": None}, (8, 1, 1)),
+        # Twelve rows over eight devices come out even over four of them.
+        (8, {"weight_bytes": 1e9, "state_bytes": 4e9, "rows": 12}, (4, 1, 1)),
+        # Too large in any shape: split as far as can be, for `plan` and the devices to refuse.
+        (4, {"weight_bytes": 1e12, "state_bytes": 1e13}, (1, 1, 4)),
+    ],
+    ids=str,
+)
+def test_chosen_sizes(devices, knobs, sizes):
+    chosen, why = parallel.choose_sizes(
+        devices, **{"rows": 64, "kv_heads": 4, "memory": 16e9, **knobs}
+    )
+    assert tuple(chosen.values()) == sizes
+    assert why.startswith(f"mesh: data {sizes[0]}, fsdp {sizes[1]}, tensor {sizes[2]} for")

@@ -219,3 +219,13 @@ def test_sample_and_eval_of_a_run(undisturbed, capsys):
     assert "trained - base" in printed
     with pytest.raises(ConfigError, match="this task takes 6 token ids below 28"):
         commands.sample_run(folder.path, config, prompt="what", gold="", count=1)
+
+
+def test_a_mesh_is_picked_and_the_reason_told(make_config, tmp_path, capsys):
+    config = configs.parse(configs._merge(make_config().model_dump(mode="json"), {"mesh": "auto"}))
+    assert config.mesh.auto
+    folder = RunFolder(tmp_path / "run")
+    few = {"warmup": {"steps": 1}, "train": {"steps": 1}, "eval": {"num_problems": 8}}
+    train(configs.override(config, few), folder, StopRequest())
+    assert "mesh: data 4, fsdp 1, tensor 1 for 8 devices, memory unknown" in capsys.readouterr().out
+    assert folder.load().mesh.auto

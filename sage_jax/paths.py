@@ -1,0 +1,155 @@
+"""Paths of run folders and models: on this machine, or `gs://BUCKET/FOLDER` in a bucket.
+
+A bucket holds objects and no folders. An object appears whole once its upload ends and cannot be
+appended to; a folder is there as long as the name of an object begins with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+_SCHEME = "gs://"
+
+
+class PathError(ValueError):
+    """A path in a bucket that cannot be used; the message names it and why."""
+
+
+def as_path(text: str | Path) -> Path:
+    """A path with the reading methods of `pathlib.Path`, in a bucket where it begins with gs://.
+
+    Raises:
+        PathError: another kind of address, no folder in the bucket, or gcsfs is not installed.
+    """
+    text = str(text)
+    if not is_remote(text):
+        return Path(text)
+    if not text.startswith(_SCHEME):
+        raise PathError(f"{text}: a path is local or begins with {_SCHEME}")
+    bucket, _, folder = text.removeprefix(_SCHEME).partition("/")
+    if not bucket or not folder.strip("/"):
+        raise PathError(f"{text}: name a folder in a bucket, {_SCHEME}BUCKET/FOLDER")
+    _prepare_client(text)
+    # Only here, since most commands never see a bucket.
+    from etils import epath
+
+    path: Any = epath.Path(text)
+    return path
+
+
+def _prepare_client(text: str) -> None:
+    import fsspec
+    import fsspec.config
+
+    # A client remembers what a folder held, and would not see what other processes and TensorStore
+    # have written since.
+    fsspec.config.conf.setdefault("gcs", {}).setdefault("use_listings_cache", False)
+    try:
+        fsspec.get_filesystem_class("gcs")
+    except ImportError as error:
+        raise PathError(f"{text}: install sage-jax[gcs] ({error})") from None
+
+
+def is_remote(path: str | Path) -> bool:
+    """Whether a path lies in a bucket."""
+    return "://" in str(path)
+
+
+def resolved(path: Path) -> Path:
+    """A path that does not depend on the working folder: one in a bucket never does."""
+    return path if is_remote(path) else path.resolve()
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """Turns any fault of using a bucket, of which clients have many classes, into `PathError`.
+
+    Faults of local paths go through as they are.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, PathError) or not is_remote(path):
+            raise
+        line = (str(error).strip().splitlines() or ["no message"])[0]
+        raise PathError(f"{path}: cannot be used: {type(error).__name__}: {line}") from error
+
+
+def reach(path: Path) -> Path:
+    """Asks for a path once, so that a wrong name or missing rights are told at once.
+
+    Raises:
+        PathError: the bucket does not answer, or not to us.
+    """
+    with told(path):
+        path.exists()
+    return path
+
+
+def write_object(path: Path, data: bytes) -> None:
+    """Puts an object into a bucket, whole or not at all, replacing what was there.
+
+    Raises:
+        PathError: the bucket does not take it.
+    """
+    with told(path):
+        _files(path).pipe_file(str(path), data)
+
+
+@contextlib.contextmanager
+def local_copy(path: Path, patterns: Sequence[str]) -> Iterator[Path]:
+    """A local path itself; of a file or folder in a bucket a copy, removed at the end.
+
+    Args:
+        path: what is copied.
+        patterns: of a folder only files with such names are copied.
+
+    Raises:
+        PathError: the bucket cannot be read, or there is no room for the copy.
+    """
+    if not is_remote(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="sage-jax-") as home:
+        copy = Path(home) / path.name
+        with told(path):
+            _download(path, copy, patterns)
+        yield copy
+
+
+def _download(path: Path, copy: Path, patterns: Sequence[str]) -> None:
+    files = _files(path)
+    if not path.is_dir():
+        files.get_file(str(path), str(copy))
+        return
+    copy.mkdir()
+    root = PurePosixPath(str(path).removeprefix(_SCHEME))
+    for found in files.find(str(path)):
+        name = PurePosixPath(found).relative_to(root)
+        if any(fnmatch.fnmatchcase(name.name, pattern) for pattern in patterns):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            files.get_file(found, str(copy / name))
+
+
+def upload(folder: Path, target: Path, *, last: str) -> None:
+    """Copies a local folder into a bucket; the file `last` there says that all others are.
+
+    Raises:
+        PathError: the bucket does not take it.
+    """
+    names = [file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()]
+    with told(target):
+        for name in sorted(names, key=lambda name: (name == last, name)):
+            _files(target).put_file(str(folder / name), f"{target}/{name}")
+
+
+def _files(path: Path) -> Any:
+    """The file system behind a path, the one that epath itself uses."""
+    from etils.epath import backend
+
+    return backend.fsspec_backend.fs(str(path))

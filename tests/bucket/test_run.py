@@ -1,0 +1,126 @@
+"""A run in a bucket, checkpoints and all, against the same run on a disk."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+from sage_jax import cli, models
+from sage_jax import config as configs
+from sage_jax.evaluate import EvalResult
+from sage_jax.paths import as_path
+from sage_jax.train import commands
+from sage_jax.train.loop import train
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stop import Stopped, StopRequest
+
+TINY = {
+    "name": "tiny",
+    "seed": 3,
+    "model": {
+        "source": "random",
+        "architecture": {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2,
+                         "num_heads": 4, "num_kv_heads": 4},
+    },
+    "task": {"kind": "brackets"},
+    "rollout": {"num_prompts": 4, "group_size": 4, "max_prompt_length": 6,
+                "max_completion_length": 8},
+    "optimizer": {"learning_rate": 1e-3},
+    "warmup": {"steps": 2, "batch_size": 32},
+    "train": {"steps": 4, "checkpoint_every": 1, "keep_checkpoints": 2, "sample_every": 2},
+    "eval": {"num_problems": 16, "num_samples": 4, "num_samples_during": 2, "batch_prompts": 8},
+    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
+}  # fmt: skip
+PLACE = "gs://bucket/runs/tiny"
+
+
+class StopAt(StopRequest):
+    """Asks to stop when it is looked at for the n-th time."""
+
+    def __init__(self, count):
+        super().__init__()
+        self._left = count
+
+    @property
+    def requested(self):
+        self._left -= 1
+        return self._left < 0
+
+    @requested.setter
+    def requested(self, value):
+        pass
+
+
+def without_clocks(folder):
+    timed = ("time", "seconds/", "tokens_per_s/", "memory/")
+    entries = [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
+    return [{k: v for k, v in entry.items() if not k.startswith(timed)} for entry in entries]
+
+
+def weights(folder, config):
+    return jax.tree.leaves(commands.load_trained(folder.path, config).weights)
+
+
+@pytest.fixture(scope="module")
+def both(bucket, tmp_path_factory):
+    """(config, run on disk, run in the bucket that was stopped and went on)."""
+    config = configs.parse(TINY)
+    local = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
+    train(config, local, StopRequest())
+    remote = RunFolder(as_path(PLACE))
+    with pytest.raises(Stopped):
+        train(config, remote, StopAt(6))  # In training, past the base's evaluation.
+    assert 0 < len(without_clocks(remote)) < 4
+    train(config, remote, StopRequest())
+    return config, local, remote
+
+
+@pytest.mark.slow
+def test_a_run_in_a_bucket_is_the_run_on_disk(both):
+    config, local, remote = both
+    assert without_clocks(remote) == without_clocks(local)
+    for tag in ("base", "final"):
+        assert EvalResult.load(remote.eval_file(tag)) == EvalResult.load(local.eval_file(tag))
+    assert remote.samples_file(4).read_bytes() == local.samples_file(4).read_bytes()
+    assert configs.load(remote.config_file) == config
+    for a, b in zip(weights(remote, config), weights(local, config), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+def test_only_the_newest_checkpoints_stay_and_say_they_are_whole(both, bucket):
+    names = bucket.texts("bucket/runs/tiny/checkpoints")
+    assert {name.split("/")[0] for name in names} == {"3", "4"}
+    assert {"3/commit_success.txt", "4/commit_success.txt"} <= set(names)
+
+
+@pytest.mark.slow
+def test_a_checkpoint_without_its_mark_is_passed_over(both, bucket):
+    config, _, remote = both
+    mark = "bucket/runs/tiny/checkpoints/4/commit_success.txt"
+    kept = bucket.objects.pop(mark)
+    try:
+        assert commands.load_trained(remote.path, config).step == 3
+    finally:
+        bucket.objects[mark] = kept
+
+
+@pytest.mark.slow
+def test_the_commands_take_a_bucket(both, bucket, capsys):
+    config, _, remote = both
+    for command in (
+        ["eval", PLACE],
+        ["sample", PLACE, "--count", "1"],
+        ["report", PLACE],
+        ["export", PLACE, "--out", "gs://bucket/out"],
+    ):
+        cli.main(command)
+    printed = capsys.readouterr().out
+    assert "trained - base" in printed
+    assert "mean entropy" in printed
+    assert f"{PLACE}/report/index.html" in printed
+    assert "wrote gs://bucket/out" in printed
+    exported = jax.tree.leaves(models.load("gs://bucket/out").params)
+    for a, b in zip(exported, weights(remote, config), strict=True):
+        np.testing.assert_array_equal(a, b)
