@@ -11,7 +11,7 @@
 # Options, each also an environment variable (--run_dir is SAGE_RUN_DIR):
 #   --name NAME
 #   --accelerator TYPE  e.g. tpu-v5litepod-16 or H100:8
-#   --run_dir DIR       gs://... or gs://..., which outlives the machines
+#   --run_dir DIR       gs://..., which outlives the machines
 #   --infra WHERE       e.g. gcp/us-west4 (SkyPilot's choice)
 #   --nodes N           machines with GPUs (1); a TPU slice is one node
 #   --spot
