@@ -14,6 +14,10 @@ MAX_DIGITS = 400
 
 _BRACES = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
 _STATED = re.compile(r"(?:\banswer(?:\s{1,4}is\b|\s{0,4}[:=])|####)[\s:*]{0,8}", re.IGNORECASE)
+_TAKEN_BACK = re.compile(
+    r"\b(?:no|not|wait|wrong|incorrect|mistake|actually|instead|but|however|rather|or)\b",
+    re.IGNORECASE,
+)
 _SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
 _LONG_NUMBER = re.compile(rf"[\d,.]{{{MAX_DIGITS}}}")
 
@@ -51,12 +55,15 @@ def boxes(text: str) -> list[str]:
 
 
 def stated(text: str) -> str | None:
-    """Return what the text's end states as its answer ("the answer is 7", "#### 7"), or None."""
+    """Return what the text's end states as its answer ("the answer is 7", "#### 7"), or None.
+
+    None as well if something after that sentence takes it back ("Wait, no").
+    """
     text = text[-STATED_TAIL:]
     for statement in reversed(list(_STATED.finditer(text))):
-        sentence = _SENTENCE_END.split(text[statement.end() :], maxsplit=1)[0]
+        sentence, *rest = _SENTENCE_END.split(text[statement.end() :], maxsplit=1)
         if answer := _undressed(sentence.strip().strip("*").strip()):
-            return answer
+            return None if rest and _TAKEN_BACK.search(rest[0]) else answer
     return None
 
 

@@ -1,18 +1,21 @@
 r"""Judging a math answer against the gold one.
 
-Both sides are handed to math-verify inside `\boxed{}` and read as LaTeX only: given bare, it takes
-many answers for a fragment of themselves. Two plain numbers are compared exactly, without it.
+Both are tidied, read by their outer shape (`reading`) and compared part by part (`comparing`). Only
+expressions that are no plain numbers reach the math library (`expressions`), in a worker process.
 """
 
-import logging
-import re
 import time
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from sage_jax.rewards.answers import boxes, extract, oversized
-from sage_jax.rewards.numbers import plain_number
+from sage_jax.rewards.comparing import Expressions, agree, doubtful
+from sage_jax.rewards.expressions import Library, Unreadable, UnreadableGold
+from sage_jax.rewards.numbers import number_of
+from sage_jax.rewards.reading import read
+from sage_jax.rewards.tidy import squeezed, tidy
+
+QUESTION = 10_000
+"""Characters of a question that are looked at."""
 
 CORRECT = "correct"
 WRONG = "wrong"
@@ -23,12 +26,8 @@ DEADLINE = "deadline"
 MEMORY = "memory"
 CRASHED = "crashed"
 
-# Twelve decimals, not math-verify's six: a rounded answer is a wrong one.
-_DECIMALS = 12
-_BASE = re.compile(r"(?<=\d)_\{?\s*(\d+)")
-_NEGATION = re.compile(
-    r"\b(?:not|never|neither|nor|isn.?t|wrong|incorrect|cannot|can.?t)\b|\\neq?\b", re.IGNORECASE
-)
+LOST = frozenset({DEADLINE, MEMORY, CRASHED})
+"""Reasons of a verdict that was not reached; the answer may have been right."""
 
 
 @dataclass(frozen=True)
@@ -47,55 +46,42 @@ class Verdict:
     reason: str
     seconds: float
 
+    @property
+    def lost(self) -> bool:
+        """Whether no verdict was reached: a deadline, the memory limit or a crash."""
+        return self.reason in LOST
+
     @classmethod
     def of(cls, reason: str, seconds: float = 0.0) -> "Verdict":
         """Make the verdict that goes with a reason."""
         return cls(float(reason == CORRECT), reason, seconds)
 
 
-@lru_cache(maxsize=1)
-def _library() -> tuple[Any, Any, Any]:
-    """Import math-verify, silence its loggers (they print whole completions), make its config."""
-    from math_verify import LatexExtractionConfig, parse, verify
-
-    for name in ("math_verify", "latex2sympy2_extended"):
-        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-    config = LatexExtractionConfig(boxed_match_priority=0, try_extract_without_anchor=False)
-    return parse, verify, config
+class _Unsettled(Exception):
+    """The expressions must be read as mathematics to tell."""
 
 
-def _parse(answer: str) -> list[Any]:
-    parse, _, config = _library()
-    # No timeout of the library's: its alarm fails outside the main thread and cannot stop C code.
-    return parse(rf"\boxed{{{answer}}}", extraction_config=[config], parsing_timeout=None)
+class _Glance:
+    """Says of expressions only what needs no mathematics."""
 
-
-def _equal(gold: list[Any], answer: list[Any]) -> bool:
-    _, verify, _ = _library()
-    return bool(verify(gold, answer, float_rounding=_DECIMALS, timeout_seconds=None))
-
-
-def _contradicts(answer: str, gold: str) -> bool:
-    """Whether the answer names another number base, or negates where the gold does not."""
-    bases, gold_bases = _BASE.findall(answer), _BASE.findall(gold)
-    if bases and bases != gold_bases:
+    def same(self, gold: str, answer: str) -> bool:
+        if squeezed(gold) != squeezed(answer):
+            raise _Unsettled
         return True
-    return bool(_NEGATION.search(answer)) and not _NEGATION.search(gold)
+
+    def same_equation(self, gold: tuple[str, str], answer: tuple[str, str]) -> bool:
+        raise _Unsettled
 
 
-def glance(answer: str, gold: str) -> str | None:
-    """Give the reason where no mathematics need be parsed, else None."""
-    if oversized(gold) or not gold.strip() or boxes(rf"\boxed{{{gold}}}") != [gold]:
-        return UNREADABLE_GOLD
-    if oversized(answer):
-        return UNREADABLE
-    number, gold_number = plain_number(answer), plain_number(gold)
-    if number is not None and gold_number is not None:
-        return CORRECT if number == gold_number else WRONG
-    return WRONG if _contradicts(answer, gold) else None
+def glance(answer: str, gold: str, question: str = "") -> str | None:
+    """Give the reason where no mathematics need be parsed, else None. Linear in its arguments."""
+    try:
+        return _judge(answer, gold, question, _Glance())
+    except _Unsettled:
+        return None
 
 
-def judge(answer: str, gold: str) -> str:
+def judge(answer: str, gold: str, question: str = "") -> str:
     r"""Compare an extracted answer with the gold one and give the reason for the verdict.
 
     Both are bare, without `\boxed{}`. May take unbounded time on hostile input: in training it
@@ -104,22 +90,45 @@ def judge(answer: str, gold: str) -> str:
     >>> judge(r"\frac{1}{2}", "0.5"), judge("0.333333", r"\frac{1}{3}"), judge("52_9", "52_8")
     ('correct', 'wrong', 'wrong')
     """
-    seen = glance(answer, gold)
-    return seen if seen is not None else _judge_parsed(answer, gold)
+    return _judge(answer, gold, question, Library())
 
 
-def _judge_parsed(answer: str, gold: str) -> str:
-    gold_parsed = _parse(gold)
-    if not gold_parsed:
+def _judge(answer: str, gold: str, question: str, expressions: Expressions) -> str:
+    right = None if oversized(gold) else tidy(gold)
+    if not right or boxes(rf"\boxed{{{gold}}}") != [gold]:
         return UNREADABLE_GOLD
-    parsed = _parse(answer)
-    if parsed and _equal(gold_parsed, parsed):
+    said = None if oversized(answer) else tidy(answer)
+    if not said:
+        return UNREADABLE
+    if squeezed(said) == squeezed(right):
         return CORRECT
-    # Only text came back: math-verify found no mathematics in it.
-    return UNREADABLE if all(isinstance(item, str) for item in parsed) else WRONG
+    if doubtful(said, right) or copied(said, right, question):
+        return WRONG
+    try:
+        readings = read(right, is_gold=True), read(said, is_gold=False)
+        return CORRECT if agree(*readings, expressions) else WRONG
+    except Unreadable:
+        return UNREADABLE
+    except UnreadableGold:
+        return UNREADABLE_GOLD
 
 
-def score(completion: str, gold: str) -> Verdict:
+def copied(answer: str, gold: str, question: str) -> bool:
+    r"""Whether a tidied answer is an expression of the question that the gold was made from.
+
+    To "Simplify $\sqrt{452}$" the right value is no answer while it stands as in the question. A
+    plain number, a name, and what the gold is spelt like, too, may well stand in a question.
+
+    >>> copied(r"\sqrt{452}", r"2\sqrt{113}", r"Simplify $\sqrt{452}$.")
+    True
+    """
+    asked, said = squeezed(tidy(question[:QUESTION]) or ""), squeezed(answer)
+    if not asked or said not in asked or squeezed(gold) in asked:
+        return False
+    return number_of(answer) is None and not answer.replace(" ", "").isalnum()
+
+
+def score(completion: str, gold: str, question: str = "") -> Verdict:
     r"""Judge a completion's final answer in this process, without a deadline.
 
     reward = 1 iff the answer (see `answers.extract`) equals the gold one in value. For text of a
@@ -128,13 +137,14 @@ def score(completion: str, gold: str) -> Verdict:
     Args:
       completion: what the model wrote.
       gold: the right answer, bare, without `\boxed{}` or `$`.
+      question: the problem, if an expression copied from it is to be told (see `copied`).
 
     >>> score(r"Half of it, so $\boxed{\frac{1}{2}}$.", "0.5").reason
     'correct'
     """
     started = time.perf_counter()
     answer = extract(completion)
-    reason = NO_ANSWER if answer is None else judge(answer, gold)
+    reason = NO_ANSWER if answer is None else judge(answer, gold, question)
     return Verdict.of(reason, time.perf_counter() - started)
 
 

@@ -7,10 +7,12 @@ answer; a verifier of mathematics accepts it, and a policy would soon learn to c
 import re
 import time
 from collections.abc import Sequence
+from fractions import Fraction
 
 from sage_jax.rewards.answers import TAIL, extract, oversized
 from sage_jax.rewards.math import CORRECT, NO_ANSWER, UNREADABLE, WRONG, Verdict
-from sage_jax.rewards.numbers import plain_number
+from sage_jax.rewards.numbers import is_quotient, number_of, plain_number
+from sage_jax.rewards.tidy import tidy
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,30}(?:\.\d{1,30})?(?![\w.]*\d)")
 
@@ -28,9 +30,9 @@ class NumberJudge:
     ['correct', 'unreadable', 'correct', 'wrong', 'no_answer']
     """
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Judge (completion, gold) pairs, in order."""
-        return [_verdict(completion, gold) for completion, gold in pairs]
+    def score(self, pairs: Sequence[tuple[str, ...]]) -> list[Verdict]:
+        """Judge (completion, gold) pairs, in order; a question behind them is not needed."""
+        return [_verdict(completion, gold) for completion, gold, *_ in pairs]
 
     def answer(self, completion: str) -> str | None:
         """The final answer that is judged, or None if there is none."""
@@ -56,10 +58,14 @@ def final_number(completion: str) -> str | None:
 def _verdict(completion: str, gold: str) -> Verdict:
     started = time.perf_counter()
     answer = final_number(completion)
-    if answer is None:
-        reason = NO_ANSWER
-    elif oversized(answer) or (number := plain_number(answer)) is None:
-        reason = UNREADABLE
-    else:
-        reason = CORRECT if number == plain_number(gold) else WRONG
+    reason = NO_ANSWER if answer is None else _reason(answer, plain_number(gold))
     return Verdict.of(reason, time.perf_counter() - started)
+
+
+def _reason(answer: str, gold: Fraction | None) -> str:
+    said = None if oversized(answer) else tidy(answer)
+    if said is None or (number := number_of(said)) is None:
+        return UNREADABLE
+    # 84/2 of "What is 84 / 2?" is still to be worked out.
+    unevaluated = number.denominator == 1 and is_quotient(said)
+    return CORRECT if number == gold and not unevaluated else WRONG

@@ -3,49 +3,81 @@
 import re
 from fractions import Fraction
 
+from sage_jax.rewards.tidy import tidy
+
+_SIGN = r"(?P<sign>[+-]?)\s?"
 _DECIMAL = re.compile(
-    r"(?P<sign>[+-]?)(?P<whole>\d{1,3}(?:,\d{3})+|\d*)(?:\.(?P<part>\d*))?"
+    _SIGN + r"(?P<whole>\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)|\d*)(?:\.(?P<part>\d*))?"
     r"(?:[eE](?P<exponent>[+-]?\d{1,3}))?"
 )
-_POWER = re.compile(r"(?P<mantissa>.+?)(?:\\times|\\cdot|×|·|\*)10\^(?:\{(?P<a>.+)\}|(?P<b>.+))")
+_REPEATING = re.compile(
+    _SIGN + r"(?P<whole>\d*)\.(?P<part>\d*)\\(?:overline|bar) ?\{(?P<again>\d+)\}"
+)
+_POWER = re.compile(
+    r"(?:(?P<mantissa>[^^]+?)\s?(?:\\times|\\cdot|\*|x)\s?)?"
+    r"(?P<sign>[+-]?)10\s?\^\s?(?:\{(?P<a>[^{}]+)\}|(?P<b>[^{}]+))"
+)
 _EXPONENT = re.compile(r"[+-]?\d{1,3}")
 _FRACTION = re.compile(
-    r"(?P<sign>[+-]?)\\[dt]?frac\{(?P<top>[^{}]+)\}\{(?P<bottom>[^{}]+)\}", re.DOTALL
+    _SIGN + r"(?P<mixed>\d*)\s?\\frac\s?\{(?P<top>[^{}]+)\}\s?\{(?P<bottom>[^{}]+)\}"
 )
+_MIXED = re.compile(_SIGN + r"(?P<mixed>\d+) (?P<top>\d+)\s?/\s?(?P<bottom>\d+)")
 
 
 def plain_number(text: str) -> Fraction | None:
-    r"""Read a decimal, a fraction or a power of ten exactly; None for anything else.
+    r"""Read a decimal, a fraction, a mixed number or a power of ten exactly; None for all else.
 
-    Understands `1,234.5`, `10,\!080`, `4.5e33`, `4.5 \times 10^{33}`, `-1./3`, `\frac{3}{4}`.
+    Understands `1,234.5`, `10,\!080`, `0.\overline{3}`, `4.5e33`, `4.5 \times 10^{33}`, `-1./3`,
+    `\frac{3}{4}`, `1\frac{4}{5}`.
 
     >>> plain_number("4.5e3"), plain_number(r"-\frac{1}{3}"), plain_number("4 2")
     (Fraction(4500, 1), Fraction(-1, 3), None)
     """
-    text = _tidy(text)
+    tidied = tidy(text)
+    return None if tidied is None else number_of(tidied)
+
+
+def number_of(text: str) -> Fraction | None:
+    """Read a number as `plain_number` does from text that is already tidied."""
+    if text.startswith("(") and text.endswith(")"):
+        text = text[1:-1].strip()
+    elif text.startswith("-(") and text.endswith(")"):
+        inside = number_of(text[2:-1].strip())
+        return None if inside is None or text[2:].strip()[0] in "+-" else -inside
+    if match := _FRACTION.fullmatch(text) or _MIXED.fullmatch(text):
+        return _fraction(match)
     if match := _POWER.fullmatch(text):
         return _power(match)
-    if match := _FRACTION.fullmatch(text):
-        quotient = _quotient(match["top"], match["bottom"])
-        return -quotient if quotient is not None and match["sign"] == "-" else quotient
+    if match := _REPEATING.fullmatch(text):
+        return _repeating(match)
     if text.count("/") == 1:
         return _quotient(*text.split("/"))
     return _decimal(text)
 
 
-def _tidy(text: str) -> str:
-    text = text.strip().replace("−", "-").replace("{,}", ",")
-    text = re.sub(r"\\!\s*", "", text)
-    text = re.sub(r"(?<=\d)\\[,; ](?=\d{3}(?!\d))", ",", text)
-    return re.sub(r"\s*(\\times|\\cdot|[×·*/^])\s*", r"\1", text)
+def is_quotient(text: str) -> bool:
+    """Whether a tidied number is written as one number over another, without a whole part."""
+    if match := _FRACTION.fullmatch(text.strip("()")):
+        return not match["mixed"]
+    return "/" in text and _MIXED.fullmatch(text.strip("()")) is None
 
 
 def _decimal(text: str) -> Fraction | None:
     match = _DECIMAL.fullmatch(text.strip())
     if match is None or not (match["whole"] or match["part"]):
         return None
-    whole, part = match["whole"].replace(",", ""), match["part"] or ""
+    whole, part = re.sub(r"[,\s]", "", match["whole"]), match["part"] or ""
     value = Fraction(int(whole + part), 10 ** len(part)) * _ten_to(match["exponent"] or "0")
+    return _signed(value, match)
+
+
+def _repeating(match: re.Match[str]) -> Fraction:
+    whole, part, again = match["whole"], match["part"], match["again"]
+    tail = Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(part))
+    return _signed(Fraction(int(whole + part or "0"), 10 ** len(part)) + tail, match)
+
+
+def _signed(value: Fraction, match: re.Match[str]) -> Fraction:
     return -value if match["sign"] == "-" else value
 
 
@@ -54,10 +86,18 @@ def _ten_to(exponent: str) -> Fraction:
 
 
 def _power(match: re.Match[str]) -> Fraction | None:
-    mantissa, exponent = _decimal(match["mantissa"]), match["a"] or match["b"]
+    mantissa = _decimal(match["mantissa"]) if match["mantissa"] else Fraction(1)
+    exponent = (match["a"] or match["b"]).strip()
     if mantissa is None or not _EXPONENT.fullmatch(exponent):
         return None
-    return mantissa * _ten_to(exponent)
+    return _signed(mantissa * _ten_to(exponent), match)
+
+
+def _fraction(match: re.Match[str]) -> Fraction | None:
+    part = _quotient(match["top"], match["bottom"])
+    if part is None or (match["mixed"] and not (part >= 0 and match["top"].strip().isdigit())):
+        return None
+    return _signed(int(match["mixed"] or "0") + part, match)
 
 
 def _quotient(top: str, bottom: str) -> Fraction | None:

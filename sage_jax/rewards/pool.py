@@ -4,16 +4,19 @@ import queue
 import threading
 import time
 import weakref
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from sage_jax.rewards.answers import extract
-from sage_jax.rewards.math import CRASHED, DEADLINE, NO_ANSWER, Verdict, glance
+from sage_jax.rewards.math import CRASHED, DEADLINE, LOST, MEMORY, NO_ANSWER, Verdict, glance
 from sage_jax.rewards.process import WALL_PER_DEADLINE, WorkerDied, WorkerOverdue, WorkerProcess
 
-_ATTEMPTS = 2
 _START_ATTEMPTS = 3
+# A worker may have been killed from outside, or have little memory left after other answers: a
+# fresh one tells whether this text is to blame.
+_PERHAPS_ANOTHERS = frozenset({CRASHED, MEMORY})
 
 
 class VerifierError(RuntimeError):
@@ -24,6 +27,7 @@ class VerifierError(RuntimeError):
 class _Task:
     answer: str
     gold: str
+    question: str
     future: "Future[Verdict]"
 
 
@@ -38,6 +42,7 @@ class _Shared:
     lock: threading.Lock = field(default_factory=threading.Lock)
     workers: set[WorkerProcess] = field(default_factory=set)
     threads: list[threading.Thread] = field(default_factory=list)
+    lost: "Counter[str]" = field(default_factory=Counter)
     broken: str | None = None
     closed: bool = False
 
@@ -53,6 +58,12 @@ class _Shared:
             )
             self.workers.add(worker)
         return worker
+
+    def count(self, reason: str) -> None:
+        """Remember a verdict that was not reached."""
+        if reason in LOST:
+            with self.lock:
+                self.lost[reason] += 1
 
     def retire(self, worker: WorkerProcess) -> None:
         """Kill a worker and forget it."""
@@ -137,8 +148,8 @@ class VerifierPool:
         """Kill the workers and wait for them; questions still open get a `VerifierError`."""
         self._finalizer()
 
-    def submit(self, completion: str, gold: str) -> "Future[Verdict]":
-        """Ask for a verdict without waiting for it.
+    def submit(self, completion: str, gold: str, question: str = "") -> "Future[Verdict]":
+        """Ask for a verdict without waiting for it; see `math.score` for the arguments.
 
         Raises:
           VerifierError: if the pool is closed or its workers cannot start.
@@ -147,37 +158,43 @@ class VerifierPool:
             raise VerifierError("the verifier pool is closed")
         if self._shared.broken is not None:
             raise VerifierError(self._shared.broken)
-        return self._submit(completion, gold)
+        return self._submit(completion, gold, question)
 
-    def _submit(self, completion: str, gold: str) -> "Future[Verdict]":
+    def _submit(self, completion: str, gold: str, question: str) -> "Future[Verdict]":
         future: Future[Verdict] = Future()
         started = time.perf_counter()
         answer = extract(completion)
-        reason = NO_ANSWER if answer is None else glance(answer, gold)
+        reason = NO_ANSWER if answer is None else glance(answer, gold, question)
         if answer is None or reason is not None:
             future.set_result(Verdict.of(str(reason), time.perf_counter() - started))
         else:
-            self._shared.tasks.put(_Task(answer, gold, future))
+            self._shared.tasks.put(_Task(answer, gold, question, future))
             _refuse_rest(self._shared)  # the last thread may have left in the meantime
         return future
+
+    @property
+    def lost(self) -> dict[str, int]:
+        """How many answers got no verdict so far, by reason: "deadline", "memory", "crashed"."""
+        with self._shared.lock:
+            return {reason: self._shared.lost[reason] for reason in sorted(LOST)}
 
     def answer(self, completion: str) -> str | None:
         """The final answer that is judged, or None if there is none; see `answers.extract`."""
         return extract(completion)
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Judge (completion, gold) pairs and return the verdicts in the same order.
+    def score(self, pairs: Sequence[tuple[str, ...]]) -> list[Verdict]:
+        """Judge (completion, gold) or (completion, gold, question) tuples, in the same order.
 
-        Equal pairs are judged once.
+        Equal ones are judged once. See `math.score` for what they mean.
 
         Raises:
           VerifierError: if the pool is closed or its workers cannot start.
         """
-        futures: dict[tuple[str, str], Future[Verdict]] = {}
-        for completion, gold in pairs:
-            if (completion, gold) not in futures:
-                futures[completion, gold] = self.submit(completion, gold)
-        return [futures[completion, gold].result() for completion, gold in pairs]
+        futures: dict[tuple[str, ...], Future[Verdict]] = {}
+        for pair in pairs:
+            if pair not in futures:
+                futures[pair] = self.submit(*pair)
+        return [futures[pair].result() for pair in pairs]
 
 
 def _serve(shared: _Shared) -> None:
@@ -216,32 +233,33 @@ def _started(shared: _Shared) -> WorkerProcess:
 def _settle(shared: _Shared, task: _Task, worker: WorkerProcess) -> WorkerProcess:
     """Answer one task and return the worker to use next."""
     started = time.perf_counter()
-    reason, usable = CRASHED, False
     try:
-        for _ in range(_ATTEMPTS):
-            try:
-                reply = worker.ask(
-                    {"answer": task.answer, "gold": task.gold}, deadline_s=shared.deadline_s
-                )
-            except WorkerOverdue:
-                reason, usable = DEADLINE, False
-                break
-            except WorkerDied:
-                # Killed from outside, perhaps; a second worker tells whether the text is to blame.
-                shared.retire(worker)
-                worker = _started(shared)
-                usable = True
-            else:
-                reason, usable = reply["reason"], not reply["last"]
-                break
+        reason, usable = _ask(worker, task, shared.deadline_s)
+        if reason in _PERHAPS_ANOTHERS:
+            shared.retire(worker)
+            worker = _started(shared)
+            reason, usable = _ask(worker, task, shared.deadline_s)
     except VerifierError as error:
         task.future.set_exception(error)
         raise
+    shared.count(reason)
     task.future.set_result(Verdict.of(reason, time.perf_counter() - started))
     if usable:
         return worker
     shared.retire(worker)
     return _started(shared)
+
+
+def _ask(worker: WorkerProcess, task: _Task, deadline_s: float) -> tuple[str, bool]:
+    """The reason for the verdict, and whether the worker can be asked again."""
+    asked = {"answer": task.answer, "gold": task.gold, "question": task.question}
+    try:
+        reply = worker.ask(asked, deadline_s=deadline_s)
+    except WorkerOverdue:
+        return DEADLINE, False
+    except WorkerDied:
+        return CRASHED, False
+    return reply["reason"], not reply["last"]
 
 
 def _refuse_rest(shared: _Shared) -> None:

@@ -40,9 +40,13 @@ class WorkerProcess:
             env=_environment(),
             process_group=0,  # Ctrl-C at the terminal is the parent's to handle
         )
-        self._send(
-            {"memory_limit": memory_limit, "alarm_s": alarm_s, "recycle_after": recycle_after}
-        )
+        try:
+            self._send(
+                {"memory_limit": memory_limit, "alarm_s": alarm_s, "recycle_after": recycle_after}
+            )
+        except WorkerDied:
+            self.kill()  # nobody else knows of it yet
+            raise
 
     @property
     def pid(self) -> int:

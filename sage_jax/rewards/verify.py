@@ -27,10 +27,13 @@ class Pair:
     id: str
     gold: str
     completion: str
+    question: str = ""
 
 
 def read_pairs(path: str | Path) -> list[Pair]:
-    r"""Read lines {"id", "gold", "completion"}, all strings; other fields are ignored.
+    r"""Read lines {"id", "gold", "completion"}, perhaps with "question", all strings.
+
+    Other fields are ignored.
 
     Raises:
       VerifyFileError: naming file and line, if the file cannot be read or a line is malformed.
@@ -56,7 +59,9 @@ def _pair(line: bytes, where: str) -> Pair:
         if not isinstance(row.get(field), str):
             found = f"is {json.dumps(row[field])[:60]}" if field in row else "is missing"
             raise VerifyFileError(f"{where}: field {field!r} {found}; it must be a string")
-    return Pair(*(row[field] for field in _FIELDS))
+    if not isinstance(row.get("question", ""), str):
+        raise VerifyFileError(f"{where}: field 'question' must be a string")
+    return Pair(*(row[field] for field in _FIELDS), question=row.get("question", ""))
 
 
 def verify_file(path: str | Path, pool: VerifierPool) -> Iterator[dict[str, Any]]:
@@ -65,7 +70,7 @@ def verify_file(path: str | Path, pool: VerifierPool) -> Iterator[dict[str, Any]
     The whole file is read and checked before anything is scored.
 
     Args:
-      path: JSON Lines of {"id", "gold", "completion"}.
+      path: JSON Lines of {"id", "gold", "completion"}, perhaps with "question".
       pool: the verifier.
 
     Yields:
@@ -82,7 +87,7 @@ def verify_file(path: str | Path, pool: VerifierPool) -> Iterator[dict[str, Any]
 def _verdicts(pairs: list[Pair], pool: VerifierPool) -> Iterator[dict[str, Any]]:
     waiting: deque[tuple[str, Future[Verdict]]] = deque()
     for pair in pairs:
-        waiting.append((pair.id, pool.submit(pair.completion, pair.gold)))
+        waiting.append((pair.id, pool.submit(pair.completion, pair.gold, pair.question)))
         if len(waiting) >= _IN_FLIGHT:
             yield _line(*waiting.popleft())
     while waiting:

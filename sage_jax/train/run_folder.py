@@ -108,8 +108,8 @@ class RunFolder:
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.auto",
-    "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "warmup.attempts", "warmup.min_pass1",
-    "warmup.checkpoint_every",
+    "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "warmup.attempts",
+    "warmup.min_pass1", "warmup.checkpoint_every",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.

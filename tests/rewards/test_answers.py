@@ -39,6 +39,7 @@ from sage_jax.rewards.answers import TAIL, after_thinking, boxes, extract, overs
         ("The answer is 42. I hope it is right.", "42"),
         ("The answer is 4.25", "4.25"),
         ("The answer is 42. Answer:", "42"),
+        ("The answer is 42. Wait, that is wrong.", None),
         ("The answer isolates 42", None),
         ("42", None),
         ("", None),

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from sage_jax.rewards import readable, score
+from sage_jax.rewards import NumberJudge, Verdict, readable, score
 from sage_jax.rewards.math import judge
 
 EQUAL = [
@@ -96,6 +96,26 @@ def test_reasons(completion, gold, reason):
     assert verdict.seconds >= 0.0
 
 
+@pytest.mark.parametrize(
+    ("answer", "question", "reason"),
+    [
+        (r"\sqrt{20}", "", "correct"),
+        (r"\sqrt{20}", r"Simplify $\sqrt{20}$.", "wrong"),
+        (r"\sqrt{20}", r"Simplify $\sqrt {20}$.", "wrong"),
+        (r"\sqrt{20}", r"Is $\sqrt{20}$ equal to $2\sqrt{5}$?", "correct"),
+        (r"2 \sqrt5", r"Simplify $\sqrt{20}$.", "correct"),
+    ],
+)
+def test_a_copied_question_is_no_answer(answer, question, reason):
+    assert score(rf"\boxed{{{answer}}}", r"2\sqrt{5}", question).reason == reason
+
+
+def test_lost_verdicts_are_those_not_reached():
+    lost = {reason for reason in ("correct", "wrong", "deadline", "memory", "crashed", "unreadable")
+            if Verdict.of(reason).lost}  # fmt: skip
+    assert lost == {"deadline", "memory", "crashed"}
+
+
 def test_gold_is_read_as_a_whole():
     # Given bare, math-verify reads these as fragments and pays for the fragment.
     for gold in (r"\sqrt{51}", "p - q", "(3,4]", r"6 - 5i", "3, 5, 7"):
@@ -106,6 +126,13 @@ def test_gold_is_read_as_a_whole():
 @pytest.mark.parametrize("gold", ["", " ", r"\frac{1}{2", "}{", "7" * 401, "x" * 2001])
 def test_unreadable_golds(gold):
     assert not readable(gold)
+
+
+def test_a_number_must_be_worked_out():
+    answers = [r"\boxed{42}", r"\boxed{84/2}", r"\boxed{\frac{84}{2}}", r"\boxed{6 \times 7}"]
+    reasons = [verdict.reason for verdict in NumberJudge().score([(a, "42") for a in answers])]
+    assert reasons == ["correct", "wrong", "wrong", "unreadable"]
+    assert [score(answer, "42").reward for answer in answers] == [1.0, 0.0, 0.0, 0.0]
 
 
 def test_in_a_thread():

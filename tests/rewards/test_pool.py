@@ -12,8 +12,8 @@ from sage_jax.rewards import VerifierError, VerifierPool, score
 
 # Needs the worker: neither is a plain number.
 PAIR = (r"\boxed{x+1}", "1+x")
-HOSTILE = (r"\boxed{9^{9^{9^{9}}}}", "42")
-SLOW = (r"\boxed{\sum_{n=1}^{10^{9}} \frac{1}{n^{n}}}", "42")
+# What an answer may hold depends on the gold, so only such a gold lets a tower in.
+HOSTILE = (r"\boxed{\exp(\exp(\exp(\exp(99))))}", r"\exp(\exp(\exp(\exp(x))))")
 
 
 def alive(pid):
@@ -81,10 +81,12 @@ def test_hostile_answer_is_killed_and_its_neighbours_judged():
         pool.score([PAIR])
         before = pids(pool)
         started = time.monotonic()
-        verdicts = pool.score([PAIR, HOSTILE, (r"\boxed{x+2}", "x+2")])
+        verdicts = pool.score([PAIR, HOSTILE, (r"\boxed{x+2}", "2+x")])
         assert [verdict.reason for verdict in verdicts] == ["correct", "deadline", "correct"]
         assert verdicts[1].reward == 0.0
         assert verdicts[1].seconds >= 0.5
+        assert [verdict.lost for verdict in verdicts] == [False, True, False]
+        assert pool.lost == {"crashed": 0, "deadline": 1, "memory": 0}
         assert time.monotonic() - started < 20
         assert pids(pool) != before
         assert not any(map(alive, before))
@@ -106,7 +108,7 @@ def test_worker_that_stops_for_good_is_replaced():
     with VerifierPool(num_workers=1, deadline_s=0.2) as pool:
         pool.score([PAIR])
         os.kill(pids(pool)[0], signal.SIGSTOP)
-        assert pool.score([PAIR, (r"\boxed{x+2}", "x+2")])[0].reason == "deadline"
+        assert pool.score([PAIR, (r"\boxed{x+2}", "2+x")])[0].reason == "deadline"
         assert pool.score([PAIR])[0].reason == "correct"
 
 
@@ -115,7 +117,7 @@ def test_survives_death_of_idle_and_busy_workers():
         pool.score([PAIR])
         os.kill(pids(pool)[0], signal.SIGKILL)
         assert pool.score([PAIR])[0].reason == "correct"
-        future = pool.submit(*SLOW)
+        future = pool.submit(*HOSTILE)
         while not future.done():
             kill_busy(pool)
         assert future.result().reason == "crashed"
@@ -128,7 +130,7 @@ def test_a_large_parent_does_not_wear_its_workers_out():
         pool.score([PAIR])
         time.sleep(0.2)  # a worker that is to be replaced is so after its verdict is out
         before = pids(pool)
-        pool.score([(r"\boxed{x+2}", "x+2"), PAIR])
+        pool.score([(r"\boxed{x+2}", "2+x"), PAIR])
         time.sleep(0.2)
         assert pids(pool) == before
     assert len(held) == 1_000_000_000
@@ -138,7 +140,7 @@ def test_workers_are_recycled():
     with VerifierPool(num_workers=1, recycle_after=1) as pool:
         seen = set()
         for i in range(3):
-            assert pool.score([(rf"\boxed{{x+{i}}}", f"x+{i}")])[0].reward == 1.0
+            assert pool.score([(rf"\boxed{{x+{i}}}", f"{i}+x")])[0].reward == 1.0
             seen.update(pids(pool))
         assert len(seen) == 3
 
@@ -148,8 +150,7 @@ def test_close_leaves_no_child_and_refuses_the_rest():
     pool.score([PAIR])
     children = pids(pool)
     waiting = [
-        pool.submit(rf"\boxed{{\sum_{{n=1}}^{{10^{{9}}}} \frac{{{i}}}{{n^n}}}}", "1+x")
-        for i in range(5)
+        pool.submit(rf"\boxed{{\exp(\exp(\exp(\exp({i + 95}))))}}", HOSTILE[1]) for i in range(5)
     ]
     time.sleep(0.3)
     pool.close()
@@ -224,7 +225,8 @@ def test_worker_that_cannot_start_is_said(monkeypatch):
 
 
 def test_memory_is_limited():
-    pair = (r"\boxed{\operatorname{zeros}(1, 300000000)}", "42")
+    zeros = r"\operatorname{zeros}"
+    pair = (rf"\boxed{{{zeros}(1, 300000000)}}", rf"{zeros}(1, 3)")
     with VerifierPool(num_workers=1) as pool:
         verdicts = pool.score([pair, PAIR])
     assert [verdict.reward for verdict in verdicts] == [0.0, 1.0]

@@ -32,6 +32,16 @@ def test_more_lines_than_are_kept_in_flight(tmp_path, pool):
     assert all(line["reward"] == 1.0 for line in lines)
 
 
+def test_a_question_tells_copies(tmp_path, pool):
+    rows = [
+        {"id": "a", "gold": r"2\sqrt{5}", "completion": r"\boxed{\sqrt{20}}"},
+        {"id": "b", "gold": r"2\sqrt{5}", "completion": r"\boxed{\sqrt{20}}",
+         "question": r"Simplify $\sqrt{20}$."},
+    ]  # fmt: skip
+    lines = list(verify_file(write(tmp_path / "pairs.jsonl", rows), pool))
+    assert [line["reward"] for line in lines] == [1.0, 0.0]
+
+
 GOOD = '{"id": "a", "gold": "1", "completion": "b"}\n'
 
 
@@ -44,6 +54,7 @@ GOOD = '{"id": "a", "gold": "1", "completion": "b"}\n'
         ('{"id": "a", "gold": "1"}\n', "line 1: field 'completion' is missing"),
         ('{"id": "a", "gold": 1, "completion": ""}', "line 1: field 'gold' is 1"),
         (GOOD * 2 + '{"id": null, "gold": "", "completion": ""}', "line 3: field 'id' is null"),
+        (GOOD[:-2] + ', "question": 1}', "line 1: field 'question' must be a string"),
         ("[" * 100_000, "line 1: not a line of JSON"),
     ],
 )

@@ -38,7 +38,7 @@ def test_leaves_when_worn(settings):
 
 
 def test_memory_error_is_a_reason(monkeypatch):
-    def judge(answer, gold):
+    def judge(answer, gold, question):
         raise MemoryError
 
     monkeypatch.setattr(worker, "judge", judge)

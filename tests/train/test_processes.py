@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ HEARTBEAT_S = 20
 CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
 # Sums over the devices of several processes are taken in another order than those of one, and Adam
 # divides by their size: where a gradient is nearly zero, a rounding error becomes a step.
-CLOSE = {"rtol": 3e-4, "atol": 1e-5}
+CLOSE: Any = {"rtol": 3e-4, "atol": 1e-5}
 
 
 def free_port():
@@ -45,7 +46,7 @@ class Pod:
                 "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
                 "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
             }
-            words = command(index) if callable(command) else command
+            words: Any = command(index) if callable(command) else command
             with path.open("w") as out:
                 child = subprocess.Popen(
                     [sys.executable, "-m", "sage_jax.cli", *map(str, words)],

@@ -2,6 +2,7 @@
 
 import functools
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,7 @@ REPLICA_BYTES = 2**20
 # float32 sums in another order, through two updates: Adam divides by a gradient's size, so that
 # where it is nearly zero a rounding error becomes a step. Plain gradients are held to 1e-5 of their
 # norm in test_steps.
-CLOSE = {"rtol": 3e-4, "atol": 1e-5}
+CLOSE: Any = {"rtol": 3e-4, "atol": 1e-5}
 
 
 def sizes(mesh):
@@ -42,9 +43,10 @@ def metrics_of(make_config):
         lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
         config = config.model_copy(update={"lora": lora})
         start, state, base = started(config)
+        task: Any = base.task
         rows = parallel.batch_sharding(base.mesh, 8)
         step = setup.keep_sharding(
-            start.steps.whole, start.layout, draw=base.task.draw, reward=some_reward,
+            start.steps.whole, start.layout, draw=task.draw, reward=some_reward,
             num_prompts=8, rows=rows,
         )  # fmt: skip
         state, metrics, rollout, rewards = step(

@@ -1,0 +1,13 @@
+import doctest
+import importlib
+
+import pytest
+
+MODULES = ["expressions", "number_judge", "reading", "tidy", "units"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    result = doctest.testmod(importlib.import_module(f"sage_jax.rewards.{name}"))
+    assert result.attempted > 0
+    assert result.failed == 0
