@@ -1,0 +1,196 @@
+"""The steps of a run as programs over shapes: nothing is downloaded, computed or allocated."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh, NamedSharding
+
+from sage_jax import config as configs
+from sage_jax import models, parallel
+from sage_jax.config import ConfigError
+from sage_jax.data.token_task import BracketsTask
+from sage_jax.parallel import MeshError
+from sage_jax.plan.shapes import model_shape
+from sage_jax.rollout import Rollout
+from sage_jax.train import setup
+
+
+@dataclasses.dataclass(frozen=True)
+class StubTask:
+    """What a compiled step knows of a task of text: ids, and no problems.
+
+    Attributes:
+        vocab_size: of the model.
+        stop_ids: tokens that end a completion.
+        pad_id: token that fills what the masks leave out.
+    """
+
+    vocab_size: int
+    stop_ids: tuple[int, ...]
+    pad_id: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Program:
+    """One step before it is compiled.
+
+    Attributes:
+        name: "rollout", "score" or "update".
+        function: jitted.
+        arguments: shapes with shardings.
+        batch: the last of them, which only this step sees.
+    """
+
+    name: str
+    function: Any
+    arguments: tuple[Any, ...]
+    batch: tuple[Any, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Abstract:
+    """A run without its arrays.
+
+    Attributes:
+        config: the run's.
+        shape: the model's.
+        mesh: where the arrays would lie.
+        start: steps, and the shapes of the state.
+    """
+
+    config: configs.Config
+    shape: models.ModelConfig
+    mesh: Mesh
+    start: setup.Start
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        """What lies on the chips through the whole run, by name."""
+        layout = self.start.layout
+        kept = {"trained": layout.trained, "optimiser": layout.opt_state}
+        return kept if self.start.frozen is None else kept | {"frozen": self.start.frozen}
+
+    def rollout(self) -> Program:
+        """Sampling, prefill and decoding."""
+        batch = (*self._prompts(), self._key())
+        arguments = (self.start.layout.trained, self.start.frozen, *batch)
+        function = jax.jit(self.start.steps.rollout, out_shardings=self._by_row)
+        return Program("rollout", function, arguments, batch)
+
+    def score(self) -> Program:
+        """Log-probabilities of the reference, and of the policy where they are needed."""
+        rewards = self._array((self._rows,), jnp.float32, self._by_row)
+        batch = (self._rollout(), rewards, self._key(), self._scalar())
+        arguments = (self.start.layout.trained, self.start.frozen, *batch)
+        return Program("score", jax.jit(self.start.steps.score), arguments, batch)
+
+    def update(self, terms_shardings: Any = None) -> Program:
+        """All updates on one rollout.
+
+        Args:
+            terms_shardings: how `score` leaves the terms; by rows unless given.
+        """
+        terms = jax.eval_shape(self.start.steps.score, *self.score().arguments)
+        shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
+        terms = setup.with_shardings(terms, shardings)
+        batch = (self._rollout(), terms, self._key(), self._scalar())
+        layout = self.start.layout
+        function = setup.keep_sharding(self.start.steps.learn, layout)
+        arguments = (layout, self.start.frozen, *batch)
+        return Program("update", function, arguments, batch)
+
+    @property
+    def _rows(self) -> int:
+        return self.config.rollout.num_prompts * self.config.rollout.group_size
+
+    @property
+    def _by_row(self) -> NamedSharding:
+        # As the trainer lays rollouts out: by whole groups.
+        return parallel.batch_sharding(self.mesh, self.config.rollout.num_prompts)
+
+    def _array(self, shape: tuple[int, ...], dtype: Any, sharding: Any) -> Any:
+        return jax.ShapeDtypeStruct(shape, dtype, sharding=sharding)
+
+    def _key(self) -> Any:
+        key = jax.eval_shape(jax.random.key, 0)
+        return self._array(key.shape, key.dtype, parallel.replicated(self.mesh))
+
+    def _scalar(self) -> Any:
+        return self._array((), jnp.int32, parallel.replicated(self.mesh))
+
+    def _prompts(self) -> tuple[Any, Any]:
+        shape = (self.config.rollout.num_prompts, self.config.rollout.max_prompt_length)
+        return (
+            self._array(shape, jnp.int32, self._by_row),
+            self._array(shape, jnp.bool_, self._by_row),
+        )
+
+    def _rollout(self) -> Rollout:
+        def rows(dtype: Any) -> Any:
+            length = self.config.rollout.max_completion_length
+            return self._array((self._rows, length), dtype, self._by_row)
+
+        finish = self._array((self._rows,), jnp.int32, self._by_row)
+        return Rollout(
+            *self._prompts(), rows(jnp.int32), rows(jnp.float32), rows(jnp.float32), finish
+        )
+
+
+def open_abstract(config: configs.Config, devices: Sequence[Any]) -> Abstract:
+    """The steps of a config over a mesh of the given devices.
+
+    Raises:
+        ConfigError: if the mesh does not fit the batch, or the lengths the model.
+        MeshError: if the mesh leaves devices out.
+        ModelError: if the model's shape cannot be found.
+    """
+    mesh = setup.open_mesh(config, devices)
+    if mesh.size != len(devices):
+        raise MeshError(
+            f"mesh: data, fsdp and tensor take {mesh.size} of the slice's {len(devices)} devices; "
+            "one axis may be -1, all that is left"
+        )
+    shape, task = shape_and_task(config)
+    _check_length(config, shape)
+    graphdef, params = models.abstract(shape, **setup.model_knobs(config, mesh))
+    loaded = models.Loaded(graphdef, setup.place_abstract(mesh, params), shape, None)
+    # Stop strings need a tokenizer; their table is a few megabytes.
+    plain = configs.override(config, {"rollout": {"stop": []}})
+    return Abstract(
+        config, shape, mesh, setup.start_abstract(plain, setup.Base(loaded, task, mesh))
+    )
+
+
+def shape_and_task(config: configs.Config) -> tuple[models.ModelConfig, Any]:
+    """The model's sizes, and as much of the task as a compiled step knows."""
+    if config.model.source == "random":
+        task = BracketsTask(seed=config.seed)
+        return setup.random_model(config, task), task
+    shape = model_shape(config.model.source)
+    return shape, StubTask(shape.vocab_size, shape.eos_ids or (0,), shape.pad_id or 0)
+
+
+def _check_length(config: configs.Config, shape: models.ModelConfig) -> None:
+    length = config.rollout.max_prompt_length + config.rollout.max_completion_length
+    if length > shape.max_positions:
+        raise ConfigError(
+            f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
+            f"has positions for {shape.max_positions}"
+        )
+
+
+def programs(run: Abstract) -> list[tuple[str, Callable[[dict[str, Any]], Program]]]:
+    """The steps in their order; each is made from the compiled ones before it, by name."""
+
+    def update(compiled: dict[str, Any]) -> Program:
+        before = compiled.get("score")
+        return run.update(before.output_shardings if before is not None else None)
+
+    return [
+        ("rollout", lambda compiled: run.rollout()),
+        ("score", lambda compiled: run.score()),
+        ("update", update),
+    ]

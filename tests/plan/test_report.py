@@ -1,0 +1,85 @@
+"""The report and the command."""
+
+import json
+
+import pytest
+
+from sage_jax import cli
+from sage_jax import config as configs
+from sage_jax.plan import as_json
+
+
+@pytest.fixture
+def path(tmp_path, small):
+    file = tmp_path / "small.yaml"
+    file.write_text(configs.dump(small))
+    return str(file)
+
+
+def run(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["plan", *arguments])
+    out, err = capsys.readouterr()
+    return stopped.value.code, out, err
+
+
+@pytest.fixture(autouse=True)
+def started(monkeypatch):
+    """JAX is up already, with the devices that `prepare` would ask for."""
+    monkeypatch.setattr("sage_jax.plan.prepare", lambda name: None)
+
+
+def test_json_of_a_config_that_fits(path, capsys, monkeypatch, plan):
+    monkeypatch.setattr("sage_jax.plan.make_plan", lambda *_, **__: plan)
+    status, out, _ = run([path, "--json"], capsys)
+    said = json.loads(out)
+    assert status == 0
+    assert said["fits"]
+    assert said["devices"] == 8
+    assert [step["name"] for step in said["steps"]] == ["rollout", "score", "update"]
+    update = said["steps"][2]
+    assert update["memory"]["peak"] > update["memory"]["arguments"]
+    assert update["work"]["update"]["sent"]["all-reduce"] > 0
+    assert set(said["steps"][0]["work"]) == {"rollout: prefill", "rollout: decode, 7 tokens"}
+
+
+def test_tables_of_a_config_that_does_not_fit(path, capsys):
+    seven = ["--model.source", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "--task.kind",
+             "arithmetic", "--warmup.steps", "0", "--topology", "a100:8"]  # fmt: skip
+    status, out, _ = run([path, *seven], capsys)
+    assert status == 1
+    assert "does not fit" in out
+    assert "What would help most" in out
+    assert "Memory is by formula" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--topology", "v9:4x4"], "no chip 'v9'"),
+        (["--topology", "cpu:8", "--rollout.num_prompts", "9"], "not divisible by the 8 devices"),
+        (["--mesh.topology", ""], "names no slice"),
+        (["--topology", "cpu:8", "--mesh.data", "4"], "take 4 of the slice's 8 devices"),
+    ],
+)
+def test_mistakes_are_one_line(path, arguments, message, capsys):
+    status, out, err = run([path, *arguments], capsys)
+    assert status == 1
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_json_names_figures_and_assumptions(plan):
+    said = as_json(plan)
+    assert said["chip"]["name"] == "cpu"
+    assert "estimates, not measurements" in said["assumptions"]
+    json.dumps(said)
+
+
+def test_tables_of_a_config_that_fits(path, capsys, monkeypatch, plan):
+    monkeypatch.setattr("sage_jax.plan.make_plan", lambda *_, **__: plan)
+    status, out, _ = run([path], capsys)
+    assert status == 0
+    assert "It fits." in out
+    assert "all-reduce" in out

@@ -1,0 +1,51 @@
+"""Compiling for a real TPU slice; needs libtpu, no TPU."""
+
+import pytest
+
+from sage_jax import config as configs
+from sage_jax.plan import make_plan
+from sage_jax.plan.topology import roomy
+
+pytest.importorskip("libtpu")
+pytestmark = pytest.mark.slow
+
+
+def test_a_small_config_on_eight_chips(small):
+    config = configs.override(small, {"mesh": {"data": 2, "fsdp": 4}})
+    plan = make_plan(config, "v5e:2x4")
+    assert plan.fits
+    assert not plan.estimated
+    rollout, _, update = plan.steps
+    assert rollout.costs
+    assert rollout.costs.bound in (7, 8)
+    assert update.costs
+    assert update.costs.whole.flops > 0
+    assert update.costs.whole.sent_in_all > 0
+    assert all(array.size > 0 for array in update.arrays)
+
+
+def test_what_does_not_fit_is_compiled_for_a_chip_with_room(small):
+    config = configs.override(
+        small,
+        {
+            "model": {
+                "source": "Qwen/Qwen2.5-1.5B",
+                "compute_dtype": "bfloat16",
+                "param_dtype": "float32",
+            },
+            "task": {"kind": "arithmetic"},
+            "warmup": {"steps": 0},
+            "rollout": {"max_prompt_length": 64, "max_completion_length": 64},
+            "mesh": {"data": 4},
+        },
+    )
+    plan = make_plan(config, "v5e:2x2")
+    assert not plan.fits
+    assert 1 <= len(plan.changes) <= 3
+
+
+@pytest.mark.parametrize("devices", [16, 64, 256])
+def test_there_is_a_slice_with_room_of_any_size(devices):
+    found = roomy(devices)
+    assert found is not None
+    assert len(found.devices) == devices
