@@ -5,7 +5,10 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+    os.environ.get("XLA_FLAGS", "")
+    + " --xla_force_host_platform_device_count=8"
+    # Eight devices on a busy machine of two cores may wait for each other longer than 40 seconds.
+    + " --xla_cpu_collective_call_terminate_timeout_seconds=600"
 )
 
 import jax

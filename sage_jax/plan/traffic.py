@@ -1,5 +1,6 @@
 """Bytes that an instruction moves between memory and compute."""
 
+from sage_jax.plan.collectives import KINDS
 from sage_jax.plan.hlo import Computation, Instruction, Module, Shape
 
 # What only renames or hands on, or is counted where it begins or ends.
@@ -9,6 +10,8 @@ _FREE = {
     "opt-barrier", "iota", "domain", "add-dependency",
 }  # fmt: skip
 _SLICES = {"dynamic-slice", "slice", "gather"}
+# What a fusion hands on without computing.
+_PASSED = {"parameter", "tuple", "custom-call", *KINDS}
 
 
 def moved(one: Instruction, home: Computation, module: Module) -> int:
@@ -51,9 +54,19 @@ def _read(place: int, inside: Computation, module: Module) -> int:
             nested = module.computations[user.called[0]]
             places = [at for at, operand in enumerate(user.operands) if operand == name]
             total += sum(_read(at, nested, module) for at in places)
-        elif not (user.opcode == "dynamic-update-slice" and user.operands[0] == name):
+        elif not _handed_on(user, name):
             return parameter.shape.size
     return total
+
+
+def _handed_on(user: Instruction, name: str) -> bool:
+    """Whether a user only passes an array on, writes into it, or sends it to other chips.
+
+    A TPU's program threads a running collective's arrays through the fusions that it overlaps with.
+    """
+    if user.opcode == "dynamic-update-slice":
+        return user.operands[0] == name
+    return user.opcode in _PASSED
 
 
 def _readers(name: str, inside: Computation) -> list[tuple[Instruction, str]]:
@@ -75,7 +88,7 @@ def _written(one: Instruction, inside: Computation) -> int:
             continue
         if part.opcode == "dynamic-update-slice":
             total += inside.by_name[part.operands[1]].shape.size
-        else:
+        elif part.opcode not in _PASSED:
             total += shape.size
     return total
 

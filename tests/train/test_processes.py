@@ -42,7 +42,8 @@ class Pod:
         for index, path in enumerate(self.outputs):
             environment = {
                 **os.environ,
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} "
+                "--xla_cpu_collective_call_terminate_timeout_seconds=600",
                 "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
                 "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
             }
