@@ -96,6 +96,16 @@ class Instruction:
         """The result's shape, the first of a tuple."""
         return self.shapes[0]
 
+    @property
+    def results(self) -> tuple[Shape, ...]:
+        """What it makes: of the start of an asynchronous operation, which also names what it reads.
+
+        A copy starts as (result, operand, ...), anything else as (operand, result, ...).
+        """
+        if not self.opcode.endswith("-start") or len(self.shapes) < 2:
+            return self.shapes
+        return self.shapes[:1] if self.opcode == "copy-start" else self.shapes[1:2]
+
     @functools.cached_property
     def called(self) -> tuple[str, ...]:
         """Computations that it runs, except a conditional's branches."""

@@ -129,15 +129,8 @@ def _value(one: Instruction, values: dict[str, _Value], fresh, module: Module) -
     return [
         (known[place][0][0], None) if (place := target.get(at)) is not None and known[place]
         else _new(one, shape, fresh)
-        for at, shape in enumerate(_leaves(one))
+        for at, shape in enumerate(one.results)
     ]  # fmt: skip
-
-
-def _leaves(one: Instruction) -> tuple[Shape, ...]:
-    # The start of an asynchronous operation gives (operand, result, ...); the result is new.
-    if one.opcode.endswith("-start"):
-        return one.shapes[:1] if one.opcode == "copy-start" else one.shapes[1:2]
-    return one.shapes
 
 
 def _new(one: Instruction, shape: Shape, fresh) -> tuple[int, Buffer | None]:

@@ -29,10 +29,12 @@ def moved(one: Instruction, home: Computation, module: Module) -> int:
         return _fusion(one, home, module.computations[one.called[0]], module)
     operands = [_shapes(home, name) for name in one.operands]
     if one.opcode in _SLICES:
-        return 2 * _bytes(one.shapes)
+        return 2 * _bytes(one.results)
+    if one.opcode == "slice-start":
+        return 2 * _bytes(one.results) or one.results[0].size
     if one.opcode == "dynamic-update-slice":
         return 2 * _bytes(operands[1])
-    return _bytes(one.shapes) + sum(map(_bytes, operands))
+    return _bytes(one.results) + sum(map(_bytes, operands))
 
 
 def _fusion(one: Instruction, home: Computation, inside: Computation, module: Module) -> int:
