@@ -115,10 +115,13 @@ class Steps:
         self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, root: jax.Array,
         step: jax.Array,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
-        """All updates on one rollout: `epochs` passes of `updates_per_rollout` each."""
-        parts = split_groups(
-            of_rollout(rollout), terms, self.updates_per_rollout, shards=self.shards
-        )
+        """All updates on one rollout: `epochs` passes of `updates_per_rollout` each.
+
+        Which rows make up an update is part of the algorithm, so it does not depend on the mesh:
+        groups are cut to fill the shards only inside an update, where the order of a sum is all
+        that it changes.
+        """
+        parts = split_groups(of_rollout(rollout), terms, self.updates_per_rollout)
 
         def one(state, drawn):
             part, index = drawn
