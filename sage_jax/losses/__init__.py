@@ -9,6 +9,7 @@ from . import (
     advantages,
     anchors,
     compose,
+    fused,
     guides,
     importance,
     kl,
@@ -30,6 +31,7 @@ from .compose import (
     objective,
     observe,
 )
+from .fused import from_hidden
 from .kl import forward_kl, reverse_kl
 from .policy import clipped_surrogate
 from .reduce import Max, Mean, Metrics, Min
@@ -52,7 +54,9 @@ __all__ = [
     "clipped_surrogate",
     "compose",
     "forward_kl",
+    "from_hidden",
     "from_logits",
+    "fused",
     "guides",
     "importance",
     "kl",

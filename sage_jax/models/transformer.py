@@ -210,28 +210,24 @@ class Transformer(nnx.Module):
         prompts, own = (self._rows(self.norm(stream)) for stream in streams)
         return prompts, own
 
-    def unembed(self, hidden: jax.Array, kernel: jax.Array | None = None) -> jax.Array:
-        """Logits [..., V], float32 or better, of hidden states [..., D].
-
-        Args:
-            hidden: Hidden states.
-            kernel: From `unembedding`, where logits are computed in several parts.
-        """
-        kernel = self.unembedding() if kernel is None else kernel
-        contract = 1 if self.config.tie_embeddings else 0
+    def unembed(self, hidden: jax.Array) -> jax.Array:
+        """Logits [..., V], float32 or better, of hidden states [..., D]."""
+        kernel, vocab_axis = self.output_matrix()
+        axes: list[str | None] = [None, None]
+        axes[vocab_axis] = "vocab"
         logits = jax.lax.dot_general(
             hidden,
-            kernel.astype(hidden.dtype),
-            (((hidden.ndim - 1,), (contract,)), ((), ())),
+            self.constrain(kernel, tuple(axes)).astype(hidden.dtype),
+            (((hidden.ndim - 1,), (1 - vocab_axis,)), ((), ())),
             preferred_element_type=stats_dtype(hidden.dtype),
         )
         return self.constrain(logits, ("batch", *(None,) * (hidden.ndim - 2), "vocab"))
 
-    def unembedding(self) -> jax.Array:
-        """The matrix that makes logits, whole along the model's width on every device."""
+    def output_matrix(self) -> tuple[jax.Array, int]:
+        """The matrix that makes logits, [V, D] or [D, V], and which axis the vocabulary is."""
         if self.config.tie_embeddings:
-            return self.constrain(self.embed_tokens[...], ("vocab", None))
-        return self.constrain(self.lm_head.kernel[...], (None, "vocab"))
+            return self.embed_tokens[...], 0
+        return self.lm_head.kernel[...], 1
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         # A table that is split along its width gives vectors split alike. Named here, they change

@@ -4,7 +4,13 @@ from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
 from sage_jax.parallel.hosts import HostsError
 from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh
 from sage_jax.parallel.placing import fetch, own_rows, spread
-from sage_jax.parallel.rows import any_of_shards, map_rows, row_shards, splits_evenly
+from sage_jax.parallel.rows import (
+    any_of_shards,
+    map_rows,
+    row_shards,
+    splits_evenly,
+    vocab_shards,
+)
 
 __all__ = [
     "HostsError",
@@ -22,4 +28,5 @@ __all__ = [
     "shardings",
     "splits_evenly",
     "spread",
+    "vocab_shards",
 ]

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, PartitionSpec
 
-from sage_jax.parallel.axes import ROWS
+from sage_jax.parallel.axes import ROWS, partition
 
 
 def row_shards(mesh: Mesh) -> int:
@@ -16,6 +16,12 @@ def row_shards(mesh: Mesh) -> int:
     for axis in ROWS:
         count *= mesh.shape[axis]
     return count
+
+
+def vocab_shards(mesh: Mesh, vocab_size: int) -> int:
+    """Number of shards that a vocabulary is cut into; 1 where it cannot be cut evenly."""
+    spec = partition(mesh, ("vocab",), (vocab_size,))
+    return mesh.shape[spec[0]] if len(spec) else 1
 
 
 def splits_evenly(mesh: Mesh, rows: int) -> bool:

@@ -9,7 +9,6 @@ from sage_jax import parallel
 from sage_jax.plan import memory
 from sage_jax.plan.abstract import Abstract
 from sage_jax.plan.memory import Memory
-from sage_jax.train.score import TOKENS_AT_ONCE
 
 _QUERIES = 512  # Queries whose attention scores are held at once.
 
@@ -46,9 +45,10 @@ def estimate(run: Abstract) -> dict[str, Memory]:
         2 · L · rows · (P + T) · K · H · bytes,
 
     for scores and updates the gathered weights, one layer's activations, attention scores of 512
-    queries, logits of 1024 tokens; and for updates what the backward pass keeps of each layer (the
-    residual stream under `remat: full`, the results of matrix products too under `dots`, all
-    results under `none`), gradients, and their float32 sums where there are several micro-batches.
+    queries, logits over a block of the vocabulary; and for updates what the backward pass keeps of
+    each layer (the residual stream under `remat: full`, the results of matrix products too under
+    `dots`, all results under `none`), gradients, and their float32 sums where there are several
+    micro-batches.
     Fragmentation, padding and fusion are not counted: expect the compiler to be off by a third.
     """
     sizes = _sizes(run)
@@ -112,7 +112,14 @@ def _pass(run: Abstract, sizes: Sizes) -> int:
     )
     split = parallel.row_shards(run.mesh) > 1
     gathered = weights // sizes.tensor if split else 0
-    return layer + scores + _logits(run, TOKENS_AT_ONCE) + gathered
+    return layer + scores + _logits_block(run, sizes) + gathered
+
+
+def _logits_block(run: Abstract, sizes: Sizes) -> int:
+    """Logits of a pass and their exponentials over one block of the vocabulary, float32."""
+    tokens, shards = sizes.micro * sizes.completion, run.start.steps.shards
+    block = min(shards.block_size(tokens * shards.rows), run.shape.vocab_size // shards.vocab)
+    return 2 * tokens * block * 4
 
 
 def _layer_weights(run: Abstract) -> int:

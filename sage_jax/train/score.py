@@ -7,8 +7,7 @@ from flax import nnx
 
 from sage_jax import models
 from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
-
-TOKENS_AT_ONCE = 1024  # Tokens whose logits over the vocabulary a shard holds at once.
+from sage_jax.train.shards import Shards
 
 
 def score(
@@ -18,7 +17,7 @@ def score(
     *,
     temperature: float,
     micro_batch: int,
-    shards: int = 1,
+    shards: Shards,
 ) -> tuple[jax.Array, jax.Array]:
     """Log-probability of each completion token, and the entropy it was drawn with.
 
@@ -28,7 +27,7 @@ def score(
         sequences: B rows.
         temperature: divides the logits.
         micro_batch: rows in one forward pass; divides B.
-        shards: that rows are split over.
+        shards: that rows and vocabulary are split over.
 
     Returns:
         (logps, entropies), float32[B, T] in nats; what lies under the mask is of no meaning.
@@ -42,15 +41,11 @@ def score(
             hidden,
             part.tokens,
             temperature=temperature,
-            block_size=columns(micro_batch, shards),
+            block_size=shards.block_size(part.tokens.size),
+            shards=shards.vocab,
         )
 
     count = len(sequences.tokens) // micro_batch
-    parts, _ = split_groups(sequences, (), count, shards=shards)
+    parts, _ = split_groups(sequences, (), count, shards=shards.rows)
     prompts = parts.prompt_tokens.shape[0] * parts.prompt_tokens.shape[1]
     return join_groups(jax.lax.map(one, parts), prompts)
-
-
-def columns(rows: int, shards: int) -> int:
-    """Columns of completions whose logits are held at once, so that memory does not grow with T."""
-    return max(1, TOKENS_AT_ONCE * shards // rows)

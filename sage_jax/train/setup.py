@@ -22,6 +22,7 @@ from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.mesh import open_mesh, settle_mesh
 from sage_jax.train.optimizer import make_optimizer, make_schedule
 from sage_jax.train.policy import Policy
+from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.steps import Steps
 
@@ -303,7 +304,7 @@ def _steps(
         ),
         temperature=config.rollout.temperature,
         micro_batch=knobs.micro_batch or rows // knobs.updates_per_rollout,
-        shards=parallel.row_shards(base.mesh),
+        shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
         updates_per_rollout=knobs.updates_per_rollout,
         epochs=knobs.epochs,
         needs_policy=objective.needs_policy_scores(config),

@@ -16,6 +16,7 @@ from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import Sequences, of_rollout, split_groups
+from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.update import Loss, merge_stacked, update
 
@@ -32,7 +33,7 @@ class Steps:
         sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
         temperature: of the policy.
         micro_batch: rows in one pass.
-        shards: that rows are split over.
+        shards: that rows and vocabulary are split over.
         updates_per_rollout: M updates that each rollout is split into.
         epochs: passes over each rollout.
         needs_policy: score the policy before the first update.
@@ -48,7 +49,7 @@ class Steps:
     sampler: Callable[..., Rollout]
     temperature: float
     micro_batch: int
-    shards: int = 1
+    shards: Shards
     updates_per_rollout: int = 1
     epochs: int = 1
     needs_policy: bool = False

@@ -11,8 +11,8 @@ import optax
 from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
 from sage_jax.train.policy import Policy
-from sage_jax.train.score import columns
 from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
+from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 
 Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
@@ -31,7 +31,7 @@ def update(
     optimizer: optax.GradientTransformation,
     temperature: float,
     micro_batch: int,
-    shards: int = 1,
+    shards: Shards,
     full_vocabulary: bool = False,
 ) -> tuple[TrainState, reduce.Metrics]:
     """One optimiser update on B rows.
@@ -52,7 +52,7 @@ def update(
         optimizer: an optax transformation.
         temperature: divides the logits.
         micro_batch: rows in one forward and backward pass; divides B.
-        shards: that rows are split over.
+        shards: that rows and vocabulary are split over.
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
     Returns:
@@ -69,7 +69,7 @@ def update(
         return mean.sum, (mean, metrics)
 
     count = sequences.tokens.shape[0] // micro_batch
-    parts = split_groups(sequences, terms, count, shards=shards)
+    parts = split_groups(sequences, terms, count, shards=shards.rows)
     grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
@@ -87,7 +87,7 @@ def observe(
     sequences: Sequences,
     terms: Terms,
     temperature: float,
-    shards: int,
+    shards: Shards,
     full_vocabulary: bool,
 ) -> Terms:
     """The terms with what the policy says of the completions now."""
@@ -99,7 +99,8 @@ def observe(
             hidden,
             sequences.tokens,
             temperature=temperature,
-            block_size=columns(len(hidden), shards),
+            block_size=shards.block_size(sequences.tokens.size),
+            shards=shards.vocab,
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
     logits = model.unembed(hidden) / temperature

@@ -1,0 +1,40 @@
+"""How a pass over rows is cut: over devices, and into blocks of the vocabulary."""
+
+import dataclasses
+
+from jax.sharding import Mesh
+
+from sage_jax import parallel
+
+# Logits that one device holds at once. On CPU they had better stay in its caches: blocks of 2 MB
+# were up to 1.7 times as fast as ones of 32 MB. Elsewhere larger ones use the matrix units better.
+_LOGITS_ON_CPU = 2**20
+_LOGITS = 2**25
+_NARROWEST, _WIDEST = 256, 8192  # Entries of the vocabulary in a block.
+
+
+@dataclasses.dataclass(frozen=True)
+class Shards:
+    """Into how many parts rows and vocabulary are cut, and what one part may hold.
+
+    Attributes:
+        rows: devices that rows are split over.
+        vocab: devices that the vocabulary is split over.
+        logits: number of logits that one device holds at once.
+    """
+
+    rows: int = 1
+    vocab: int = 1
+    logits: int = _LOGITS_ON_CPU
+
+    @classmethod
+    def of(cls, mesh: Mesh, vocab_size: int) -> "Shards":
+        """What a mesh makes of rows and of a vocabulary."""
+        on_cpu = mesh.devices.flat[0].platform == "cpu"
+        vocab = parallel.vocab_shards(mesh, vocab_size)
+        return cls(parallel.row_shards(mesh), vocab, _LOGITS_ON_CPU if on_cpu else _LOGITS)
+
+    def block_size(self, tokens: int) -> int:
+        """Entries of the vocabulary whose logits are held at once, for the tokens of a batch."""
+        each = self.logits * self.rows // max(tokens, 1)
+        return min(max(each, _NARROWEST), _WIDEST) // _NARROWEST * _NARROWEST
