@@ -143,10 +143,11 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.plan import PlanError
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.train.checkpoint import CheckpointError
+    from sage_jax.train.lost import LostVerdictsError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
             PlanError, VerifierError, VerifyFileError, CheckpointError,
-            paths.PathError)  # fmt: skip
+            LostVerdictsError, paths.PathError)  # fmt: skip
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:
@@ -242,6 +243,14 @@ def _verify(rest: list[str]) -> None:
     with VerifierPool(options.num_workers, options.deadline_s) as pool:
         for line in verify_file(options.file, pool):
             sys.stdout.write(json.dumps(line) + "\n")
+        _tell_lost(pool.lost)
+
+
+def _tell_lost(lost: dict[str, int]) -> None:
+    """Say on standard error how many verdicts were not reached and why, if any."""
+    why = ", ".join(f"{reason} {count}" for reason, count in lost.items() if count)
+    if why:
+        sys.stderr.write(f"sage-jax: verdicts lost: {sum(lost.values())} ({why})\n")
 
 
 def _plan(rest: list[str]) -> None:

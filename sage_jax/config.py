@@ -112,6 +112,9 @@ class Task(Section):
     """Verifier processes."""
     deadline_s: float = Field(default=5.0, gt=0)
     """Seconds after which an answer that is still being judged scores 0."""
+    max_lost: float = Field(default=0.05, ge=0, le=1)
+    """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
+    crash; above it the run stops and says which. 1 never stops it."""
 
 
 class Rollout(Section):
