@@ -167,9 +167,7 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
             config=(tyro.conf.FlagCreatePairsOff,), **default,
         )  # fmt: skip
     except pydantic.ValidationError as error:
-        raise configs.ConfigError(
-            "; ".join(configs.explain(one) for one in error.errors())
-        ) from None
+        raise configs.ConfigError(configs.explain(error)) from None
 
 
 def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
