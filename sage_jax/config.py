@@ -18,12 +18,12 @@ from pydantic import Field
 
 from sage_jax import yaml_text
 from sage_jax.paths import as_path
-from sage_jax.telling import brief, line, printable
+from sage_jax.telling import OneLine, brief, line, printable
 
 GuideKind = Literal["none", "branch", "token", "random"]
 
 
-class ConfigError(ValueError):
+class ConfigError(OneLine):
     """A configuration that cannot be run, with a message fit to be shown as it is."""
 
 

@@ -8,6 +8,13 @@ _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 _REPR.maxlevel = 3
 
 
+class OneLine(ValueError):
+    """An error whose message is one printable line, whatever it quotes."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
 def printable(text: str) -> str:
     r"""Text with what a terminal might not show, or obey, written as escapes.
 

@@ -114,7 +114,7 @@ def test_a_missing_file_is_refused(tmp_path):
         configs.load(tmp_path / "nothing.yaml")
 
 
-@pytest.mark.parametrize("module", ["sage_jax.telling", "sage_jax.yaml_text"])
+@pytest.mark.parametrize("module", ["sage_jax.telling", "sage_jax.json_text", "sage_jax.yaml_text"])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16", which safete
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from sage_jax import json_text
 from sage_jax.models.errors import ModelError
 from sage_jax.models.tensors import TensorRef
 
@@ -29,7 +29,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: There is no such file, or it is not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_text.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path.name} is missing from {path.parent}") from None
     except (OSError, ValueError) as error:
