@@ -25,7 +25,8 @@ PAIRS = [
 PIECES = (
     b"\n", b"\r\n", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"\x00", b"\xff", b"\xc3",
     b" ", b"\xef\xbb\xbf", b"\xed\xa0\x80", b"\\ud800", b"\\u0000", b"NaN", b"-Infinity", b"1e999",
-    b"null", b"9" * 5000, b"[" * 2000, b'{"a":' * 2000, b'"id": "a", ', b'"answer": 7, ', b"\xe2\x80\xa8",
+    b"null", b"9" * 5000, b"[" * 2000, b'{"a":' * 2000, b'"id": "a", ', b'"answer": 7, ',
+    b"\xe2\x80\xa8",
 )  # fmt: skip
 
 
