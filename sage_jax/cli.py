@@ -162,12 +162,17 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
     """Parse what follows the target; overrides are checked like the file."""
     default = {} if config is None else {"default": kind(config=config)}
     try:
-        return tyro.cli(
+        options = tyro.cli(
             kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
             config=(tyro.conf.FlagCreatePairsOff,), **default,
         )  # fmt: skip
     except pydantic.ValidationError as error:
         raise configs.ConfigError(configs.explain(error)) from None
+    if config is None:
+        return options
+    # Text from a shell may be no text, and could not be written into the run folder.
+    checked = configs.parse(options.config.model_dump(), origin="options")
+    return dataclasses.replace(options, config=checked)
 
 
 def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
@@ -238,7 +243,11 @@ def _verify(rest: list[str]) -> None:
     options = _parsed(_VerifyOptions, "verify", rest)
     from sage_jax.rewards import VerifierPool, verify_file
 
-    with VerifierPool(options.num_workers, options.deadline_s) as pool:
+    try:
+        pool = VerifierPool(options.num_workers, options.deadline_s)
+    except ValueError as error:
+        _fail(f"verify: {error}", status=2)
+    with pool:
         for line in verify_file(options.file, pool):
             sys.stdout.write(json.dumps(line) + "\n")
         _tell_lost(pool.lost)

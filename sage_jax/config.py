@@ -119,7 +119,7 @@ class Task(Section):
     """Operations asked for; for `arithmetic`."""
     format_weight: float = Field(default=0.0, ge=0, lt=1)
     """Share of the reward given for a single well-formed \\boxed{} whatever it holds."""
-    num_workers: int = Field(default=2, ge=1)
+    num_workers: int = Field(default=2, ge=1, le=1024)
     """Verifier processes."""
     deadline_s: float = Field(default=5.0, gt=0)
     """Seconds after which an answer that is still being judged scores 0."""

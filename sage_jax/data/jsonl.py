@@ -69,8 +69,8 @@ def _lines(path: Path) -> Iterator[bytes]:
             data = gzip.decompress(data)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: not a whole gzip file: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # also a name that no file can have
+        raise DataError(f"{path}: cannot be read: {told(error)}") from error
     lines = data.split(b"\n")
     yield from lines[:-1] if lines[-1] == b"" else lines
 

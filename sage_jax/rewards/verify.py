@@ -11,7 +11,7 @@ from typing import Any
 from sage_jax import json_text
 from sage_jax.rewards.math import Verdict
 from sage_jax.rewards.pool import VerifierPool
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, line
 
 _FIELDS = ("id", "gold", "completion")
 # Enough to keep any number of workers busy without holding the verdicts of a large file.
@@ -43,8 +43,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
     path = Path(path)
     try:
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise VerifyFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # also a name that no file can have
+        raise VerifyFileError(f"{path}: cannot be read: {line(error)}") from error
     if lines[-1] == b"":
         lines.pop()
     return [_pair(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
