@@ -107,7 +107,7 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
         raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
     except RecursionError as error:
         raise DataError(f"{where}: not JSON that can be read: nested too deeply") from error
-    except DataError:
+    except DataError:  # of a field given twice
         raise
     except ValueError as error:  # Python reads no number of thousands of digits.
         raise DataError(f"{where}: not JSON that can be read: {told(error)}") from error

@@ -75,7 +75,7 @@ def _reader(gguf: Any) -> Any:
     class Reader(gguf.GGUFReader):
         def _get(self, offset: int, dtype: Any, count: Any = 1, override_order: Any = None) -> Any:
             if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
-                raise ValueError(f"it ends before byte {offset}, where {int(count)} values begin")
+                raise ValueError(f"it ends within the {int(count)} values at byte {int(offset)}")
             return super()._get(offset, dtype, count, override_order)
 
     return Reader
