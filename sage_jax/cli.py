@@ -143,10 +143,11 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.plan import PlanError
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.train.checkpoint import CheckpointError
+    from sage_jax.train.lost import LostVerdictsError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
             PlanError, VerifierError, VerifyFileError, CheckpointError,
-            paths.PathError)  # fmt: skip
+            LostVerdictsError, paths.PathError)  # fmt: skip
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:
@@ -161,14 +162,17 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
     """Parse what follows the target; overrides are checked like the file."""
     default = {} if config is None else {"default": kind(config=config)}
     try:
-        return tyro.cli(
+        options = tyro.cli(
             kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
             config=(tyro.conf.FlagCreatePairsOff,), **default,
         )  # fmt: skip
     except pydantic.ValidationError as error:
-        raise configs.ConfigError(
-            "; ".join(configs.explain(one) for one in error.errors())
-        ) from None
+        raise configs.ConfigError(configs.explain(error)) from None
+    if config is None:
+        return options
+    # Text from a shell may be no text, and could not be written into the run folder.
+    checked = configs.parse(options.config.model_dump(), origin="options")
+    return dataclasses.replace(options, config=checked)
 
 
 def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
@@ -239,9 +243,21 @@ def _verify(rest: list[str]) -> None:
     options = _parsed(_VerifyOptions, "verify", rest)
     from sage_jax.rewards import VerifierPool, verify_file
 
-    with VerifierPool(options.num_workers, options.deadline_s) as pool:
+    try:
+        pool = VerifierPool(options.num_workers, options.deadline_s)
+    except ValueError as error:
+        _fail(f"verify: {error}", status=2)
+    with pool:
         for line in verify_file(options.file, pool):
             sys.stdout.write(json.dumps(line) + "\n")
+        _tell_lost(pool.lost)
+
+
+def _tell_lost(lost: dict[str, int]) -> None:
+    """Say on standard error how many verdicts were not reached and why, if any."""
+    why = ", ".join(f"{reason} {count}" for reason, count in lost.items() if count)
+    if why:
+        sys.stderr.write(f"sage-jax: verdicts lost: {sum(lost.values())} ({why})\n")
 
 
 def _plan(rest: list[str]) -> None:

@@ -7,7 +7,7 @@ right. Nothing below `train/` and `evaluate/` ever sees these classes.
 """
 
 import json
-import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,12 +16,14 @@ import tyro
 import yaml
 from pydantic import Field
 
+from sage_jax import yaml_text
 from sage_jax.paths import as_path
+from sage_jax.telling import OneLine, brief, line, printable
 
 GuideKind = Literal["none", "branch", "token", "random"]
 
 
-class ConfigError(ValueError):
+class ConfigError(OneLine):
     """A configuration that cannot be run, with a message fit to be shown as it is."""
 
 
@@ -29,8 +31,17 @@ class Section(pydantic.BaseModel):
     """Base of all sections: frozen, no unknown fields, no silent conversions."""
 
     model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
-    )
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True,
+        # YAML writes them, and the config of a run folder would not be read back.
+        allow_inf_nan=False,
+    )  # fmt: skip
+
+    @pydantic.field_validator("*")
+    @classmethod
+    def _bounded(cls, value: Any) -> Any:
+        if isinstance(value, int) and abs(value) >= 2**32:
+            raise ValueError("Input should be less than 4294967296")
+        return value
 
 
 class Architecture(Section):
@@ -108,10 +119,13 @@ class Task(Section):
     """Operations asked for; for `arithmetic`."""
     format_weight: float = Field(default=0.0, ge=0, lt=1)
     """Share of the reward given for a single well-formed \\boxed{} whatever it holds."""
-    num_workers: int = Field(default=2, ge=1)
+    num_workers: int = Field(default=2, ge=1, le=1024)
     """Verifier processes."""
     deadline_s: float = Field(default=5.0, gt=0)
     """Seconds after which an answer that is still being judged scores 0."""
+    max_lost: float = Field(default=0.05, ge=0, le=1)
+    """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
+    crash; above it the run stops and says which. 1 never stops it."""
 
 
 class Rollout(Section):
@@ -305,7 +319,7 @@ class Mesh(Section):
 class Config(Section):
     """One run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    name: str = Field(max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run and of its default folder, `runs/<name>`."""
     seed: int = Field(default=0, ge=0, lt=2**32)
     """Root of all randomness."""
@@ -475,53 +489,70 @@ def total_updates(config: Config) -> int:
     return config.train.steps * o.updates_per_rollout * o.epochs
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.1 as PyYAML reads it, but `5e-6` is a number and a repeated key is an error."""
-
-    def construct_mapping(self, node, deep=False):
-        keys = [key.value for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", node.start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
-    list("-+.0123456789"),
-)
-
-
 def parse(data: Any, *, origin: str = "config") -> Config:
     """Check a nested dict and make a `Config` of it.
 
     Raises:
-        ConfigError: with one line for each fault, naming the field and the value.
+        ConfigError: one line with all faults, naming the field and the value of each.
     """
     if not isinstance(data, dict):
         raise ConfigError(f"{origin}: a config is a mapping of sections, not {type(data).__name__}")
     try:
         # Through JSON, because pydantic's strict mode takes JSON lists for tuples and ints for
         # floats, but still refuses "3" for 3.
-        return Config.model_validate_json(json.dumps(data, allow_nan=False))
+        return Config.model_validate_json(_as_json(data))
     except pydantic.ValidationError as error:
-        raise ConfigError(f"{origin}: " + "; ".join(map(explain, error.errors()))) from None
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{origin}: a value that is neither text nor number: {error}") from None
+        raise ConfigError(f"{origin}: {explain(error)}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        said = f"{_culprit(data)}a value that is neither text nor number: {line(error)}"
+        raise ConfigError(f"{origin}: {said}") from None
 
 
-def explain(error: Any) -> str:
-    """One fault in a sentence."""
-    field = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
+def _as_json(value: Any) -> bytes:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+
+
+def _culprit(data: Any) -> str:
+    """The field that JSON does not take, as the beginning of a sentence."""
+    for field, value in _leaves(data, "", ()):
+        try:
+            _as_json({field: value})
+        except (TypeError, ValueError):
+            return f"{printable(field)[:200]}: "
+    return ""
+
+
+def _leaves(tree: Any, field: str, above: tuple[int, ...]) -> Iterator[tuple[str, Any]]:
+    """(name, value) of all that is no mapping or list; what holds itself is passed over."""
+    pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
+    for key, value in pairs:
+        name = f"{field}.{key}" if field else str(key)
+        if not isinstance(value, dict | list):
+            yield name, value
+        elif id(value) not in above and len(above) < _DEEPEST:
+            yield from _leaves(value, name, (*above, id(value)))
+
+
+_DEEPEST = 20  # Of a fault that is named; no field of a config lies so deep.
+_MOST_FAULTS = 8  # That are told at once.
+
+
+def explain(error: pydantic.ValidationError) -> str:
+    """The faults of a config in one line."""
+    faults = error.errors()
+    told = [_explain(fault) for fault in faults[:_MOST_FAULTS]]
+    more = len(faults) - len(told)
+    return "; ".join(told) + (f"; and {more} more" if more else "")
+
+
+def _explain(fault: Any) -> str:
+    field = printable(".".join(str(part)[:100] for part in fault["loc"]))
+    if fault["type"] == "extra_forbidden":
         return f"{field}: there is no such field"
-    if error["type"] == "missing":
+    if fault["type"] == "missing":
         return f"{field}: must be given"
-    message = error["msg"].removeprefix("Value error, ")
-    return f"{field}: {message} (got {error['input']!r})" if field else message
+    message = printable(fault["msg"].removeprefix("Value error, "))
+    return f"{field}: {message} (got {brief(fault['input'])})" if field else message
 
 
 def load(path: str | Path) -> Config:
@@ -533,12 +564,13 @@ def load(path: str | Path) -> Config:
     """
     path = as_path(path)
     try:
-        data = yaml.load(path.read_text("utf-8"), _Loader)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    except yaml.YAMLError as error:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {line(error)}") from None
+    try:
+        return parse(yaml_text.read(text), origin=str(path))
+    except yaml_text.YamlError as error:
         raise ConfigError(f"{path}: not valid YAML: {error}") from None
-    return parse(data, origin=str(path))
 
 
 def dump(config: Config) -> str:

@@ -8,25 +8,31 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from sage_jax.telling import OneLine
+
 _SCHEME = "gs://"
 
 
-class PathError(ValueError):
-    """A path in a bucket that cannot be used; the message names it and why."""
+class PathError(OneLine):
+    """A path that cannot be used; the message names it and why."""
 
 
 def as_path(text: str | Path) -> Path:
     """A path with the reading methods of `pathlib.Path`, in a bucket where it begins with gs://.
 
     Raises:
-        PathError: another kind of address, no folder in the bucket, or gcsfs is not installed.
+        PathError: another kind of address, no folder in the bucket, gcsfs is not installed, or
+            text that no path can hold.
     """
     text = str(text)
+    if not _is_name(text):
+        raise PathError(f"{text}: no path holds such characters")
     if not is_remote(text):
         return Path(text)
     if not text.startswith(_SCHEME):
@@ -40,6 +46,13 @@ def as_path(text: str | Path) -> Path:
 
     path: Any = epath.Path(text)
     return path
+
+
+def _is_name(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
 
 
 def _prepare_client(text: str) -> None:
@@ -84,10 +97,13 @@ def reach(path: Path) -> Path:
     """Asks for a path once, so that a wrong name or missing rights are told at once.
 
     Raises:
-        PathError: the bucket does not answer, or not to us.
+        PathError: the bucket or disk does not answer, or not to us.
     """
-    with told(path):
-        path.exists()
+    try:
+        with told(path):
+            path.exists()
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise PathError(f"{str(path)[:200]}: cannot be used: {error.strerror}") from None
     return path
 
 

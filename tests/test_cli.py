@@ -115,6 +115,18 @@ def test_verify_prints_a_line_for_each_line(tmp_path, capsys):
     ]  # fmt: skip
 
 
+def test_verify_tells_of_lost_verdicts(tmp_path, capsys):
+    path = tmp_path / "answers.jsonl"
+    row = {"id": "a", "gold": "2x", "completion": "\\boxed{x+x}"}
+    path.write_text(json.dumps(row) + "\n" + json.dumps({**row, "completion": "?"}) + "\n")
+    # No worker has read an expression after a microsecond; its own alarm may be first to say so.
+    status, out, error = run(["verify", str(path), "--deadline_s", "1e-6"], capsys)
+    lost, missing = (json.loads(line)["reason"] for line in out.splitlines())
+    assert (status, missing) == (0, "no_answer")
+    assert lost in ("deadline", "crashed")
+    assert error == f"sage-jax: verdicts lost: 1 ({lost} 1)\n"
+
+
 def test_the_command_is_installed():
     shown = subprocess.run(
         [sys.executable, "-m", "sage_jax.cli", "--help"], capture_output=True, text=True, check=True

@@ -1,5 +1,8 @@
 """The config: what is read back, what is overridden, and what is refused with which message."""
 
+import doctest
+import importlib
+
 import pytest
 import yaml
 
@@ -109,6 +112,13 @@ def test_broken_files_are_refused_by_name(tmp_path, text, message):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(configs.ConfigError, match="cannot be read"):
         configs.load(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize("module", ["sage_jax.telling", "sage_jax.json_text", "sage_jax.yaml_text"])
+def test_examples_in_docstrings(module):
+    found = doctest.testmod(importlib.import_module(module))
+    assert found.attempted > 0
+    assert found.failed == 0
 
 
 def test_dump_and_load_are_inverse(tmp_path):

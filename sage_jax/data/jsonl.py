@@ -9,6 +9,8 @@ from typing import Any
 
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.rewards import VerifierPool
+from sage_jax.telling import brief
+from sage_jax.telling import line as told
 
 _REQUIRED = ("id", "problem", "answer")
 _OPTIONAL = ("source", "solution")
@@ -67,8 +69,8 @@ def _lines(path: Path) -> Iterator[bytes]:
             data = gzip.decompress(data)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{path}: not a whole gzip file: {error}") from error
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror or error}") from error
+    except (OSError, ValueError) as error:  # also a name that no file can have
+        raise DataError(f"{path}: cannot be read: {told(error)}") from error
     lines = data.split(b"\n")
     yield from lines[:-1] if lines[-1] == b"" else lines
 
@@ -76,7 +78,7 @@ def _lines(path: Path) -> Iterator[bytes]:
 def _problem(line: bytes, where: str) -> Problem:
     row = _object(line, where)
     if isinstance(row.get("id"), str) and row["id"].strip():
-        where = f"{where} (id {row['id']!r})"
+        where = f"{where} (id {brief(row['id'])})"
     for field in _REQUIRED:
         if field not in row:
             raise DataError(f"{where}: field {field!r} is missing; it must be a non-empty string")
@@ -105,6 +107,10 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
         raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
     except RecursionError as error:
         raise DataError(f"{where}: not JSON that can be read: nested too deeply") from error
+    except DataError:  # of a field given twice
+        raise
+    except ValueError as error:  # Python reads no number of thousands of digits.
+        raise DataError(f"{where}: not JSON that can be read: {told(error)}") from error
     if not isinstance(row, dict):
         raise DataError(f"{where}: must be a JSON object, got {_brief(row)}")
     return row

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from sage_jax.telling import OneLine
 
-class DataError(ValueError):
+
+class DataError(OneLine):
     """A data file or problem is not what it should be; the message says where and why."""
 
 

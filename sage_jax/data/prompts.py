@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, cast
 
-from sage_jax.data.problem import Problem
+from sage_jax.data.problem import DataError, Problem
+from sage_jax.telling import line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,7 +30,7 @@ def render_text(
       add_generation_prompt: end where the model is to go on.
 
     Raises:
-      ValueError: if the template refuses the messages (some know no system message).
+      DataError: if the template refuses the messages (some know no system message).
     """
     question = "\n".join(part for part in (problem.problem, answer_instruction) if part)
     if not tokenizer.chat_template:
@@ -43,8 +44,8 @@ def render_text(
         )
     except Exception as error:  # jinja2's errors share no base with what a template may raise
         roles = " and ".join(message["role"] for message in messages)
-        raise ValueError(
-            f"the tokenizer's chat template refuses {roles} messages: {error}"
+        raise DataError(
+            f"the tokenizer's chat template refuses {roles} messages: {line(error)}"
         ) from error
     return cast(str, text)
 

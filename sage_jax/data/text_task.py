@@ -18,8 +18,8 @@ _BUCKET = 16  # Prompts are padded to a multiple of this, so that few shapes are
 class Judge(Protocol):
     """What scores answers: `VerifierPool`, or `NumberJudge` where they are plain numbers."""
 
-    def score(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """Judge (completion, gold) pairs, in order."""
+    def score(self, pairs: Sequence[tuple[str, str, str]]) -> list[Verdict]:
+        """Judge (completion, gold, question) tuples, in order."""
         ...
 
     def answer(self, completion: str) -> str | None:
@@ -77,7 +77,7 @@ class TextTask:
         self.vocab_size = len(tokenizer)
         self._train, self._train_dropped = self._kept(train, "training")
         self._held_out, self._held_out_dropped = self._kept(held_out, "held-out")
-        self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
+        self._problems = {p.id: p for p, _ in (*self._train, *self._held_out)}
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts: every problem once an epoch."""
@@ -105,11 +105,13 @@ class TextTask:
         return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
 
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
-        """Judge the last boxed answer of each completion."""
+        """Judge the last boxed answer of each completion; the question copied is no answer."""
         group_size = len(tokens) // len(prompts.ids)
         texts = self._texts(tokens, mask)
-        golds = [self._golds[id] for id in prompts.ids for _ in range(group_size)]
-        verdicts = self._judge.score(list(zip(texts, golds, strict=True)))
+        asked = [self._problems[id] for id in prompts.ids for _ in range(group_size)]
+        verdicts = self._judge.score(
+            [(text, p.answer, p.problem) for text, p in zip(texts, asked, strict=True)]
+        )
         correct = np.array([verdict.reward for verdict in verdicts], np.float32)
         boxed = np.array([boxed_once(text) for text in texts], np.float32)
         weights = {"correct": 1 - self._format_weight, "boxed": self._format_weight}
@@ -118,9 +120,11 @@ class TextTask:
         reasons = [verdict.reason for verdict in verdicts]
         return Judged(np.asarray(rewards, np.float32), correct > 0, answers, reasons)
 
-    def verify(self, tokens: np.ndarray, mask: np.ndarray, gold: str) -> list[Verdict]:
+    def verify(
+        self, tokens: np.ndarray, mask: np.ndarray, gold: str, question: str
+    ) -> list[Verdict]:
         """Judge completions of any question by a given right answer."""
-        return self._judge.score([(text, gold) for text in self._texts(tokens, mask)])
+        return self._judge.score([(text, gold, question) for text in self._texts(tokens, mask)])
 
     def _texts(self, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
         """The completions, each behind the prefix it was given."""
@@ -129,7 +133,7 @@ class TextTask:
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
-        return self._golds[id]
+        return self._problems[id].answer
 
     def spell(self, tokens: np.ndarray) -> str:
         """Tokens as text, without special tokens."""

@@ -1,15 +1,16 @@
 """Reading and writing the small files of a run folder so that a crash never leaves half of one."""
 
 import contextlib
-import json
 import os
 import tempfile
 from pathlib import Path
 
+from sage_jax import json_text
 from sage_jax.paths import is_remote, write_object
+from sage_jax.telling import OneLine
 
 
-class ResultError(ValueError):
+class ResultError(OneLine):
     """A run folder or a file in it that cannot be read as what it should be."""
 
 
@@ -40,7 +41,7 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 def _entry(line: bytes, place: str) -> dict:
     try:
-        entry = json.loads(line)
+        entry = json_text.read(line)
     except ValueError as error:  # JSON errors and bad UTF-8 alike
         raise ResultError(f"{place}: not a JSON object ({error})") from error
     if not isinstance(entry, dict):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sage_jax import json_text
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals
 from sage_jax.evaluate.files import ResultError, write_atomically
 from sage_jax.evaluate.majority import majority_at_k
@@ -179,7 +180,7 @@ def _majority(place: int, problem: ProblemResult, ks: Sequence[int]) -> np.ndarr
 
 def _read(path: Path) -> dict:
     try:
-        content = json.loads(path.read_bytes())
+        content = json_text.read(path.read_bytes())
     except FileNotFoundError:
         raise ResultError(f"{path}: no such file") from None
     except ValueError as error:

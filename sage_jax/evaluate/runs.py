@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
+from sage_jax import yaml_text
 from sage_jax.evaluate.files import ResultError, read_json_lines
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.results import EvalResult
@@ -101,8 +101,8 @@ def _config(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml_text.read(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the encoding, too
         raise ResultError(f"{path}: not YAML ({error})") from error
     if not isinstance(content, dict):
         raise ResultError(f"{path}: must hold a mapping, got {type(content).__name__}")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from sage_jax.models.errors import ModelError
+from sage_jax.telling import brief
 
 FAMILIES = ("llama", "qwen2", "qwen3")
 _ARCHITECTURES = {
@@ -73,7 +75,7 @@ class ModelConfig:
 
     def __post_init__(self):
         if self.family not in FAMILIES:
-            raise ModelError(f"family is {self.family!r}; supported: {', '.join(FAMILIES)}")
+            raise ModelError(f"family is {brief(self.family)}; supported: {', '.join(FAMILIES)}")
         for name in _SIZES:
             _check_positive(name, getattr(self, name))
         if self.num_heads % self.num_kv_heads:
@@ -108,7 +110,7 @@ class ModelConfig:
         """
         family = hf.get("model_type")
         if family not in FAMILIES:
-            raise ModelError(f"model_type is {family!r}; supported: {', '.join(FAMILIES)}")
+            raise ModelError(f"model_type is {brief(family)}; supported: {', '.join(FAMILIES)}")
         _refuse_unsupported(family, hf)
         heads, hidden = _integer(hf, "num_attention_heads"), _integer(hf, "hidden_size")
         rope = _rope_fields(hf)
@@ -128,7 +130,7 @@ class ModelConfig:
             max_positions=_integer(
                 hf, "max_position_embeddings", 2048 if family == "llama" else 32768
             ),
-            eos_ids=_ids(hf.get("eos_token_id")),
+            eos_ids=token_ids(hf.get("eos_token_id")),
             pad_id=_optional_id(hf, "pad_token_id"),
             bos_id=_optional_id(hf, "bos_token_id"),
         )
@@ -170,9 +172,16 @@ _SIZES = (
 )
 
 
+# Far above any model, and low enough that a damaged file is refused before memory is asked for.
+_MOST_LAYERS, _MOST = 10_000, 2**31 - 1
+
+
 def _check_positive(name: str, value: Any) -> None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ModelError(f"{name} is {value!r}; it must be a positive integer")
+        raise ModelError(f"{name} is {brief(value)}; it must be a positive integer")
+    most = _MOST_LAYERS if name in ("num_layers", "num_hidden_layers") else _MOST
+    if value > most:
+        raise ModelError(f"{name} is {brief(value)}; it must be at most {most}")
 
 
 def _integer(hf: Mapping[str, Any], name: str, default: int | None = None) -> int:
@@ -187,22 +196,23 @@ def _integer(hf: Mapping[str, Any], name: str, default: int | None = None) -> in
 def _number(hf: Mapping[str, Any], name: str, default: float) -> float:
     value = hf.get(name)
     value = default if value is None else value
-    if not isinstance(value, (int, float)) or isinstance(value, bool) or not value > 0:
-        raise ModelError(f"{name} is {value!r}; it must be a positive number")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise ModelError(f"{name} is {brief(value)}; it must be a positive number")
     return float(value)
 
 
 def _flag(hf: Mapping[str, Any], name: str) -> bool:
     value = hf.get(name)
     if value is not None and not isinstance(value, bool):
-        raise ModelError(f"{name} is {value!r}; it must be true or false")
+        raise ModelError(f"{name} is {brief(value)}; it must be true or false")
     return bool(value)
 
 
 def _check_ids(name: str, value: int | tuple[int, ...] | None, vocab_size: int) -> None:
     for i in value if isinstance(value, tuple) else (value,):
-        if i is not None and not 0 <= i < vocab_size:
-            raise ModelError(f"{name} holds {i}; ids lie below vocab_size ({vocab_size})")
+        if i is not None and (not isinstance(i, int) or not 0 <= i < vocab_size):
+            raise ModelError(f"{name} holds {brief(i)}; ids lie below vocab_size ({vocab_size})")
 
 
 def _default_head_dim(family: str, hidden: int, heads: int) -> int:
@@ -216,10 +226,15 @@ def _default_head_dim(family: str, hidden: int, heads: int) -> int:
     return hidden // heads
 
 
-def _ids(value: Any) -> tuple[int, ...]:
+def token_ids(value: Any) -> tuple[int, ...]:
+    """The ids that Hugging Face's `eos_token_id` names: one, a list of them, or none.
+
+    Raises:
+        ModelError: It is anything else.
+    """
     ids = () if value is None else tuple(value) if isinstance(value, (list, tuple)) else (value,)
     if not all(isinstance(i, int) and not isinstance(i, bool) and i >= 0 for i in ids):
-        raise ModelError(f"eos_token_id is {value!r}; it must be an id or a list of ids")
+        raise ModelError(f"eos_token_id is {brief(value)}; it must be an id or a list of ids")
     return ids
 
 
@@ -229,7 +244,7 @@ def _optional_id(hf: Mapping[str, Any], name: str) -> int | None:
     if value is None or value == -1:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ModelError(f"{name} is {value!r}; it must be a token id or null")
+        raise ModelError(f"{name} is {brief(value)}; it must be a token id or null")
     return value
 
 
@@ -242,17 +257,17 @@ def _ids_to_hf(ids: tuple[int, ...]) -> int | list[int] | None:
 def _refuse_unsupported(family: str, hf: Mapping[str, Any]) -> None:
     act = hf.get("hidden_act", "silu")
     if act != "silu":
-        raise ModelError(f"hidden_act is {act!r}; supported: 'silu'")
+        raise ModelError(f"hidden_act is {brief(act)}; supported: 'silu'")
     for name in ("mlp_bias", "use_mrope", *(() if family == "qwen2" else ("attention_bias",))):
         if hf.get(name):
-            raise ModelError(f"{name} is {hf[name]!r}; only false is supported")
+            raise ModelError(f"{name} is {brief(hf[name])}; only false is supported")
     if hf.get("quantization_config") is not None:
         raise ModelError("quantization_config is set; load the unquantised checkpoint instead")
     if hf.get("auto_map"):
         raise ModelError("auto_map is set: the model needs code of its own, which is never run")
     partial = hf.get("partial_rotary_factor", 1.0)
     if partial not in (None, 1, 1.0):
-        raise ModelError(f"partial_rotary_factor is {partial!r}; only 1.0 is supported")
+        raise ModelError(f"partial_rotary_factor is {brief(partial)}; only 1.0 is supported")
     _refuse_sliding_windows(family, hf)
 
 
@@ -262,11 +277,15 @@ def _refuse_sliding_windows(family: str, hf: Mapping[str, Any]) -> None:
     # Qwen configs carry a window size that is off unless use_sliding_window says otherwise.
     if family == "llama" and hf.get("sliding_window") is not None:
         raise ModelError(
-            f"sliding_window is {hf['sliding_window']!r}; sliding-window attention is not supported"
+            f"sliding_window is {brief(hf['sliding_window'])}; sliding-window attention is not "
+            "supported"
         )
-    for kind in hf.get("layer_types") or ():
+    kinds = hf.get("layer_types") or []
+    if not isinstance(kinds, (list, tuple)):
+        raise ModelError(f"layer_types is {brief(kinds)}; it must be a list")
+    for kind in kinds:
         if kind != "full_attention":
-            raise ModelError(f"layer_types holds {kind!r}; supported: 'full_attention'")
+            raise ModelError(f"layer_types holds {brief(kind)}; supported: 'full_attention'")
 
 
 def _rope_fields(hf: Mapping[str, Any]) -> dict[str, Any]:
@@ -275,7 +294,7 @@ def _rope_fields(hf: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("rope_scaling", "rope_parameters"):
         value = hf.get(name)
         if value is not None and not isinstance(value, Mapping):
-            raise ModelError(f"{name} is {value!r}; it must be an object or null")
+            raise ModelError(f"{name} is {brief(value)}; it must be an object or null")
         fields.update(value or {})
     return fields
 
@@ -285,7 +304,7 @@ def _rope_scaling(rope: Mapping[str, Any]) -> Llama3Scaling | None:
     if kind == "default":
         return None
     if kind != "llama3":
-        raise ModelError(f"rope_type is {kind!r}; supported: 'default', 'llama3'")
+        raise ModelError(f"rope_type is {brief(kind)}; supported: 'default', 'llama3'")
     for name in ("factor", "low_freq_factor", "high_freq_factor"):
         if name not in rope:
             raise ModelError(f"rope_scaling.{name} is missing; rope_type 'llama3' needs it")

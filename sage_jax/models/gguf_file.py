@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sage_jax.models.config import FAMILIES, Llama3Scaling, ModelConfig
+from sage_jax.models.config import FAMILIES, Llama3Scaling, ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
 from sage_jax.models.gguf_tokenizer import build_tokenizer
 from sage_jax.models.rope import frequencies
 from sage_jax.models.tensors import TensorRef
+from sage_jax.telling import brief, line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
@@ -51,15 +54,31 @@ def read_gguf(
     """
     gguf = _import_gguf()
     try:
-        reader = gguf.GGUFReader(path)
+        reader = _reader(gguf)(path)
         fields = {name: field.contents() for name, field in reader.fields.items()}
-    except (ValueError, IndexError, KeyError, OverflowError) as error:
-        raise ModelError(f"{path} is not a sound GGUF file: {error}") from error
+    except (ValueError, LookupError, ArithmeticError, TypeError, RecursionError) as error:
+        raise ModelError(f"{path} is not a sound GGUF file: {line(error)}") from error
     found = {tensor.name: tensor for tensor in reader.tensors}
     config = gguf_config(fields, found)
     found.pop(_ROPE_FACTORS, None)
     tensors = {hf_name(name): _ref(gguf, config, name, tensor) for name, tensor in found.items()}
     return config, tensors, build_tokenizer(fields)
+
+
+@functools.cache
+def _reader(gguf: Any) -> Any:
+    """The package's reader, which takes what lies beyond the end of a file for empty.
+
+    A damaged length would have it read nothing, trillions of times.
+    """
+
+    class Reader(gguf.GGUFReader):
+        def _get(self, offset: int, dtype: Any, count: Any = 1, override_order: Any = None) -> Any:
+            if offset + np.dtype(dtype).itemsize * int(count) > len(self.data):
+                raise ValueError(f"it ends within the {int(count)} values at byte {int(offset)}")
+            return super()._get(offset, dtype, count, override_order)
+
+    return Reader
 
 
 def gguf_config(fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelConfig:
@@ -70,7 +89,9 @@ def gguf_config(fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelC
     """
     family = fields.get("general.architecture")
     if family not in FAMILIES:
-        raise ModelError(f"general.architecture is {family!r}; supported: {', '.join(FAMILIES)}")
+        raise ModelError(
+            f"general.architecture is {brief(family)}; supported: {', '.join(FAMILIES)}"
+        )
     get = functools.partial(_field, fields, family)
     _refuse_unsupported(fields, family)
     heads, width = get("attention.head_count"), get("embedding_length")
@@ -164,18 +185,21 @@ def _field(fields: Mapping[str, Any], family: str, name: str, default: Any = Non
     value = fields.get(f"{family}.{name}", default)
     if value is None:
         raise ModelError(f"{family}.{name} is missing from the GGUF metadata")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 < value < math.inf:
+        raise ModelError(f"{family}.{name} is {brief(value)}; it must be a positive number")
     return value
 
 
 def _refuse_unsupported(fields: Mapping[str, Any], family: str) -> None:
     scaling = fields.get(f"{family}.rope.scaling.type", "none")
     if scaling != "none":
-        raise ModelError(f"{family}.rope.scaling.type is {scaling!r}; supported: 'none'")
+        raise ModelError(f"{family}.rope.scaling.type is {brief(scaling)}; supported: 'none'")
     for name in (f"{family}.attention.sliding_window", f"{family}.expert_count"):
         if fields.get(name):
-            raise ModelError(f"{name} is {fields[name]}; it is not supported")
-    if fields.get("split.count", 1) > 1:
-        raise ModelError(f"split.count is {fields['split.count']}; merge the GGUF parts first")
+            raise ModelError(f"{name} is {brief(fields[name])}; it is not supported")
+    if fields.get("split.count") not in (None, 0, 1):
+        raise ModelError(f"split.count is {brief(fields['split.count'])}; merge the parts first")
 
 
 def _rows(tensors: Mapping[str, Any], name: str) -> int:
@@ -191,7 +215,8 @@ def _tidy(value: float) -> float:
 
 def _eos_ids(fields: Mapping[str, Any]) -> tuple[int, ...]:
     names = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
-    return tuple(dict.fromkeys(fields[name] for name in names if name in fields))
+    found = [token_ids(fields[name]) for name in names if name in fields]
+    return tuple(dict.fromkeys(itertools.chain(*found)))
 
 
 def _with_rope_factors(plain: ModelConfig, tensors: Mapping[str, Any]) -> ModelConfig:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from sage_jax.models.errors import ModelError
+from sage_jax.telling import brief, line
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,7 +36,22 @@ def build_tokenizer(fields: Mapping[str, Any]) -> PreTrainedTokenizerFast | None
     if kind is None:
         return None
     if kind != "gpt2":
-        raise ModelError(f"tokenizer.ggml.model is {kind!r}; supported: 'gpt2' (byte-level BPE)")
+        raise ModelError(
+            f"tokenizer.ggml.model is {brief(kind)}; supported: 'gpt2' (byte-level BPE)"
+        )
+    try:
+        return _fast(fields)
+    except Exception as error:
+        # Tokens, merges and ids that do not fit each other, of which libraries have many classes.
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(
+            f"the tokenizer in the GGUF metadata cannot be read: {type(error).__name__}: "
+            f"{line(error)}"
+        ) from error
+
+
+def _fast(fields: Mapping[str, Any]) -> PreTrainedTokenizerFast:
     from transformers import PreTrainedTokenizerFast
 
     tokens = fields["tokenizer.ggml.tokens"]
@@ -88,7 +104,9 @@ def _pre_tokenizer(pre: Any) -> Any:
     from tokenizers import Regex, pre_tokenizers
 
     if pre not in PRE_TOKENIZERS:
-        raise ModelError(f"tokenizer.ggml.pre is {pre!r}; supported: {', '.join(PRE_TOKENIZERS)}")
+        raise ModelError(
+            f"tokenizer.ggml.pre is {brief(pre)}; supported: {', '.join(PRE_TOKENIZERS)}"
+        )
     if pre == "smollm":
         first = pre_tokenizers.Digits(individual_digits=True)
         return pre_tokenizers.Sequence([first, pre_tokenizers.ByteLevel(add_prefix_space=False)])

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from sage_jax.models.config import ModelConfig
+from sage_jax.models.config import ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
 from sage_jax.models.gguf_file import read_gguf
 from sage_jax.models.safetensors_file import MODEL_FILES, folder_tensors, read_json
@@ -119,8 +119,7 @@ def folder_config(folder: Path) -> ModelConfig:
     config = ModelConfig.from_hf(read_json(folder / "config.json"))
     if not (folder / "generation_config.json").exists():
         return config
-    eos = read_json(folder / "generation_config.json").get("eos_token_id")
-    more = eos if isinstance(eos, list) else [] if eos is None else [eos]
+    more = token_ids(read_json(folder / "generation_config.json").get("eos_token_id"))
     return dataclasses.replace(config, eos_ids=tuple(dict.fromkeys((*config.eos_ids, *more))))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,10 @@ import ml_dtypes  # noqa: F401  (teaches NumPy the name "bfloat16", which safete
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
+from sage_jax import json_text
 from sage_jax.models.errors import ModelError
 from sage_jax.models.tensors import TensorRef
+from sage_jax.telling import brief, line
 
 CONFIG = "config.json"
 INDEX = "model.safetensors.index.json"
@@ -29,7 +30,7 @@ def read_json(path: Path) -> dict[str, Any]:
         ModelError: There is no such file, or it is not a JSON object.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json_text.read(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(f"{path.name} is missing from {path.parent}") from None
     except (OSError, ValueError) as error:
@@ -59,13 +60,16 @@ def folder_tensors(folder: Path) -> dict[str, TensorRef]:
 def _sharded(folder: Path, weight_map: Any) -> dict[str, TensorRef]:
     if not isinstance(weight_map, Mapping) or not weight_map:
         raise ModelError(f"{folder / INDEX} has no weight_map")
+    for name, shard in weight_map.items():
+        if not isinstance(shard, str):
+            raise ModelError(f"{INDEX}: the shard of tensor {brief(name)} is {brief(shard)}")
+    # Only names of files here count: one with a folder in it could point outside the checkpoint.
+    here = {path.name for path in folder.iterdir() if path.is_file()}
     found: dict[str, TensorRef] = {}
     for shard in sorted(set(weight_map.values())):
-        path = folder / shard
-        # A name with a folder in it could point outside the checkpoint.
-        if Path(shard).name != shard or not path.exists():
-            raise ModelError(f"shard {shard} named in {INDEX} is missing from {folder}")
-        tensors = _file_tensors(path)
+        if shard not in here:
+            raise ModelError(f"shard {shard[:200]} named in {INDEX} is missing from {folder}")
+        tensors = _file_tensors(folder / shard)
         wanted = {name for name, owner in weight_map.items() if owner == shard}
         if wanted != tensors.keys():
             odd = min(wanted ^ tensors.keys())
@@ -78,8 +82,8 @@ def _file_tensors(path: Path) -> dict[str, TensorRef]:
     try:
         with safe_open(path, framework="np") as file:
             return {name: _ref(path, name, file.get_slice(name)) for name in file.keys()}  # noqa: SIM118
-    except SafetensorError as error:
-        raise ModelError(f"{path} is not a sound safetensors file: {error}") from error
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is not a sound safetensors file: {line(error)}") from error
 
 
 def _ref(path: Path, name: str, view: Any) -> TensorRef:

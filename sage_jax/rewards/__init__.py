@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from sage_jax.rewards.combine import Rewards, weighted_sum
     from sage_jax.rewards.exact import exact_match
     from sage_jax.rewards.format import boxed_once, matches
-    from sage_jax.rewards.math import Verdict, readable, score
+    from sage_jax.rewards.math import LOST, Verdict, readable, score
     from sage_jax.rewards.number_judge import NumberJudge
     from sage_jax.rewards.pool import VerifierError, VerifierPool
     from sage_jax.rewards.verify import Pair, VerifyFileError, read_pairs, verify_file
 
 __all__ = [
+    "LOST",
     "NumberJudge",
     "Pair",
     "Rewards",
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "LOST": "math",
     "NumberJudge": "number_judge",
     "Pair": "verify",
     "Rewards": "combine",

@@ -1,5 +1,6 @@
 """The verifier pool: worker processes that judge text answers under a deadline."""
 
+import math
 import queue
 import threading
 import time
@@ -14,6 +15,7 @@ from sage_jax.rewards.math import CRASHED, DEADLINE, LOST, MEMORY, NO_ANSWER, Ve
 from sage_jax.rewards.process import WALL_PER_DEADLINE, WorkerDied, WorkerOverdue, WorkerProcess
 
 _START_ATTEMPTS = 3
+_MOST_WORKERS = 1024  # Each of them is a process and a thread.
 # A worker may have been killed from outside, or have little memory left after other answers: a
 # fresh one tells whether this text is to blame.
 _PERHAPS_ANOTHERS = frozenset({CRASHED, MEMORY})
@@ -102,7 +104,7 @@ class VerifierPool:
       recycle_after: answers after which a worker is replaced.
 
     Raises:
-      ValueError: if an argument is not positive.
+      ValueError: if an argument is not positive and finite, or there are over 1,024 workers.
 
     >>> with VerifierPool(num_workers=1) as pool:
     ...     [verdict.reason for verdict in pool.score([(r"\boxed{x+1}", "1+x"), ("hm", "7")])]
@@ -123,8 +125,10 @@ class VerifierPool:
             ("memory_limit", memory_limit),
             ("recycle_after", recycle_after),
         ):
-            if not value > 0:
-                raise ValueError(f"{name} must be positive, got {value}")
+            if not 0 < value < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {value}")
+        if num_workers > _MOST_WORKERS:
+            raise ValueError(f"num_workers must be at most {_MOST_WORKERS}, got {num_workers}")
         self._shared = _Shared(deadline_s, memory_limit, recycle_after)
         for index in range(num_workers):
             self._start_thread(index)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sage_jax import json_text
 from sage_jax.rewards.math import Verdict
 from sage_jax.rewards.pool import VerifierPool
+from sage_jax.telling import OneLine, line
 
 _FIELDS = ("id", "gold", "completion")
 # Enough to keep any number of workers busy without holding the verdicts of a large file.
 _IN_FLIGHT = 1024
 
 
-class VerifyFileError(ValueError):
+class VerifyFileError(OneLine):
     """A file to verify is not what it should be; the message names the line."""
 
 
@@ -41,8 +43,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
     path = Path(path)
     try:
         lines = path.read_bytes().split(b"\n")
-    except OSError as error:
-        raise VerifyFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # also a name that no file can have
+        raise VerifyFileError(f"{path}: cannot be read: {line(error)}") from error
     if lines[-1] == b"":
         lines.pop()
     return [_pair(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
@@ -50,8 +52,8 @@ def read_pairs(path: str | Path) -> list[Pair]:
 
 def _pair(line: bytes, where: str) -> Pair:
     try:
-        row = json.loads(line.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        row = json_text.read(line.decode("utf-8"))
+    except ValueError as error:
         raise VerifyFileError(f"{where}: not a line of JSON in UTF-8: {error}") from error
     if not isinstance(row, dict):
         raise VerifyFileError(f"{where}: must be an object with {', '.join(_FIELDS)}")

@@ -226,7 +226,7 @@ def _rewards(base: setup.Base, prompts: Prompts, prompt: str, gold: str, tokens:
     if prompt and hasattr(base.task, "verify"):
         if not gold:
             return ["not judged (no --gold)"] * len(tokens)
-        verdicts = base.task.verify(tokens, mask, gold)  # type: ignore[attr-defined]
+        verdicts = base.task.verify(tokens, mask, gold, prompt)  # type: ignore[attr-defined]
         return [f"reward {verdict.reward:g} ({verdict.reason})" for verdict in verdicts]
     judged = base.task.judge(prompts, tokens, mask)
     return [f"reward {reward:g} ({reason})"

@@ -29,12 +29,15 @@ _ROWS = [
     ("clip/region", "clipped tokens", "{:.2%}"),
     ("length/mean", "completion length", "{:.1f}"),
     ("truncated", "truncated", "{:.1%}"),
+    ("verdicts/lost", "verdicts lost", "{:.2%}"),
     ("groups/zero_variance", "groups with equal rewards", "{:.1%}"),
     ("grad_norm", "gradient norm", "{:.3f}"),
     ("seconds/step", "seconds a step", "{:.2f}"),
     ("tokens_per_s/rollout", "rollout tokens/s", "{:.0f}"),
     ("tokens_per_s/update", "update tokens/s", "{:.0f}"),
 ]
+
+_FAULTS = ("verdicts/lost",)  # Said in a line of text too, where they are not zero.
 
 
 class Console:
@@ -66,7 +69,8 @@ class Console:
         if self._terminal.is_terminal:
             self._live.update(Group(self._progress, _table(metrics)))
         elif step % self._line_every == 0 or step == self._total:
-            shown = [f"{label} {form.format(metrics[name])}" for name, label, form in _ROWS[:6]
+            rows = _ROWS[:6] + [row for row in _ROWS if row[0] in _FAULTS and metrics.get(row[0])]
+            shown = [f"{label} {form.format(metrics[name])}" for name, label, form in rows
                      if name in metrics]  # fmt: skip
             self.say(f"{self._title} {step}/{self._total}  " + "  ".join(shown))
 

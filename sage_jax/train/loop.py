@@ -17,6 +17,7 @@ from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
+from sage_jax.train.lost import LostVerdicts
 from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.state import TrainState
@@ -59,6 +60,7 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
 
     Raises:
         ConfigError: if the config does not fit the folder, the model or the devices.
+        LostVerdictsError: if the verifier loses more than `task.max_lost` of its verdicts.
         Stopped: if asked to stop; calling again goes on.
     """
     folder.refuse_drift(config)
@@ -102,6 +104,7 @@ def _steps(session: Session, position: Position) -> Position:
     config, total = session.config, session.config.train.steps
     run_step = make_step(config, session.base, session.start)
     console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
+    lost = LostVerdicts(session.folder, max_share=config.task.max_lost)
     with Journal(session.folder.metrics_file, done=position.done) as journal, console:
         if session.base.why:
             console.say(session.base.why)
@@ -110,6 +113,7 @@ def _steps(session: Session, position: Position) -> Position:
             position, entry, played = _one_step(session, run_step, position)
             journal.write(entry)
             console.step(position.done, entry)
+            lost.see(position.done, played)
             _keep(session, position, played)
             _evaluate_on_the_way(session, position)
     return position

@@ -12,7 +12,9 @@ from jax.sharding import NamedSharding
 
 from sage_jax.data.judging import Outcome, judge
 from sage_jax.data.tasks import Prompts, Task
+from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
+from sage_jax.train.lost import lost_rows
 
 
 class Played(NamedTuple):
@@ -25,6 +27,7 @@ class Played(NamedTuple):
         drawn: batches of prompts that it took.
         seconds: by phase, "rollout" and "reward".
         figures: metrics of everything that was sampled, whether it is kept or not.
+        lost: of everything that was sampled here, what got no verdict; see `lost.lost_rows`.
     """
 
     ids: list[str]
@@ -33,6 +36,7 @@ class Played(NamedTuple):
     drawn: int
     seconds: dict[str, float]
     figures: dict[str, float]
+    lost: tuple[dict[str, str], ...] = ()
 
 
 def play(
@@ -85,7 +89,8 @@ def _once(
     outcome = judge(task, prompts, rollout)
     seconds = {"rollout": sampled - begun, "reward": time.perf_counter() - sampled}
     dropped = {"prompts/dropped": float(prompts.dropped)}
-    return Played(prompts.ids, rollout, outcome, 1, seconds, dropped)
+    lost = lost_rows(task, prompts, rollout, outcome)
+    return Played(prompts.ids, rollout, outcome, 1, seconds, dropped, lost)
 
 
 def _equal_groups(played: Played) -> np.ndarray:
@@ -111,6 +116,7 @@ def take(parts: list[Played], places: np.ndarray, rows: NamedSharding) -> Played
         drawn=len(parts),
         seconds={p: sum(part.seconds[p] for part in parts) for p in ("rollout", "reward")},
         figures=parts[0].figures,
+        lost=tuple(row for part in parts for row in part.lost),
     )
 
 
@@ -156,6 +162,7 @@ def figures(outcome: Outcome, group_size: int) -> dict[str, float]:
         "pass@1": float(judged.correct.mean()),
         "length/mean": float(lengths.mean()),
         "length/max": float(lengths.max()),
+        "verdicts/lost": float(np.mean([reason in LOST for reason in judged.reasons])),
         "truncated": float((outcome.finish == Finish.LENGTH).mean()),
         "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
         "tokens/sampled": float(lengths.sum()),

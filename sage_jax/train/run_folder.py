@@ -64,6 +64,10 @@ class RunFolder:
         """Samples written at a step."""
         return self.path / "samples" / f"step-{step:06d}.jsonl"
 
+    def lost_file(self, step: int) -> Path:
+        """Completions of a step whose verdicts were lost."""
+        return self.path / "lost" / f"step-{step:06d}.jsonl"
+
     def eval_file(self, tag: str) -> Path:
         """Result of an evaluation."""
         return self.path / "eval" / f"{tag}.json"
@@ -108,8 +112,8 @@ class RunFolder:
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.auto",
-    "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "warmup.attempts",
-    "warmup.min_pass1", "warmup.checkpoint_every",
+    "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost",
+    "warmup.attempts", "warmup.min_pass1", "warmup.checkpoint_every",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.

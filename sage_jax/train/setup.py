@@ -125,7 +125,7 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
         stop_ids=loaded.config.eos_ids if loaded else (),
         max_prompt_length=config.rollout.max_prompt_length,
         max_completion_length=config.rollout.max_completion_length,
-        **config.task.model_dump(exclude={"kind"}),
+        **config.task.model_dump(exclude={"kind", "max_lost"}),
     )
     room = loaded.config.max_positions if loaded else None
     length = config.rollout.max_prompt_length + config.rollout.max_completion_length

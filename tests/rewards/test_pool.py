@@ -234,5 +234,5 @@ def test_memory_is_limited():
 
 @pytest.mark.parametrize("name", ["num_workers", "deadline_s", "memory_limit", "recycle_after"])
 def test_knobs_must_be_positive(name):
-    with pytest.raises(ValueError, match=f"{name} must be positive, got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be positive and finite, got 0"):
         VerifierPool(**{"num_workers": 1, name: 0})

@@ -1,0 +1,34 @@
+"""Foreign text inside a message of ours: one printable line, cut short."""
+
+import reprlib
+from typing import Any
+
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
+_REPR.maxlevel = 3
+
+
+class OneLine(ValueError):
+    """An error whose message is one printable line, whatever it quotes."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    r"""Text with what a terminal might not show, or obey, written as escapes.
+
+    >>> print(printable("a\x1b[2J\n"))
+    a\x1b[2J\n
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def brief(value: Any) -> str:
+    """A value as Python writes it, in at most a few hundred characters."""
+    return printable(_REPR.repr(value))
+
+
+def line(error: Exception) -> str:
+    """What an error says, in one line of at most 300 characters."""
+    return printable(" ".join(str(error).split()) or type(error).__name__)[:300]

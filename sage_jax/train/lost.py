@@ -1,0 +1,119 @@
+"""Verdicts that were lost: written down, and too many of them end the run.
+
+A verdict is lost where the verifier ran into its deadline or memory limit, or crashed. It scores 0
+though the answer may be right, so that a run which goes on losing many learns what is not so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections import Counter, deque
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sage_jax.data.judging import Outcome
+from sage_jax.data.tasks import Prompts, Task
+from sage_jax.evaluate.files import write_atomically
+from sage_jax.parallel import hosts, own_rows
+from sage_jax.rewards import LOST
+from sage_jax.rollout import Rollout
+from sage_jax.train.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from sage_jax.train.play import Played
+
+RECENT = 1000
+"""Verdicts that the share is taken of: the last steps that hold so many, or all so far."""
+
+LEAST = 10
+"""Lost verdicts among them below which no run is stopped, whatever their share."""
+
+
+class LostVerdictsError(RuntimeError):
+    """The verifier loses too many verdicts for the run to go on."""
+
+
+class LostVerdicts:
+    """Keeps count over the steps of a run, and ends it where too many verdicts are lost.
+
+    It ends when, of the verdicts of the last steps that hold at least `RECENT` (of all so far
+    before that), more than `max_share` were lost, and at least `LEAST`. So one lost verdict of a
+    small batch stops nothing, and a verifier that is broken stops a run within its first steps. A
+    resumed run counts afresh. The completions of each step that lost any lie in
+    `lost/step-XXXXXX.jsonl` of the run folder, also of those that stop nothing.
+
+    Args:
+        folder: of the run.
+        max_share: of verdicts that may be lost; 1 never ends a run.
+    """
+
+    def __init__(self, folder: RunFolder, *, max_share: float):
+        self._folder, self._max_share = folder, max_share
+        self._steps: deque[tuple[int, int]] = deque()
+
+    def see(self, step: int, played: Played) -> None:
+        """Count a step's verdicts. A collective.
+
+        Raises:
+            LostVerdictsError: on every process, if too many are lost.
+        """
+        judged = played.drawn * len(played.outcome.lengths)
+        lost = round(played.figures["verdicts/lost"] * judged)
+        self._count(judged, lost)
+        if lost:
+            path = self._folder.lost_file(step)
+            reasons = _write(path, step, played)
+            self._refuse_too_many(reasons, path)
+
+    def _count(self, judged: int, lost: int) -> None:
+        self._steps.append((judged, lost))
+        while sum(number for number, _ in self._steps) - self._steps[0][0] >= RECENT:
+            self._steps.popleft()
+
+    def _refuse_too_many(self, reasons: Counter[str], path: Path) -> None:
+        judged, lost = map(sum, zip(*self._steps, strict=True))
+        if lost < LEAST or lost <= self._max_share * judged:
+            return
+        why = ", ".join(f"{reason} {count}" for reason, count in sorted(reasons.items()))
+        raise LostVerdictsError(
+            f"{lost} of the last {judged} verdicts were lost, more than task.max_lost "
+            f"{self._max_share:g} of them (in this step: {why}); {path} holds the completions: see "
+            "whether they are hostile or the machine has too little memory for task.num_workers"
+        )
+
+
+def lost_rows(
+    task: Task, prompts: Prompts, rollout: Rollout, outcome: Outcome
+) -> tuple[dict[str, str], ...]:
+    """Completions without a verdict among those this process holds: id, gold, completion, reason.
+
+    Lines of them are what `sage-jax verify` reads, but for a `task.prefix`, which is left out.
+    """
+    reasons = outcome.judged.reasons
+    if LOST.isdisjoint(reasons):
+        return ()
+    rows, own = own_rows(rollout.tokens)
+    masks = own_rows(rollout.mask)[1]
+    return tuple(
+        _row(task, prompts.ids[row // rollout.group_size], tokens[mask > 0], reasons[row])
+        for row, tokens, mask in zip(rows, own, masks, strict=True)
+        if reasons[row] in LOST
+    )
+
+
+def _row(task: Task, id: str, tokens: np.ndarray, reason: str) -> dict[str, str]:
+    return {"id": id, "gold": task.gold(id), "completion": task.spell(tokens), "reason": reason}
+
+
+def _write(path: Path, step: int, played: Played) -> Counter[str]:
+    """Write down what all processes lost, and count it by reason. A collective."""
+    rows = list(itertools.chain(*hosts.gather(list(played.lost))))
+    if hosts.is_main():
+        lines = [json.dumps({"step": step, **row}) + "\n" for row in rows]
+        write_atomically(path, "".join(lines).encode())
+    # An error on another process ends this one too, which first has to have written.
+    hosts.agree(None)
+    return Counter(row["reason"] for row in rows)
