@@ -47,6 +47,7 @@ def write(name: str, command: str, figures: dict[str, Any], markdown: str) -> No
 
 def command(arguments: Any, defaults: Any, script: str) -> str:
     """The command line that gave these arguments, defaults left out."""
-    said = [f"--{key.replace('_', '-')} {value}" for key, value in vars(arguments).items()
-            if value != getattr(defaults, key)]  # fmt: skip
+    given = {k: v for k, v in vars(arguments).items() if v != getattr(defaults, k)}
+    said = [f"--{key.replace('_', '-')}{'' if value is True else f' {value}'}"
+            for key, value in given.items()]  # fmt: skip
     return " ".join(["python", f"benchmarks/{script}", *said])
