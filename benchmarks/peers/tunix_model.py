@@ -8,7 +8,7 @@ from tunix.models.llama3 import model as llama
 from tunix.models.llama3 import params
 
 
-def load(folder, dtype=jnp.float32):
+def load(folder, dtype=jnp.float32, mesh=None):
     """The model in `dtype`.
 
     Version 0.1.7 leaves `rope_theta` of its config unread and always rotates by 1e6; here it is
@@ -23,4 +23,4 @@ def load(folder, dtype=jnp.float32):
         num_kv_heads=hf["num_key_value_heads"], rope_theta=hf["rope_theta"],
         norm_eps=hf["rms_norm_eps"], weight_tying=hf["tie_word_embeddings"],
     )  # fmt: skip
-    return params.create_model_from_safe_tensors(str(folder), config, mesh=None, dtype=dtype)
+    return params.create_model_from_safe_tensors(str(folder), config, mesh=mesh, dtype=dtype)
