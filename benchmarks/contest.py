@@ -14,6 +14,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ENVIRONMENTS = HERE / ".envs"
+RUNNING = ""  # The environment of the Python that runs this.
 
 
 class Contestant:
@@ -22,19 +23,20 @@ class Contestant:
     Args:
         name: what the tables call it.
         script: a file of `peers/`.
-        environment: a folder of `.envs/`; empty for the Python that runs this.
+        environment: a folder of `.envs/`, or `RUNNING` for the Python that runs this.
         task: what it is to do; anything that JSON can say.
     """
 
     def __init__(self, name: str, script: str, environment: str, task: dict[str, Any]):
         self.name = name
-        python = ENVIRONMENTS / environment / "bin" / "python" if environment else sys.executable
+        ours = environment == RUNNING
+        python = sys.executable if ours else ENVIRONMENTS / environment / "bin" / "python"
         quiet = {"HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "WANDB_MODE": "disabled"}
         path = os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])
         self._process = subprocess.Popen(
             [str(python), str(HERE / "peers" / script)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1,
-            env=os.environ | quiet | {"PYTHONPATH": "" if environment else path},
+            env=os.environ | quiet | {"PYTHONPATH": path if ours else ""},
         )  # fmt: skip
         self.facts = self._ask(task)
         self._pause()
@@ -64,7 +66,7 @@ class Contestant:
 
 def installed(environment: str) -> bool:
     """Whether an environment is there; says how to make it if not."""
-    there = (ENVIRONMENTS / environment / "bin" / "python").exists()
+    there = environment == RUNNING or (ENVIRONMENTS / environment / "bin" / "python").exists()
     if not there:
         print(f"{environment} is left out; bash benchmarks/environment.sh {environment} adds it")
     return there

@@ -40,7 +40,7 @@ def write(name: str, command: str, figures: dict[str, Any], markdown: str) -> No
     whole = {"command": command, "machine": machine(), "versions": versions(), **figures}
     where = " · ".join(f"{key}: {value}" for key, value in whole["machine"].items() if value)
     text = f"# {name}\n\n`{command}`\n\n{markdown}\n\n{where}\n"
-    (FOLDER / f"{name}.json").write_text(json.dumps(whole, indent=1) + "\n")
+    (FOLDER / f"{name}.json").write_text(json.dumps(whole, indent=1, default=str) + "\n")
     (FOLDER / f"{name}.md").write_text(text)
     print("\n" + text)
 

@@ -18,12 +18,12 @@ import numpy as np
 import prompts
 import results
 import shapes
-from contest import Contestant, installed, race
+from contest import RUNNING, Contestant, installed, race
 
 from sage_jax.models.load import folder_tokenizer
 
 CONTESTANTS = {
-    "ours": ("ours_rollout.py", ""),
+    "ours": ("ours_rollout.py", RUNNING),
     "transformers": ("transformers_rollout.py", "transformers"),
     "tunix": ("tunix_rollout.py", "tunix"),
 }
@@ -34,8 +34,14 @@ def main() -> None:
     parser = _parser()
     options = parser.parse_args()
     task = make_task(options)
-    names = [x for x in options.only.split(",") if x == "ours" or installed(CONTESTANTS[x][1])]
-    contestants = [Contestant(name, *CONTESTANTS[name], task) for name in names]
+    places = {
+        name: (script, RUNNING if options.here else environment)
+        for name, (script, environment) in CONTESTANTS.items()
+        if name in options.only.split(",")
+    }
+    contestants = [
+        Contestant(name, *place, task) for name, place in places.items() if installed(place[1])
+    ]
     facts = {one.name: one.facts["versions"] for one in contestants}
     runs = race(contestants, options.rounds)
     figures = {"task": vars(options), "contestants": facts, "runs": runs} | summary(runs)
@@ -98,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Rollouts side by side.")
     parser.add_argument("--ends", choices=("even", "ragged"), default="ragged")
     parser.add_argument("--only", default="ours,transformers,tunix", help="contestants")
+    parser.add_argument("--here", action="store_true", help="peers in the Python that runs this")
     parser.add_argument("--model", default="smollm2", help="smollm2 or random:SHAPE")
     parser.add_argument("--prompts", type=int, default=8)
     parser.add_argument("--group", type=int, default=8)

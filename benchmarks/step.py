@@ -18,13 +18,13 @@ from typing import Any
 import prompts
 import results
 import shapes
-from contest import Contestant, installed, race
+from contest import RUNNING, Contestant, installed, race
 from problems import INSTRUCTION, problems
 
 from sage_jax.models.load import folder_tokenizer
 
 CONTESTANTS = {
-    "ours": ("ours_step.py", ""),
+    "ours": ("ours_step.py", RUNNING),
     "trl": ("trl_step.py", "trl"),
     "tunix": ("tunix_step.py", "tunix"),
 }
@@ -36,7 +36,7 @@ def main() -> None:
     parser = make_parser("Whole steps side by side.")
     parser.add_argument("--only", default="ours,trl,tunix", help="contestants")
     options = parser.parse_args()
-    names = [x for x in options.only.split(",") if x == "ours" or installed(CONTESTANTS[x][1])]
+    names = [x for x in options.only.split(",") if installed(CONTESTANTS[x][1])]
     with tempfile.TemporaryDirectory() as home:
         task = make_task(options, Path(home))
         contestants = [Contestant(name, *CONTESTANTS[name], task) for name in names]
