@@ -20,11 +20,16 @@ part() {
   timeout "$limit" "$@" || echo "$name: no result (status $?)"
 }
 
+# can_run CHECK: whether Transformers is here, with a PyTorch of which CHECK holds.
+can_run() { "$python" -c "import torch, transformers; assert $1" 2>/dev/null; }
+contestants=ours
+
 if [[ "${1:-} ${2:-}" == "--shape tiny" ]]; then
   small=(--prompts 2 --group 2 --prompt-length 16 --length 16 --micro-batch 4 --matmul-size 256 --array-mb 16)
   part "phases of a tiny model" 120 "$python" benchmarks/roofline.py --shape tiny --dtype bfloat16 "${small[@]}"
   part scoring 120 "$python" benchmarks/scoring.py --tokens 512 --timed-tokens 256 --width 64 --vocab 4096
-  part rollout 120 "$python" benchmarks/rollout.py --here --only ours,transformers --model random:tiny \
+  if can_run True; then contestants=ours,transformers; fi
+  part rollout 120 "$python" benchmarks/rollout.py --here --only "$contestants" --model random:tiny \
     --ends even --prompts 2 --group 2 --length 8
   exit
 fi
@@ -34,8 +39,7 @@ large=(--dtype bfloat16 --prompts 32 --group 8 --prompt-length 128 --length 128
 part "phases, 1.5B" 200 "$python" benchmarks/roofline.py --shape qwen-1.5b "${large[@]}"
 part "phases, 135M" 100 "$python" benchmarks/roofline.py --shape smollm2 "${large[@]}"
 part scoring 60 "$python" benchmarks/scoring.py --dtype bfloat16 --timed-tokens 8192
-if "$python" -c 'import torch, transformers; assert torch.cuda.is_available()' 2>/dev/null; then
-  part "rollout beside Transformers" 110 "$python" benchmarks/rollout.py --here --only ours,transformers \
-    --model random:smollm2 --device gpu --dtype bfloat16 --ends even --prompts 32 --group 8
-fi
+if can_run 'torch.cuda.is_available()'; then contestants=ours,transformers; fi
+part rollout 110 "$python" benchmarks/rollout.py --here --only "$contestants" --model random:smollm2 \
+  --device gpu --dtype bfloat16 --ends even --prompts 32 --group 8
 echo "all parts: $((SECONDS - began)) s"

@@ -4,9 +4,11 @@ The first line read is the task. The contestant loads and warms up, says so, and
 `{"seed": n}` with what it did; it ends with its input. Whatever else it prints goes to stderr.
 """
 
+import ctypes
 import importlib.metadata
 import json
 import os
+import signal
 import sys
 import time
 
@@ -18,6 +20,7 @@ class Channel:
     """The two pipes to the contest; from here on, nobody else writes to standard output."""
 
     def __init__(self):
+        _die_with_parent()
         self._out = os.fdopen(os.dup(1), "w", buffering=1)
         os.dup2(2, 1)
         self.task = self.receive()
@@ -36,6 +39,12 @@ class Channel:
     def answer(self, result):
         """Say what a run did."""
         self._out.write(json.dumps(result) + "\n")
+
+
+def _die_with_parent():
+    """Or a process that was stopped for another's turn would stay for ever (Linux only)."""
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
 
 
 def serve(open_task):
