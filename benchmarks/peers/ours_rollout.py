@@ -16,7 +16,7 @@ def open_task(task):
     loaded = models.load(Path(task["folder"]), compute_dtype=dtype, param_dtype=dtype)
     tokens, mask = np.array(task["tokens"], np.int32), np.array(task["mask"], bool)
 
-    def run(seed):
+    def run(seed, warming=False):
         rollout = generate(
             loaded.graphdef, loaded.params, tokens, mask, jax.random.key(seed),
             group_size=task["group_size"], max_completion_length=task["length"], temperature=1.0,

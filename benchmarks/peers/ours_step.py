@@ -19,7 +19,7 @@ def open_task(task):
     start, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
     step = make_step(config, base, start)
 
-    def run(seed):
+    def run(seed, warming=False):
         state = jax.block_until_ready(jax.tree.map(jax.numpy.copy, first))
         state, _, played = step(state, seed, seed)
         jax.block_until_ready(state)

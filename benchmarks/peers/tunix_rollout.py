@@ -24,7 +24,7 @@ def open_task(task):
     check(sampler, task)
     texts = [text for text in task["texts"] for _ in range(task["group_size"])]
 
-    def run(seed):
+    def run(seed, warming=False):
         out = sampler(
             texts, max_generation_steps=task["length"], max_prompt_length=width, temperature=1.0,
             top_p=1.0, top_k=None, seed=seed,
