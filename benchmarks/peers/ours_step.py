@@ -1,0 +1,56 @@
+"""A training step of sage_jax, served to a contest.
+
+Every run starts from the same weights, so that runs of one seed differ in nothing but the guide.
+"""
+
+import jax
+from serve import serve
+
+from sage_jax import config as configs
+from sage_jax.train import setup
+from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.stepping import make_step
+
+
+def open_task(task):
+    """Load the model; a run samples, judges, scores and updates once."""
+    config = configs.parse(describe(task))
+    base = setup.open_base(config, config.model.source)
+    start, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
+    step = make_step(config, base, start)
+
+    def run(seed, warming=False):
+        state = jax.block_until_ready(jax.tree.map(jax.numpy.copy, first))
+        state, _, played = step(state, seed, seed)
+        jax.block_until_ready(state)
+        return {"mean_length": float(played.outcome.lengths.mean()), "phases": played.seconds}
+
+    return run
+
+
+def describe(task):
+    """The task as a config."""
+    return {
+        "name": "benchmark",
+        "model": {"source": task["folder"]},
+        "task": {
+            "kind": "jsonl", "train_file": task["file"], "eval_file": task["file"],
+            "instruction": task["instruction"],
+        },
+        "guide": task["guide"],
+        "lora": {"rank": task["rank"], "alpha": task["alpha"]},
+        "rollout": {
+            "num_prompts": task["prompts"], "group_size": task["group_size"],
+            "max_prompt_length": task["width"], "max_completion_length": task["length"],
+        },
+        "loss": {
+            "kl_coef": task["kl_coef"], "eps_low": task["clip"], "eps_high": task["clip"],
+        },
+        "optimizer": {
+            "learning_rate": task["learning_rate"], "micro_batch": task["micro_batch"],
+        },
+    }  # fmt: skip
+
+
+if __name__ == "__main__":  # The task's verifier starts processes that read this file again.
+    serve(open_task)

@@ -1,0 +1,139 @@
+"""The phases of a step, each as a function that runs it once and waits for it.
+
+Built from random weights of a shape and random tokens, with rows of full length.
+"""
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from work import Sizes
+
+from sage_jax import models
+from sage_jax.losses import Terms, recipes
+from sage_jax.rollout import Rollout, generate
+from sage_jax.train.optimizer import make_optimizer
+from sage_jax.train.policy import Policy
+from sage_jax.train.score import score
+from sage_jax.train.sequences import of_rollout
+from sage_jax.train.state import TrainState
+from sage_jax.train.update import update
+
+
+@dataclasses.dataclass(frozen=True)
+class Phases:
+    """What runs the phases.
+
+    Attributes:
+        shape: of the model.
+        sizes: of the work.
+        dtype: of weights, activations and cache.
+        micro_batch: rows in one pass of scoring and updating.
+        remat: what the update computes again.
+    """
+
+    shape: models.ModelConfig
+    sizes: Sizes
+    dtype: str = "float32"
+    micro_batch: int = 0
+    remat: Any = "none"
+
+    @functools.cached_property
+    def model(self) -> tuple[Any, Any]:
+        """The static half, and random weights."""
+        knobs: Any = {"compute_dtype": jnp.dtype(self.dtype), "param_dtype": jnp.dtype(self.dtype)}
+        return models.init(self.shape, jax.random.key(0), remat=self.remat, **knobs)
+
+    @functools.cached_property
+    def rollout(self) -> Rollout:
+        """Random prompts and completions of full length."""
+        draw = np.random.default_rng(0)
+        prompts = (self.sizes.prompts, self.sizes.prompt_length)
+        own = (self.sizes.rows, self.sizes.length)
+        tokens = [draw.integers(0, self.shape.vocab_size, of, np.int32) for of in (prompts, own)]
+        return Rollout(
+            prompt_tokens=jnp.array(tokens[0]), prompt_mask=jnp.ones(prompts, bool),
+            tokens=jnp.array(tokens[1]), mask=jnp.ones(own, jnp.float32),
+            logps=jnp.zeros(own, jnp.float32), finish=jnp.zeros(own[0], jnp.int32),
+        )  # fmt: skip
+
+    def generate(self, length: int) -> Callable[[], Any]:
+        """Rollouts of that many new tokens: 1 is the prefill, and a draw."""
+        return lambda: generate(
+            *self.model, self.rollout.prompt_tokens, np.ones(self.rollout.prompt_mask.shape, bool),
+            jax.random.key(0), group_size=self.sizes.group, max_completion_length=length,
+            temperature=1.0, stop_ids=(), pad_id=0, cache_dtype=jnp.dtype(self.dtype),
+        ).tokens  # fmt: skip
+
+    def score(self) -> Callable[[], Any]:
+        """Log-probabilities and entropies of the completions."""
+        graphdef, params = self.model
+        rows = self.micro_batch or self.sizes.rows
+        run = jax.jit(functools.partial(score, graphdef, temperature=1.0, micro_batch=rows))
+        return lambda: run(params, of_rollout(self.rollout))
+
+    def update(self) -> Callable[[], Any]:
+        """Gradients of the SAGE loss and a step of AdamW, on all weights or on adapters."""
+        graphdef, params = self.model
+        trained, frozen, policy = params, params, Policy(graphdef, graphdef)
+        if self.sizes.adapters:
+            adapted, trained = models.lora.attach(
+                graphdef, params, jax.random.key(1), rank=8, alpha=16.0
+            )
+            policy = Policy(adapted, graphdef, 16.0)
+        optimizer = make_optimizer(1e-6)
+        state = TrainState.create(jax.tree.map(jnp.copy, trained), optimizer)
+        run = jax.jit(
+            functools.partial(
+                update, policy=policy, loss=recipes.sage(recipes.official_guide("branch",
+                max_steps=100)), optimizer=optimizer, temperature=1.0,
+                micro_batch=self.micro_batch or self.sizes.rows,
+            ),
+            donate_argnums=0,
+        )  # fmt: skip
+        frozen = frozen if self.sizes.adapters else None
+        return _Updating(run, state, frozen, self.rollout)
+
+    def seconds(self, rounds: int) -> dict[str, list[float]]:
+        """Of each phase; decode is a whole rollout without its prefill."""
+        length = self.sizes.length
+        first, whole = timed([self.generate(1), self.generate(length)], rounds)
+        decode = [a - b for a, b in zip(whole, first, strict=True)]
+        (scored,), (updated,) = timed([self.score()], rounds), timed([self.update()], rounds)
+        return {"prefill": first, "decode": decode, "score": scored, "update": updated}
+
+
+class _Updating:
+    """Updates one after the other, since each takes the last one's memory over."""
+
+    def __init__(self, run: Any, state: TrainState, frozen: Any, rollout: Rollout):
+        self._run, self._state, self._frozen = run, state, frozen
+        rows = rollout.mask.shape[0]
+        ones = jnp.ones_like(rollout.mask)
+        terms = Terms(
+            logps=rollout.logps, mask=rollout.mask, old_logps=None, ref_logps=-8 * ones,
+            entropies=ones, ref_entropies=ones, advantages=jnp.linspace(-1.0, 1.0, rows),
+        )  # fmt: skip
+        self._rest = (of_rollout(rollout), terms, jax.random.key(0), jnp.int32(0))
+
+    def __call__(self) -> Any:
+        self._state, metrics = self._run(self._state, self._frozen, *self._rest)
+        return metrics
+
+
+def timed(functions: list[Callable[[], Any]], rounds: int) -> list[list[float]]:
+    """Seconds of each function, in turn; all of them run once before."""
+    for function in functions:
+        jax.block_until_ready(function())
+    seconds: list[list[float]] = [[] for _ in functions]
+    for _ in range(rounds):
+        for function, of in zip(functions, seconds, strict=True):
+            begun = time.perf_counter()
+            jax.block_until_ready(function())
+            of.append(time.perf_counter() - begun)
+    return seconds
