@@ -9,6 +9,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from ._arrays import real_dtype
 
@@ -137,7 +138,7 @@ class _Plan(NamedTuple):
         ids = jnp.where(places >= index.astype(jnp.int32) * self.block, firsts + places, -1)
         return ids.reshape((1,) * tokens.ndim + ids.shape)
 
-    def fresh(self, ids: Array, values: Array, otherwise: float) -> Array:
+    def fresh(self, ids: Array, values: Array, otherwise: ArrayLike) -> Array:
         """`values` [..., s, block] where a block's entries are not seen a second time."""
         return jnp.where(ids >= 0, values, otherwise) if self.length % self.block else values
 

@@ -26,15 +26,14 @@ def attend(
 
     Args:
         q: [B, S, N, H] queries.
-        k: [B, T, K, H] keys, K dividing N.
-        v: [B, T, K, H] values.
+        k: [B, K, T, H] keys, K dividing N.
+        v: [B, K, T, H] values.
         mask: [B, S, T] bool.
         block_size: Queries per block.
 
     Returns:
         [B, S, N, H] in the dtype of `q` (Vaswani et al., 2017; Ainslie et al., 2023).
     """
-    k, v = jnp.swapaxes(k, 1, 2), jnp.swapaxes(v, 1, 2)
     length = q.shape[1]
     if length <= block_size:
         return _attend_block(q, k, v, mask)
@@ -44,7 +43,7 @@ def attend(
 
 
 def _attend_block(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
-    """Attention with keys and values laid out [B, K, T, H].
+    """Attention of one block of queries.
 
     All queries of one key head form the rows of one matrix product, [S * N / K, H] by [H, T]:
     several times faster on CPU than the layout that an einsum over five axes ends up with.
@@ -97,12 +96,15 @@ class Attention(nnx.Module):
     def project(
         self, x: jax.Array, cos: jax.Array, sin: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Rotated queries [B, S, N, H] and keys [B, S, K, H], and values [B, S, K, H]."""
+        """Rotated queries [B, S, N, H] and keys [B, K, S, H], and values [B, K, S, H].
+
+        Keys and values lie as attention reads them, so that a cache need not be turned round.
+        """
         shape = (*x.shape[:2], -1, self.head_dim)
         q, k, v = (p(x).reshape(shape) for p in (self.q_proj, self.k_proj, self.v_proj))
         if hasattr(self, "q_norm"):
             q, k = self.q_norm(q), self.k_norm(k)
-        return rotate(q, cos, sin), rotate(k, cos, sin), v
+        return rotate(q, cos, sin), rotate(k, cos, sin).swapaxes(1, 2), v.swapaxes(1, 2)
 
     def output(self, attended: jax.Array) -> jax.Array:
         """Maps [B, S, N, H] back to the model width, [B, S, D]."""

@@ -69,7 +69,7 @@ def axes_of(path: tuple[Any, ...]) -> Axes:
 
 
 def _cache_axes() -> Any:
-    store = ("layers", "batch", "kv_length", "kv_heads", "head_dim")
+    store = ("layers", "batch", "kv_heads", "kv_length", "head_dim")
     axes: Any = {"keys": store, "values": store, "valid": ("batch", "kv_length"), "index": ()}
     return KVCache(**axes)
 

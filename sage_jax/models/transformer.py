@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import jax
@@ -132,6 +132,7 @@ class Transformer(nnx.Module):
         positions: jax.Array,
         valid: jax.Array,
         cache: KVCache | None = None,
+        blocks: Sequence[Block] | None = None,
     ) -> tuple[jax.Array, KVCache | None]:
         """The final normalised hidden states; `unembed` turns them into logits.
 
@@ -145,6 +146,7 @@ class Transformer(nnx.Module):
             positions: [B, S] int32, places for the rotation; of padding, anything.
             valid: [B, S] bool, false on padding.
             cache: What came before, or None.
+            blocks: From `unstacked`, with an unstacked cache: run one after the other.
 
         Returns:
             hidden: [B, S, D] in the compute dtype.
@@ -154,8 +156,10 @@ class Transformer(nnx.Module):
         cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
         if cache is None:
             x = self._run(x, cos, sin, _causal_mask(valid))
-        else:
+        elif blocks is None:
             x, cache = self._run_cached(x, cos, sin, valid, cache)
+        else:
+            x, cache = self._run_unrolled(x, cos, sin, valid, cache, blocks)
         return self._rows(self.norm(x)), cache
 
     def continue_prompts(
@@ -200,8 +204,8 @@ class Transformer(nnx.Module):
             q, k, v = block.project(prompts, *turns[0])
             own_q, own_k, own_v = block.project(own, *turns[1])
             past_k, past_v = (jnp.repeat(past, group_size, axis=0) for past in (k, v))
-            all_k = jnp.concatenate([past_k, own_k], axis=1)
-            all_v = jnp.concatenate([past_v, own_v], axis=1)
+            all_k = jnp.concatenate([past_k, own_k], axis=2)
+            all_v = jnp.concatenate([past_v, own_v], axis=2)
             prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
             own = self._rows(block.finish(own, attend(own_q, all_k, all_v, mask)))
             return (prompts, own), None
@@ -228,6 +232,16 @@ class Transformer(nnx.Module):
         if self.config.tie_embeddings:
             return self.embed_tokens[...], 0
         return self.lm_head.kernel[...], 1
+
+    def unstacked(self) -> list[Block]:
+        """The blocks one by one, each with arrays of its own.
+
+        A loop over stacked layers has to cut each layer out of the stack before it is used. Where
+        that is a copy, as on CPU, many short passes had better cut once and run the list.
+        """
+        graph, stacked = nnx.split(self.layers)
+        layers = (jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(self.config.num_layers))
+        return [nnx.merge(graph, layer) for layer in layers]
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         # A table that is split along its width gives vectors split alike. Named here, they change
@@ -273,6 +287,27 @@ class Transformer(nnx.Module):
         (x, keys, values), _ = jax.lax.scan(body, carry, (count, stacked))
         return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
 
+    def _run_unrolled(
+        self,
+        x: jax.Array,
+        cos: jax.Array,
+        sin: jax.Array,
+        valid: jax.Array,
+        cache: KVCache,
+        blocks: Sequence[Block],
+    ) -> tuple[jax.Array, KVCache]:
+        start = cache.index
+        seen = jax.lax.dynamic_update_slice(cache.valid, valid, (0, start))
+        mask, stores = _cached_mask(seen, start, x.shape[1]), []
+        for block, *layer in zip(blocks, cache.keys, cache.values, strict=True):
+            q, *new = block.project(x, cos, sin)
+            own = [_put(store, one, start) for store, one in zip(layer, new, strict=True)]
+            attended = attend(q, *(store.astype(q.dtype) for store in own), mask)
+            x = self._rows(block.finish(x, attended))
+            stores.append(own)
+        keys, values = zip(*stores, strict=True)
+        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+
 
 def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) -> Block:
     @nnx.split_rngs(splits=config.num_layers)
@@ -303,11 +338,16 @@ def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:
 def _write(
     store: jax.Array, new: jax.Array, layer: jax.Array, start: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
-    """Puts [B, S, K, H] into one layer of the store and returns the store and that layer."""
+    """Puts [B, K, S, H] into one layer of the store and returns the store and that layer."""
     store = jax.lax.dynamic_update_slice(
-        store, new[None].astype(store.dtype), (layer, 0, start, 0, 0)
+        store, new[None].astype(store.dtype), (layer, 0, 0, start, 0)
     )
     return store, jax.lax.dynamic_index_in_dim(store, layer, 0, keepdims=False)
+
+
+def _put(store: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:
+    """Puts [B, K, S, H] into the store of a layer."""
+    return jax.lax.dynamic_update_slice(store, new.astype(store.dtype), (0, 0, start, 0))
 
 
 def _rematerialised(body: Callable, remat: Remat) -> Callable:

@@ -1,18 +1,18 @@
 """Prefill and decoding as one jitted program: (params, prompts, key) -> Rollout."""
 
-import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
 from sage_jax.models import KVCache, count_positions, merge
 from sage_jax.parallel import any_of_shards, map_rows, splits_evenly
+from sage_jax.rollout.decode import Rows, decode
 from sage_jax.rollout.filters import check_knobs
 from sage_jax.rollout.progress import Progress
 from sage_jax.rollout.result import Rollout
@@ -37,6 +37,8 @@ def generate(
     stop_table: StopTable | None = None,
     pad_id: int,
     cache_dtype: DTypeLike = jnp.float32,
+    unroll: bool = False,
+    halvings: int = 0,
     mesh: Mesh | None = None,
 ) -> Rollout:
     """Sample `group_size` completions of every prompt.
@@ -70,6 +72,10 @@ def generate(
         stop_table: strings that end a row, from `compile_stop_strings`.
         pad_id: written behind the end of a row.
         cache_dtype: of the cached keys and values.
+        unroll: run the layers one by one instead of in a loop, which spares CPUs a copy of all
+            weights for every token, and compiles for longer.
+        halvings: how often decoding goes on with the smaller half of the rows once the other half
+            has ended; each compiles one more loop.
         mesh: split the rows over it, if they can be split evenly.
 
     Returns:
@@ -79,7 +85,7 @@ def generate(
         ValueError: a knob, a shape or an id is out of range; the message names it.
     """
     check_knobs(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length)
+    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length, halvings)
     return _generate(
         graphdef,
         params,
@@ -96,6 +102,8 @@ def generate(
         stop_ids=tuple(stop_ids),
         pad_id=pad_id,
         cache_dtype=jnp.dtype(cache_dtype),
+        unroll=unroll,
+        halvings=halvings,
         mesh=mesh if mesh is not None and splits_evenly(mesh, prompt_tokens.shape[0]) else None,
     )
 
@@ -111,6 +119,8 @@ _STATIC = (
     "stop_ids",
     "pad_id",
     "cache_dtype",
+    "unroll",
+    "halvings",
     "mesh",
 )
 
@@ -148,26 +158,32 @@ def _complete(
     stop_ids,
     pad_id,
     cache_dtype,
+    unroll,
+    halvings,
     **knobs,
 ) -> Rollout:
     model = merge(graphdef, params)
     length = prompt_tokens.shape[1] + max_completion_length
     _check_ids(model.config, length, stop_ids, pad_id, stop_table)
-    choose = functools.partial(
-        _choose, keys=keys, stop_ids=stop_ids, stop_table=stop_table, **knobs
-    )
+    choose = functools.partial(_choose, stop_ids=stop_ids, stop_table=stop_table, **knobs)
+    forward = _forward(graphdef, params, unroll=unroll)
 
     hidden, cache = prefill(model, prompt_tokens, prompt_mask, cache_dtype=cache_dtype)
     logits = jnp.repeat(model.unembed(hidden), group_size, axis=0)
-    progress = choose(Progress.empty(keys.shape[0], max_completion_length, pad_id), logits)
+    progress = Progress.empty(keys.shape[0], max_completion_length, pad_id)
+    progress = choose(progress, logits, keys=keys)
     first = jnp.repeat(jnp.sum(prompt_mask, axis=1, dtype=jnp.int32), group_size)
 
-    def advance(cache: KVCache, progress: Progress) -> tuple[KVCache, Progress]:
-        logits, cache = _next_logits(merge(graphdef, params), cache, progress, first)
-        return cache, choose(progress, logits)
+    def advance(cache: KVCache, progress: Progress, rows: Rows) -> tuple[KVCache, Progress]:
+        tokens, valid = progress.last()
+        positions = (rows.first + progress.step - 1)[:, None]
+        logits, cache = forward(tokens, positions, valid, cache)
+        return cache, choose(progress, logits, keys=rows.keys)
 
-    cache = with_length(cache.repeat(group_size), length)
-    _, progress = decode(advance, cache, progress, end=max_completion_length, any_shard=any_shard)
+    cache = (cache.unstacked() if unroll else cache).repeat(group_size).with_length(length)
+    progress = decode(
+        advance, cache, progress, Rows(keys, first), halvings=halvings, any_shard=any_shard
+    )
     return Rollout(
         prompt_tokens=prompt_tokens,
         prompt_mask=prompt_mask,
@@ -178,6 +194,18 @@ def _complete(
     )
 
 
+def _forward(graphdef, params, *, unroll: bool) -> Callable[..., tuple[jax.Array, KVCache]]:
+    """(tokens [B, 1], positions, valid, cache) -> (logits [B, V], cache)."""
+    blocks = merge(graphdef, params).unstacked() if unroll else None
+
+    def forward(tokens, positions, valid, cache):
+        model: Any = merge(graphdef, params)
+        hidden, cache = model(tokens, positions, valid, cache, blocks)
+        return model.unembed(hidden[:, 0]), cache
+
+    return forward
+
+
 def prefill(
     model: Any, tokens: jax.Array, mask: jax.Array, *, cache_dtype: DTypeLike
 ) -> tuple[jax.Array, KVCache]:
@@ -186,52 +214,6 @@ def prefill(
     cache = KVCache.empty(model.config, rows, length, cache_dtype)
     hidden, cache = model(tokens, count_positions(mask), mask, cache)
     return hidden[:, -1], cache
-
-
-def decode(
-    advance, cache: KVCache, progress: Progress, *, end: int, any_shard=jnp.asarray
-) -> tuple[KVCache, Progress]:
-    """Apply `advance` until every row is done or column `end` is reached.
-
-    A caller may stop at some column, put the rows or the cache into another shape, and go on.
-
-    Args:
-        advance: (cache, progress) -> the same, one column further.
-        cache: what came before.
-        progress: of the rows.
-        end: column to stop at.
-        any_shard: whether a flag is raised on any shard that must not stop alone.
-    """
-
-    def unfinished(progress: Progress) -> jax.Array:
-        return any_shard((progress.step < end) & ~jnp.all(progress.done))
-
-    def body(carry: tuple) -> tuple:
-        cache, progress = advance(*carry[:2])
-        return cache, progress, unfinished(progress)
-
-    carry = (cache, progress, unfinished(progress))
-    return lax.while_loop(lambda carry: carry[2], body, carry)[:2]
-
-
-def with_length(cache: KVCache, length: int) -> KVCache:
-    """The same cache with empty slots added up to `length`."""
-    extra = length - cache.valid.shape[1]
-    slots = ((0, 0), (0, 0), (0, extra), (0, 0), (0, 0))
-    return dataclasses.replace(
-        cache,
-        keys=jnp.pad(cache.keys, slots),
-        values=jnp.pad(cache.values, slots),
-        valid=jnp.pad(cache.valid, ((0, 0), (0, extra))),
-    )
-
-
-def _next_logits(model, cache, progress, first) -> tuple[jax.Array, KVCache]:
-    """Read the tokens written last; `first` [B] is the position of each row's first token."""
-    tokens, valid = progress.last()
-    positions = (first + progress.step - 1)[:, None]
-    hidden, cache = model(tokens, positions, valid, cache)
-    return model.unembed(hidden[:, 0]), cache
 
 
 def _choose(progress, logits, *, keys, stop_ids, stop_table, **knobs) -> Progress:
@@ -250,7 +232,9 @@ def _row_keys(key: jax.Array, rows: int) -> jax.Array:
     return key
 
 
-def _check_sizes(prompt_tokens, prompt_mask, group_size: int, max_completion_length: int) -> None:
+def _check_sizes(
+    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, halvings: int
+) -> None:
     shape = prompt_tokens.shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"prompt_tokens must be [N, P] with N and P at least 1, got {shape}")
@@ -266,6 +250,8 @@ def _check_sizes(prompt_tokens, prompt_mask, group_size: int, max_completion_len
         raise ValueError(f"group_size must be at least 1, got {group_size}")
     if max_completion_length < 1:
         raise ValueError(f"max_completion_length must be at least 1, got {max_completion_length}")
+    if halvings < 0:
+        raise ValueError(f"halvings must be at least 0, got {halvings}")
 
 
 def _check_ids(config, length: int, stop_ids, pad_id: int, stop_table) -> None:

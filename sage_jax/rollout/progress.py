@@ -54,6 +54,20 @@ class Progress:
         mask = lax.dynamic_slice_in_dim(self.mask, self.step - 1, 1, axis=1)
         return tokens, mask > 0
 
+    def take(self, rows: jax.Array) -> Progress:
+        """Some of the rows, in the order of `rows` [R]."""
+        columns = {name: column[rows] for name, column in vars(self).items() if name != "step"}
+        return Progress(**columns, step=self.step)
+
+    def put(self, rows: jax.Array, part: Progress) -> Progress:
+        """All rows, those at `rows` [R] as they are in `part`."""
+        columns = {
+            name: column.at[rows].set(getattr(part, name))
+            for name, column in vars(self).items()
+            if name != "step"
+        }
+        return Progress(**columns, step=part.step)
+
     def append(
         self,
         tokens: jax.Array,

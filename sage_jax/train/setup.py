@@ -315,7 +315,14 @@ def _steps(
     )
 
 
-def sampler(base: Base, *, stop: tuple[str, ...], **knobs: Any) -> Callable[..., rollout.Rollout]:
+# Completions shorter than this end too close to each other for smaller batches to be worth their
+# compilation.
+_WORTH_HALVING = 64
+
+
+def sampler(
+    base: Base, *, stop: tuple[str, ...], max_completion_length: int, **knobs: Any
+) -> Callable[..., rollout.Rollout]:
     """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
     table = None
     if stop:
@@ -329,6 +336,9 @@ def sampler(base: Base, *, stop: tuple[str, ...], **knobs: Any) -> Callable[...,
         stop_ids=base.task.stop_ids,
         stop_table=table,
         pad_id=base.task.pad_id,
+        max_completion_length=max_completion_length,
+        unroll=base.mesh.devices.flat[0].platform == "cpu",
+        halvings=2 if max_completion_length >= _WORTH_HALVING else 0,
         mesh=base.mesh,
         **knobs,
     )

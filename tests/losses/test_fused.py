@@ -1,5 +1,7 @@
 """Scores from hidden states: what the logits would give, in blocks of the vocabulary."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -90,7 +92,7 @@ def test_memory_is_a_block_of_the_vocabulary():
             jax.grad(lambda h, k: sum(x.sum() for x in from_hidden(h, k, tokens, block_size=64)),
                      argnums=(0, 1))
         )  # fmt: skip
-        compiled = gradient.lower(hidden, jnp.zeros((vocab, 16))).compile()
+        compiled: Any = gradient.lower(hidden, jnp.zeros((vocab, 16))).compile()
         return compiled.memory_analysis().temp_size_in_bytes
 
     assert temporaries(8192) < 1.1 * temporaries(1024) < 8192 * 4 * 64 * 4

@@ -12,6 +12,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from sage_jax import models
 from sage_jax.rollout import compile_stop_strings, generate, pack_prompts
+from sage_jax.rollout.decode import Rows, decode
 from sage_jax.rollout.progress import Progress
 
 # The function of the same name hides the module in the package's namespace.
@@ -80,45 +81,92 @@ def cache_of(tiny, rows, length):
     return models.KVCache.empty(config, rows, length, jnp.float32)
 
 
-def test_the_loop_ends_when_all_rows_are_done(tiny):
-    def advance(cache, progress):
-        tokens = jnp.where(progress.step == 3, 1, 5) * jnp.ones(2, jnp.int32)
-        return cache, progress.append(tokens, -jnp.ones(2), stop_ids=(1,), stop_table=None)
+def rows_of(count):
+    return Rows(jax.random.split(jax.random.key(0), count), jnp.zeros(count, jnp.int32))
 
-    start = (cache_of(tiny, 2, 4), Progress.empty(2, 50, 0))
-    assert program.decode(advance, *start, end=50)[1].step == 4
-    assert program.decode(advance, *start, end=2)[1].step == 2
+
+def ending(lengths, seen=None):
+    """A step that ends row i, known by its `first`, after `lengths[i]` tokens."""
+
+    def advance(cache, progress, rows):
+        if seen is not None:
+            seen.append(len(rows.first))
+        last = jnp.asarray(lengths)[rows.first] == progress.step + 1
+        tokens = jnp.where(last, 1, 100 * (rows.first + 1) + progress.step)
+        scores = jnp.full(len(tokens), -progress.step, jnp.float32)
+        return cache, progress.append(tokens, scores, stop_ids=(1,), stop_table=None)
+
+    return advance
+
+
+def test_the_loop_ends_when_all_rows_are_done(tiny):
+    start = (cache_of(tiny, 2, 4), Progress.empty(2, 50, 0), rows_of(2))
+    assert decode(ending([4, 4]), *start).step == 4
+    short = (start[0], Progress.empty(2, 3, 0), start[2])
+    assert decode(ending([4, 4]), *short).step == 3
+
+
+@pytest.mark.parametrize("halvings", [1, 2, 5])
+@pytest.mark.parametrize("seed", range(5))
+def test_halving_the_batch_changes_no_row(tiny, halvings, seed):
+    """Rows that end anywhere, some of them never; the last column is 19."""
+    count, seen = 24, []
+    lengths = np.random.default_rng(seed).permutation(np.arange(count)) + 1
+    rows = dataclasses.replace(rows_of(count), first=jnp.arange(count))
+    start = (cache_of(tiny, count, 4), Progress.empty(count, 19, 0), rows)
+    whole = decode(ending(lengths), *start)
+    parts = decode(ending(lengths, seen), *start, halvings=halvings)
+    jax.tree.map(np.testing.assert_array_equal, parts, whole)
+    assert seen == [24, 12, 6][: halvings + 1]
+    assert np.asarray(whole.done).sum() == 19
+
+
+def test_a_batch_is_halved_only_when_half_of_it_has_ended(tiny):
+    """What each row costs: steps of 8 rows until four have ended, then of four."""
+    work = []
+
+    def advance(cache, progress, rows):
+        jax.debug.callback(lambda _: work.append(len(rows.first)), progress.step)
+        return ending([2, 3, 4, 5, 6, 7, 8, 9])(cache, progress, rows)
+
+    rows = dataclasses.replace(rows_of(8), first=jnp.arange(8))
+    start = (cache_of(tiny, 8, 4), Progress.empty(8, 20, 0), rows)
+    jax.block_until_ready(decode(advance, *start, halvings=3))
+    jax.effects_barrier()
+    assert sorted(work, reverse=True) == [8] * 5 + [4] * 4
 
 
 def test_a_longer_cache_holds_what_the_shorter_held(tiny):
-    short = cache_of(tiny, 2, 3)
+    short: Any = cache_of(tiny, 2, 3)
     short = dataclasses.replace(short, keys=short.keys + 1.0, valid=~short.valid)
-    long = program.with_length(short, 5)
-    assert (long.keys[:, :, :3] == 1).all()
-    assert (long.keys[:, :, 3:] == 0).all()
-    assert long.values.shape == long.keys.shape
-    np.testing.assert_array_equal(long.valid, [[True] * 3 + [False] * 2] * 2)
+    for cache in (short.with_length(5), short.unstacked().with_length(5)):
+        keys, values = np.asarray(cache.keys), np.asarray(cache.values)
+        assert (keys[..., :3, :] == 1).all()
+        assert (keys[..., 3:, :] == 0).all()
+        assert values.shape == keys.shape
+        np.testing.assert_array_equal(cache.valid, [[True] * 3 + [False] * 2] * 2)
 
 
-def test_decoding_in_two_parts_over_a_growing_cache_changes_nothing(tiny, packed, rollout):
-    def grown(advance, cache, progress, *, end):
-        shorter = dataclasses.replace(
-            cache,
-            keys=cache.keys[:, :, :5],
-            values=cache.values[:, :, :5],
-            valid=cache.valid[:, :5],
-        )
-        part = decode(advance, shorter, progress, end=3)
-        return decode(advance, program.with_length(part[0], 9), part[1], end=end)
+def test_rows_taken_from_a_cache_are_those_rows(tiny):
+    cache: Any = cache_of(tiny, 3, 2)
+    keys = jax.random.normal(jax.random.key(0), cache.keys.shape)
+    cache = dataclasses.replace(cache, keys=keys, valid=jnp.eye(3, 2, dtype=bool))
+    for one in (cache, cache.unstacked()):
+        taken = one.take(jnp.array([2, 0]))
+        np.testing.assert_array_equal(np.asarray(taken.keys), keys[:, jnp.array([2, 0])])
+        np.testing.assert_array_equal(taken.valid, [[False, False], [True, False]])
 
-    decode = program.decode
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(program, "decode", grown)
-        patched = jax.jit(program._generate.__wrapped__, static_argnames=program._STATIC)
-        patch.setattr(program, "_generate", patched)
-        parts = roll(tiny, packed, jax.random.key(1), **KNOBS)
-    np.testing.assert_array_equal(parts.tokens, rollout.tokens)
-    np.testing.assert_allclose(parts.logps, rollout.logps, atol=1e-4)
+
+@pytest.mark.parametrize("unroll", [False, True])
+@pytest.mark.parametrize("halvings", [0, 2])
+def test_the_way_of_decoding_changes_nothing(tiny, packed, rollout, unroll, halvings):
+    other = roll(tiny, packed, jax.random.key(1), **KNOBS, unroll=unroll, halvings=halvings)
+    np.testing.assert_array_equal(other.tokens, rollout.tokens)
+    np.testing.assert_array_equal(other.finish, rollout.finish)
+    # Batches of other sizes take their sums in another order.
+    np.testing.assert_allclose(other.logps, rollout.logps, atol=1e-5)
+    lengths = np.asarray(rollout.mask).sum(axis=1)
+    assert np.sort(lengths)[len(lengths) // 2 - 1] < lengths.max()
 
 
 @pytest.mark.parametrize("axes", [("data",), ("data", "tensor")])
