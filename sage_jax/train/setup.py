@@ -338,7 +338,7 @@ def sampler(
         pad_id=base.task.pad_id,
         max_completion_length=max_completion_length,
         unroll=base.mesh.devices.flat[0].platform == "cpu",
-        halvings=2 if max_completion_length >= _WORTH_HALVING else 0,
+        halvings=3 if max_completion_length >= _WORTH_HALVING else 0,
         mesh=base.mesh,
         **knobs,
     )
