@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: progress, time left, and the latest metrics."""
 
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console as Terminal
@@ -35,6 +36,12 @@ _ROWS = [
     ("tokens_per_s/rollout", "rollout tokens/s", "{:.0f}"),
     ("tokens_per_s/update", "update tokens/s", "{:.0f}"),
 ]
+
+
+def tell(text: str) -> None:
+    """A line on standard error, of the first process alone."""
+    if hosts.is_main():
+        sys.stderr.write(f"sage-jax: {text}\n")
 
 
 class Console:

@@ -14,7 +14,7 @@ from sage_jax.evaluate import EvalResult
 from sage_jax.parallel import hosts
 from sage_jax.train import samples, setup
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console
+from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
 from sage_jax.train.play import Played
@@ -87,14 +87,17 @@ def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: St
 
 
 def _resume(session: Session, state: TrainState) -> Position:
-    """The newest checkpoint in the place of a fresh state, or the fresh state if there is none."""
-    latest = session.checkpoints.latest()
-    if latest is None:
+    """The newest whole checkpoint in the place of a fresh state, or the fresh state if none."""
+    if session.checkpoints.latest() is None:
+        if session.folder.metrics_file.is_file():
+            tell(f"{session.folder.checkpoints}: no checkpoint; training begins at step 1 again")
         return Position(state, 0, 0, 0.0)
     # The fresh arrays make room first: weights and moments would not fit twice.
     jax.tree.map(lambda x: x.delete(), state)
-    state, notes = session.checkpoints.restore(latest, session.start.layout)
-    return Position(state, latest, notes["cursor"], notes["elapsed"])
+    found = session.checkpoints.restore_newest(session.start.layout, say=tell, set_aside=True)
+    assert found is not None
+    done, state, notes = found
+    return Position(state, done, notes["cursor"], notes["elapsed"])
 
 
 def _steps(session: Session, position: Position) -> Position:

@@ -15,7 +15,7 @@ from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console
+from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.optimizer import make_optimizer, make_schedule
@@ -104,7 +104,7 @@ def _attempt(
         temperature=1.0,
         micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
     )
-    checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=1)
+    checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=2)
     try:
         state = _run(config, base, step_fn, state, checkpoints, root, attempt, stop)
     finally:
@@ -144,9 +144,9 @@ def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any
 def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainState,
          checkpoints: Checkpoints, root: jax.Array, attempt: int, stop: StopRequest,
          ) -> TrainState:  # fmt: skip
-    knobs, done = config.warmup, checkpoints.latest() or 0
-    if done:
-        state, _ = checkpoints.restore(done, state)
+    knobs, done = config.warmup, 0
+    if (found := checkpoints.restore_newest(state, say=tell, set_aside=True)) is not None:
+        done, state, _ = found
     with Console(f"{config.name} warm-up", knobs.steps, done=done, line_every=250) as console:
         for step in range(done, knobs.steps):
             sequences, terms = _batch(
