@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,11 +47,26 @@ class Checkpoints:
         saved = ocp.args.Composite(
             arrays=ocp.args.StandardSave(_named(tree)), notes=ocp.args.JsonSave(notes)
         )
-        with paths.told(self._folder):
+        with self._told():
             # Orbax waits too, but `_seal` must not see the next step's number before.
             self._manager.wait_until_finished()
             self._saving = step
             self._manager.save(step, args=saved)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Any fault of writing, of which Orbax and TensorStore have many classes, in one line."""
+        try:
+            with paths.told(self._folder):
+                yield
+        except paths.PathError:
+            raise
+        except Exception as error:
+            line = (str(error).strip().splitlines() or ["no message"])[0]
+            raise CheckpointError(
+                f"{self._folder / str(self._saving)}: cannot be written: "
+                f"{type(error).__name__}: {line}"
+            ) from error
 
     def _seal(self) -> None:
         """On the first process and in Orbax's thread, when all files of a step are written."""
@@ -140,13 +155,18 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(like), leaves), restored.notes
 
     def wait(self) -> None:
-        """Return when what was begun is on disk."""
-        with paths.told(self._folder):
+        """Return when what was begun is on disk.
+
+        Raises:
+            CheckpointError: it could not be written, to a full disk for one. Those before it stay.
+            PathError: the same of a bucket.
+        """
+        with self._told():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Finish what was begun and let go."""
-        with paths.told(self._folder):
+        """Finish what was begun and let go; raises as `wait`."""
+        with self._told():
             self._manager.close()
 
 

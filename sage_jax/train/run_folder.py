@@ -64,6 +64,15 @@ class RunFolder:
         """Samples written at a step."""
         return self.path / "samples" / f"step-{step:06d}.jsonl"
 
+    def bad_file(self, step: int) -> Path:
+        """The batch of a step whose update was skipped."""
+        return self.path / "bad" / f"step-{step:06d}.npz"
+
+    @property
+    def stalls_file(self) -> Path:
+        """Where every thread stood when a phase took unusually long."""
+        return self.path / "stalls.txt"
+
     def eval_file(self, tag: str) -> Path:
         """Result of an evaluation."""
         return self.path / "eval" / f"{tag}.json"
@@ -107,7 +116,8 @@ class RunFolder:
 
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
-    "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.auto",
+    "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every",
+    "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto",
     "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "warmup.attempts",
     "warmup.min_pass1", "warmup.checkpoint_every",
 }  # fmt: skip

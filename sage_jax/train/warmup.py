@@ -23,7 +23,7 @@ from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.sequences import Sequences
 from sage_jax.train.state import TrainState
-from sage_jax.train.stop import Stopped, StopRequest
+from sage_jax.train.stop import StopRequest
 from sage_jax.train.update import update
 
 _RISE, _FINAL = 0.1, 0.05  # Share of the steps spent rising; learning rate left at the end.
@@ -70,7 +70,7 @@ def _warm_up(
     reached = 0.0
     for attempt in range(config.warmup.attempts):
         trained = _attempt(config, folder, base, attempt, stop)
-        reached = _pass1(config, trained)
+        reached = _pass1(config, trained, stop)
         if reached >= config.warmup.min_pass1:
             loaded = trained.loaded
             params = parallel.fetch(loaded.params)
@@ -162,7 +162,7 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
                 checkpoints.save(step + 1, state, {})
             if leaving:
                 checkpoints.wait()
-                raise Stopped
+                raise stop.stopped()
     return state
 
 
@@ -175,9 +175,10 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
     return sequences, Terms(logps=jnp.zeros_like(sequences.mask), mask=sequences.mask)
 
 
-def _pass1(config: configs.Config, base: setup.Base) -> float:
+def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float:
     result = evaluate_model(
         config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
         num_samples=config.eval.num_samples_during,
+        progress=lambda *_: stop.leave_if_asked(lambda: None),
     )  # fmt: skip
     return result.summary()["pass@1"]["mean"]
