@@ -77,15 +77,17 @@ def first_bad_weight(state: TrainState) -> str | None:
     """The first array of the weights, then the optimiser's, with NaN or infinity, by its path."""
     for kind, tree in (("weights", state.trained), ("optimizer", state.opt_state)):
         leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
-        flags = np.asarray(_odd([leaf for _, leaf in leaves])) if leaves else np.zeros(0, bool)
-        if flags.any():
-            return kind + jax.tree_util.keystr(leaves[int(flags.argmax())][0])
+        flags = jax.device_get(_odd([leaf for _, leaf in leaves]))
+        for (path, _), odd in zip(leaves, flags, strict=True):
+            if odd:
+                return kind + jax.tree_util.keystr(path)
     return None
 
 
 @jax.jit
-def _odd(leaves: list[jax.Array]) -> jax.Array:
-    return jnp.stack([~jnp.isfinite(leaf).all() for leaf in leaves])
+def _odd(leaves: list[jax.Array]) -> list[jax.Array]:
+    # Scalars, which every one of several processes holds whole.
+    return [~jnp.isfinite(leaf).all() for leaf in leaves]
 
 
 def _first_bad(
