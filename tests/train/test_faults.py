@@ -1,7 +1,9 @@
 """What befalls a run from outside, in one process: damage, numbers that are none, full disks."""
 
 import dataclasses
+import errno
 import json
+import os
 import shutil
 
 import jax
@@ -9,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sage_jax import cli
+from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.train import commands, loop, objective
 from sage_jax.train.bad_steps import BadStepError
@@ -133,3 +137,74 @@ def test_weights_that_are_no_numbers_end_the_run_and_are_not_saved(
     with pytest.raises(BadStepError, match=r"step 3: weights\[.* is not finite; nothing was saved"):
         train(config, folder, StopRequest())
     assert commands.load_trained(folder.path, config).step == 2
+
+
+def full_disk(monkeypatch, name):
+    """Let every write whose path holds `name` find the disk full; returns what was refused."""
+    refused = []
+    fsync = os.fsync
+
+    def full(handle):
+        path = os.readlink(f"/proc/self/fd/{handle}")
+        if name in path:
+            refused.append(path)
+            raise OSError(errno.ENOSPC, "No space left on device", path)
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    return refused
+
+
+needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+NEEDED = ["metrics.jsonl", "sage_manifest.json", "final.json"]
+MORE_NEEDED = ["config.yaml", "base.json"]
+
+
+@needs_proc
+@pytest.mark.parametrize(
+    "name", [*NEEDED, *(pytest.param(n, marks=pytest.mark.slow) for n in MORE_NEEDED)]
+)
+def test_a_full_disk_ends_the_run_and_with_room_again_it_is_the_undisturbed_one(
+    undisturbed, tmp_path, monkeypatch, assert_same_run, name
+):
+    config, whole = undisturbed
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(whole.base, folder.base)  # The warm-up need not be made again.
+    refused = full_disk(monkeypatch, name)
+    with pytest.raises((OSError, CheckpointError), match="No space left on device"):
+        train(config, folder, StopRequest())
+    assert refused
+    monkeypatch.undo()
+    train(config, folder, StopRequest())
+    assert_same_run(folder, whole, config)
+    assert not [path for path in folder.path.rglob(".*") if path.is_file()]  # Nothing half-written.
+
+
+@needs_proc
+def test_samples_that_cannot_be_written_are_told_and_training_goes_on(
+    undisturbed, tmp_path, monkeypatch, assert_same_run, capsys
+):
+    config, whole = undisturbed
+    folder = RunFolder(tmp_path / "run")
+    shutil.copytree(whole.base, folder.base)
+    full_disk(monkeypatch, "/samples/")
+    train(config, folder, StopRequest())
+    assert "step-000001.jsonl: not written ([Errno 28]" in capsys.readouterr().err
+    assert not list((folder.path / "samples").glob("*"))
+    assert_same_run(folder, whole, config)
+
+
+def test_the_command_says_it_in_one_line(tmp_path, make_config, monkeypatch, capsys):
+    """A folder on a file system that is mounted for reading."""
+    config = tmp_path / "tiny.yaml"
+    config.write_text(configs.dump(make_config()))
+
+    def read_only(self, *_, **__):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", read_only)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["train", str(config), "--run_dir", str(tmp_path / "run")])
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said == f"sage-jax: [Errno 30] Read-only file system: '{tmp_path / 'run'}'\n"
