@@ -140,8 +140,11 @@ def main(kills: int = 200, seed: int = 0, steps: int = 60) -> None:
                 number = (signal.SIGKILL, signal.SIGTERM)[int(draw.integers(2))]
                 # Once all kills are spent the last run goes on to its end.
                 patience = draw.uniform(0.3, whole) if seen.total() < kills else 3600
+                new, begun = not folder.exists(), time.monotonic()
                 where = killed(config, folder, number, patience)
                 if where is None:
+                    # On a machine that others use the first measurement may have been a slow one.
+                    whole = min(whole, time.monotonic() - begun) if new else whole
                     break
                 seen[f"{number.name} {where}"] += 1
             odd = differences(outcome(config, folder), truth)
