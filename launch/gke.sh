@@ -32,7 +32,7 @@ unpack() {
 }
 
 # xpk restarts a workload that left with 42 or 127 to 255: killed, or stopped by a signal having
-# saved (130). 1 and 2, where training again would not help, end it. `exec` hands SIGTERM on.
+# saved (143). 1 and 2, where training again would not help, end it. `exec` hands SIGTERM on.
 create() {
   local sent_config
   sent_config=$(sent "$config")

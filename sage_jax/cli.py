@@ -1,6 +1,7 @@
 """The command line: `sage-jax COMMAND TARGET [--section.field value ...]`."""
 
 import dataclasses
+import errno
 import json
 import sys
 import traceback
@@ -93,7 +94,10 @@ class _VerifyOptions:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; exits with 0, or 1 and one message, 2 for wrong usage, 130 when stopped."""
+    """Run one command; exits with 0, or 1 and one message, or 2 for wrong usage.
+
+    130 says that Ctrl-C stopped it, 143 that SIGTERM did.
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[list[str]], None]] = {
         "train": _train, "eval": _eval, "sample": _sample, "report": _report,
@@ -115,10 +119,10 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     try:
         hosts.start()
         command(rest)
-    except Stopped:
+    except Stopped as stopped:
         if hosts.is_main():
             sys.stderr.write("stopped; the same command goes on from here\n")
-        sys.exit(130)
+        sys.exit(stopped.status)
     except KeyboardInterrupt:
         hosts.fail("interrupted", status=130)
         sys.exit(130)
@@ -127,11 +131,15 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
             hosts.fail("it said why itself", status=int(leaving.code))
         raise
     except Exception as error:
-        if isinstance(error, _messages()):
+        if isinstance(error, _messages()) or getattr(error, "errno", None) in _OF_THE_MACHINE:
             _fail(str(error))
         traceback.print_exc()
         hosts.end_after(error)
         sys.exit(1)
+
+
+# A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.
+_OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
 
 
 def _messages() -> tuple[type[Exception], ...]:
@@ -142,11 +150,13 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.parallel import HostsError, MeshError
     from sage_jax.plan import PlanError
     from sage_jax.rewards import VerifierError, VerifyFileError
+    from sage_jax.train.bad_steps import BadStepError
     from sage_jax.train.checkpoint import CheckpointError
     from sage_jax.train.lost import LostVerdictsError
+    from sage_jax.train.run_lock import LockError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
-            PlanError, VerifierError, VerifyFileError, CheckpointError,
+            PlanError, VerifierError, VerifyFileError, CheckpointError, BadStepError, LockError,
             LostVerdictsError, paths.PathError)  # fmt: skip
 
 

@@ -277,6 +277,12 @@ class Train(Section):
     """Steps between evaluations while training; 0 evaluates before and after only."""
     sample_every: int = Field(default=25, ge=1)
     """Steps between written samples."""
+    stop_within_s: float = Field(default=600.0, gt=0)
+    """Seconds that a stop by a signal may take for the step and the save; then none is made."""
+    stall_s: float = Field(default=60.0, gt=0)
+    """Seconds before a step, save or evaluation of ten times the usual length is reported."""
+    max_bad_steps: int = Field(default=3, ge=1)
+    """Steps in a row whose update was skipped for NaN or infinity, after which the run stops."""
 
 
 class Eval(Section):

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -162,6 +164,42 @@ def upload(folder: Path, target: Path, *, last: str) -> None:
     with told(target):
         for name in sorted(names, key=lambda name: (name == last, name)):
             _files(target).put_file(str(folder / name), f"{target}/{name}")
+
+
+def inventory(folder: Path) -> dict[str, dict[str, Any]]:
+    """Size and checksum of every file in a folder, by its path from there.
+
+    Of files on a disk that is their SHA-256, of objects in a bucket the CRC that it tells.
+
+    Raises:
+        OSError: a file cannot be read.
+        PathError: the bucket cannot be read.
+    """
+    if is_remote(folder):
+        with told(folder):
+            return _told_inventory(folder)
+    names = sorted(file for file in folder.rglob("*") if file.is_file())
+    # Hashing leaves the interpreter's lock, so that threads share the work.
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return {file.relative_to(folder).as_posix(): facts
+                for file, facts in zip(names, pool.map(_facts, names), strict=True)}  # fmt: skip
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    with file.open("rb") as data:
+        digest = hashlib.file_digest(data, "sha256").hexdigest()
+        return {"size": data.tell(), "sha256": digest}
+
+
+def _told_inventory(folder: Path) -> dict[str, dict[str, Any]]:
+    root = PurePosixPath(str(folder).removeprefix(_SCHEME))
+    found: Any = _files(folder).find(str(folder), detail=True)
+    return {
+        str(PurePosixPath(name).relative_to(root)): {
+            key: facts[key] for key in ("size", "crc32c") if key in facts
+        }
+        for name, facts in found.items()
+    }
 
 
 def _files(path: Path) -> Any:

@@ -9,6 +9,7 @@ from sage_jax.train.facts import facts
 from sage_jax.train.loop import train
 from sage_jax.train.mesh import open_mesh
 from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.run_lock import owned
 from sage_jax.train.stop import StopRequest
 from sage_jax.train.warmup import open_and_warm_up
 
@@ -19,6 +20,7 @@ def train_arms(config: configs.Config, path: Path) -> None:
     Arms that are done already are passed over, and the one that was interrupted is resumed.
 
     Raises:
+        LockError: if another program trains in this folder.
         HostsError: if the processes do not have one config, code and data.
         ConfigError: if an arm cannot run; configs, devices and folders of all of them are checked
             before the first one starts.
@@ -31,7 +33,7 @@ def train_arms(config: configs.Config, path: Path) -> None:
         if not arm.mesh.auto:
             open_mesh(arm)
         folders[name].refuse_drift(arm)
-    with StopRequest() as stop:
+    with StopRequest(within_s=config.train.stop_within_s) as stop, owned(path):
         if not arms:
             train(config, RunFolder(path), stop)
             return
@@ -40,4 +42,5 @@ def train_arms(config: configs.Config, path: Path) -> None:
         share = functools.partial(home.share, config)
         open_and_warm_up(config, home, stop, opened=share).task.close()
         for name, arm in arms.items():
-            train(arm, folders[name], stop)
+            with owned(folders[name].path):
+                train(arm, folders[name], stop)

@@ -1,5 +1,8 @@
 """Checkpoints of everything a run needs to go on as if nothing had happened."""
 
+import contextlib
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -7,24 +10,29 @@ import jax
 import orbax.checkpoint as ocp
 
 from sage_jax import paths
+from sage_jax.parallel import hosts
+from sage_jax.train import manifest
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that does not fit the run."""
+    """A checkpoint that does not fit the run, or is damaged."""
 
 
 class Checkpoints:
     """Asynchronous Orbax checkpoints of one tree of arrays and one JSON object, by step.
 
     A step number is how many steps are done. A checkpoint is written to a hidden name and renamed,
-    and one in a bucket gets a file that says it is whole, so that it is whole or absent.
+    and one in a bucket gets a file that says it is whole, so that it is whole or absent. What
+    befalls it later is found by its manifest.
     """
 
     def __init__(self, folder: Path, *, keep: int):
+        whole = ocp.AsyncOptions(post_finalization_callback=self._seal)
         options = ocp.CheckpointManagerOptions(
-            max_to_keep=keep, enable_async_checkpointing=True, create=True
+            max_to_keep=keep, enable_async_checkpointing=True, create=True, async_options=whole
         )
         self._folder = folder
+        self._saving = 0
         with paths.told(folder):
             self._manager = ocp.CheckpointManager(paths.resolved(folder), options=options)
 
@@ -39,8 +47,88 @@ class Checkpoints:
         saved = ocp.args.Composite(
             arrays=ocp.args.StandardSave(_named(tree)), notes=ocp.args.JsonSave(notes)
         )
-        with paths.told(self._folder):
+        with self._told():
+            # Orbax waits too, but `_seal` must not see the next step's number before.
+            self._manager.wait_until_finished()
+            self._saving = step
             self._manager.save(step, args=saved)
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Any fault of writing, of which Orbax and TensorStore have many classes, in one line."""
+        try:
+            with paths.told(self._folder):
+                yield
+        except paths.PathError:
+            raise
+        except Exception as error:
+            line = (str(error).strip().splitlines() or ["no message"])[0]
+            raise CheckpointError(
+                f"{self._folder / str(self._saving)}: cannot be written: "
+                f"{type(error).__name__}: {line}"
+            ) from error
+
+    def _seal(self) -> None:
+        """On the first process and in Orbax's thread, when all files of a step are written."""
+        # On a disk the folder has a name of its own until it is whole; in a bucket it has not.
+        hidden = sorted(self._folder.glob(f"{self._saving}.orbax-checkpoint-tmp*"),
+                        key=lambda path: path.stat().st_mtime)  # fmt: skip
+        manifest.write(hidden[-1] if hidden else self._folder / str(self._saving))
+
+    def restore_newest(
+        self, like: Any, *, say: Callable[[str], None], set_aside: bool = False
+    ) -> tuple[int, Any, dict[str, Any]] | None:
+        """The newest whole checkpoint as (step, tree, notes), or None if there is none at all.
+
+        Args:
+            like: see `restore`.
+            say: told of each damaged one that is passed over, and of one that nothing vouches for.
+            set_aside: rename those passed over to damaged-STEP, so that the step can be saved anew.
+
+        Raises:
+            CheckpointError: if there are checkpoints and none is whole, or the newest whole one
+                holds other arrays than `like`.
+        """
+        # Of several processes each would see its own moment of the folder.
+        steps = hosts.agree(sorted(self._manager.all_steps(), reverse=True))
+        damaged: dict[int, str] = {}
+        for step in steps:
+            found = self._try(step, like, damaged, say)
+            if found is not None:
+                if set_aside:
+                    self._set_aside(list(damaged))
+                return step, *found
+            say(f"{self._folder / str(step)}: damaged: {damaged[step]}; taking the one before")
+        if not damaged:
+            return None
+        told = "; ".join(f"{step}: {fault}" for step, fault in damaged.items())
+        raise CheckpointError(
+            f"{self._folder}: no checkpoint is whole ({told}); put one back, or remove the folder "
+            "to begin anew"
+        )
+
+    def _try(self, step: int, like: Any, damaged: dict[int, str], say: Callable[[str], None]):
+        """(tree, notes) of a step, or None after an entry in `damaged`."""
+        folder = self._folder / str(step)
+        sealed, fault = hosts.agree(_look(folder) if hosts.is_main() else None)
+        if sealed and fault is None:
+            return self.restore(step, like)
+        if not sealed:
+            say(f"{folder}: has no {manifest.NAME}, and is taken without having been verified")
+            with contextlib.suppress(Exception):
+                return self.restore(step, like)
+            fault = "it cannot be read, or does not fit the model or optimiser"
+        damaged[step] = fault
+        return None
+
+    def _set_aside(self, steps: list[int]) -> None:
+        if not steps:
+            return
+        if hosts.is_main():
+            for step in steps:
+                _rename(self._folder / str(step), self._folder / f"damaged-{step}")
+        hosts.any_of(False)  # The others look at the folder next.
+        self._manager.reload()
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
         """The tree and the notes of a step.
@@ -67,14 +155,35 @@ class Checkpoints:
         return jax.tree.unflatten(jax.tree.structure(like), leaves), restored.notes
 
     def wait(self) -> None:
-        """Return when what was begun is on disk."""
-        with paths.told(self._folder):
+        """Return when what was begun is on disk.
+
+        Raises:
+            CheckpointError: it could not be written, to a full disk for one. Those before it stay.
+            PathError: the same of a bucket.
+        """
+        with self._told():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Finish what was begun and let go."""
-        with paths.told(self._folder):
+        """Finish what was begun and let go; raises as `wait`."""
+        with self._told():
             self._manager.close()
+
+
+def _look(folder: Path) -> tuple[bool, str | None]:
+    """(has a manifest, what is wrong)."""
+    sealed = manifest.exists(folder)
+    return sealed, manifest.fault(folder) if sealed else None
+
+
+def _rename(folder: Path, target: Path) -> None:
+    with paths.told(folder):
+        if paths.is_remote(folder):
+            # A bucket cannot rename, and a copy of what is no good is not worth the time.
+            folder.rmtree()  # type: ignore[attr-defined]
+            return
+        shutil.rmtree(target, ignore_errors=True)
+        folder.rename(target)
 
 
 def _named(tree: Any) -> dict[str, Any]:

@@ -21,11 +21,13 @@ from sage_jax.parallel import hosts
 from sage_jax.rollout import pack_prompts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
+from sage_jax.train.console import tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
 from sage_jax.train.shards import Shards
+from sage_jax.train.state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +36,13 @@ class Trained:
 
     base: setup.Base
     start: setup.Start
-    weights: Any
+    state: TrainState
     step: int
+
+    @property
+    def weights(self) -> Any:
+        """The trained arrays."""
+        return self.state.trained
 
     def decoder(self) -> tuple[Any, Any]:
         """The policy as (graphdef, params)."""
@@ -73,16 +80,17 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
     folder = open_run(path)
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     try:
-        step = checkpoints.latest()
-        if step is None:
+        if checkpoints.latest() is None:
             raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
         source = str(folder.base) if config.warmup.steps else config.model.source
         base = setup.open_base(config, source)
         started, _ = setup.start(config, base, jax.random.key(config.seed))
-        state, _ = checkpoints.restore(step, started.layout)
+        found = checkpoints.restore_newest(started.layout, say=tell)
+        assert found is not None
+        step, state, _ = found
     finally:
         checkpoints.close()
-    return Trained(base, started, state.trained, step)
+    return Trained(base, started, state, step)
 
 
 def evaluate_config(config: configs.Config) -> None:

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on: progress, time left, and the latest metrics."""
 
+import sys
 from collections.abc import Mapping
 
 from rich.console import Console as Terminal
@@ -38,6 +39,12 @@ _ROWS = [
 ]
 
 _FAULTS = ("verdicts/lost",)  # Said in a line of text too, where they are not zero.
+
+
+def tell(text: str) -> None:
+    """A line on standard error, of the first process alone."""
+    if hosts.is_main():
+        sys.stderr.write(f"sage-jax: {text}\n")
 
 
 class Console:

@@ -44,11 +44,13 @@ class _File:
     """A file on this machine."""
 
     def __init__(self, path: Path):
-        self._file = path.open("a", encoding="utf-8")
+        # Unbuffered: what did not reach a full disk must not be tried again when closing.
+        self._file = path.open("ab", buffering=0)
 
     def append(self, line: str) -> None:
-        self._file.write(line)
-        self._file.flush()
+        rest = memoryview(line.encode())
+        while rest:
+            rest = rest[self._file.write(rest) :]
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

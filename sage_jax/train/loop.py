@@ -13,8 +13,9 @@ from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.parallel import hosts
 from sage_jax.train import samples, setup
+from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console
+from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
 from sage_jax.train.lost import LostVerdicts
@@ -22,8 +23,11 @@ from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.state import TrainState
 from sage_jax.train.stepping import make_step
-from sage_jax.train.stop import Stopped, StopRequest
+from sage_jax.train.stop import StopRequest
+from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.train.warmup import open_and_warm_up
+from sage_jax.train.watchdog import Watchdog
+from sage_jax.train.writes import spared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +40,7 @@ class Session:
     start: setup.Start
     checkpoints: Checkpoints
     stop: StopRequest
+    watchdog: Watchdog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +81,9 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
 def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest) -> None:
     start, state = setup.start(config, base, jax.random.key(config.seed))
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
-    session = Session(config, folder, base, start, checkpoints, stop)
+    watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
+    session = Session(config, folder, base, start, checkpoints, stop, watchdog)
+    watchdog.__enter__()
     try:
         position = _resume(session, state)
         del state
@@ -85,18 +92,22 @@ def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: St
         if not _evaluated(folder, "final", config.train.steps):
             _evaluate(session, position, "final", config.eval.num_samples)
     finally:
+        watchdog.__exit__()
         checkpoints.close()
 
 
 def _resume(session: Session, state: TrainState) -> Position:
-    """The newest checkpoint in the place of a fresh state, or the fresh state if there is none."""
-    latest = session.checkpoints.latest()
-    if latest is None:
+    """The newest whole checkpoint in the place of a fresh state, or the fresh state if none."""
+    if session.checkpoints.latest() is None:
+        if session.folder.metrics_file.is_file():
+            tell(f"{session.folder.checkpoints}: no checkpoint; training begins at step 1 again")
         return Position(state, 0, 0, 0.0)
     # The fresh arrays make room first: weights and moments would not fit twice.
     jax.tree.map(lambda x: x.delete(), state)
-    state, notes = session.checkpoints.restore(latest, session.start.layout)
-    return Position(state, latest, notes["cursor"], notes["elapsed"])
+    found = session.checkpoints.restore_newest(session.start.layout, say=tell, set_aside=True)
+    assert found is not None
+    done, state, notes = found
+    return Position(state, done, notes["cursor"], notes["elapsed"])
 
 
 def _steps(session: Session, position: Position) -> Position:
@@ -109,12 +120,17 @@ def _steps(session: Session, position: Position) -> Position:
         if session.base.why:
             console.say(session.base.why)
         _evaluate_on_the_way(session, position)
+        bad = BadSteps(session.folder, limit=config.train.max_bad_steps)
         while position.done < total:
-            position, entry, played = _one_step(session, run_step, position)
+            with session.watchdog.phase("step"):
+                position, entry, played = _one_step(session, run_step, position)
+            odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
             journal.write(entry)
             console.step(position.done, entry)
             lost.see(position.done, played)
-            _keep(session, position, played)
+            bad.look(position.done, position.state, entry, played, odd)
+            with session.watchdog.phase("samples and checkpoint"):
+                _keep(session, position, played)
             _evaluate_on_the_way(session, position)
     return position
 
@@ -136,13 +152,16 @@ def _keep(session: Session, position: Position, played: Played) -> None:
     knobs, done = session.config.train, position.done
     last, leaving = done == knobs.steps, session.stop.asked()
     if hosts.is_main() and ((done - 1) % knobs.sample_every == 0 or last):
-        samples.write(session.folder.samples_file(done), done, played, session.base.task)
+        path = session.folder.samples_file(done)
+        with spared(path):
+            samples.write(path, done, played, session.base.task)
     if done % knobs.checkpoint_every == 0 or last or leaving:
+        refuse_bad_weights(done, position.state)
         notes = {"cursor": position.cursor, "elapsed": position.elapsed}
         session.checkpoints.save(done, position.state, notes)
     if leaving:
         session.checkpoints.wait()
-        raise Stopped
+        raise session.stop.stopped()
 
 
 def _timing(played: Played, whole: float) -> dict[str, float]:
@@ -181,15 +200,16 @@ def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
 
 def _evaluate(session: Session, position: Position, tag: str, num_samples: int) -> None:
     # What training needs is on disk or will be done again, so that leaving here costs little.
-    result = evaluate_model(
-        session.config,
-        session.base,
-        session.start.decoder(position.state.trained),
-        tag=tag,
-        step=position.done,
-        num_samples=num_samples,
-        progress=lambda *_: session.stop.leave_if_asked(session.checkpoints.wait),
-    )
+    with session.watchdog.phase(f"evaluation of {num_samples} samples"):
+        result = evaluate_model(
+            session.config,
+            session.base,
+            session.start.decoder(position.state.trained),
+            tag=tag,
+            step=position.done,
+            num_samples=num_samples,
+            progress=lambda *_: session.stop.leave_if_asked(session.checkpoints.wait),
+        )
     if hosts.is_main():
         result.save(session.folder.eval_file(tag))
 

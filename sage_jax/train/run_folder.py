@@ -68,6 +68,15 @@ class RunFolder:
         """Completions of a step whose verdicts were lost."""
         return self.path / "lost" / f"step-{step:06d}.jsonl"
 
+    def bad_file(self, step: int) -> Path:
+        """The batch of a step whose update was skipped."""
+        return self.path / "bad" / f"step-{step:06d}.npz"
+
+    @property
+    def stalls_file(self) -> Path:
+        """Where every thread stood when a phase took unusually long."""
+        return self.path / "stalls.txt"
+
     def eval_file(self, tag: str) -> Path:
         """Result of an evaluation."""
         return self.path / "eval" / f"{tag}.json"
@@ -111,9 +120,10 @@ class RunFolder:
 
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
-    "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every", "mesh.auto",
-    "mesh.data", "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost",
-    "warmup.attempts", "warmup.min_pass1", "warmup.checkpoint_every",
+    "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every",
+    "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto", "mesh.data",
+    "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "warmup.attempts",
+    "warmup.min_pass1", "warmup.checkpoint_every",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.

@@ -134,7 +134,10 @@ class Steps:
         if len(passes) == 1:
             return one(state, (0, passes[0]))
         state, metrics = jax.lax.scan(one, state, (passes % self.updates_per_rollout, passes))
-        return state, merge_stacked(metrics)
+        metrics = merge_stacked(metrics)
+        skipped = metrics["updates/skipped"]  # A number of updates and not their share.
+        metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
+        return state, metrics
 
     def whole(
         self, state: TrainState, frozen: Any, root: jax.Array, step: jax.Array, *,

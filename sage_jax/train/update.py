@@ -15,6 +15,11 @@ from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 
+# For whoever names what went wrong; no figure to be written down.
+BAD_GRADIENT, BAD_INPUT = "gradient/first_bad", "terms/first_bad"
+# What goes into a loss, in the order in which it comes to be.
+INPUTS = ("sampler_logps", "old_logps", "ref_logps", "advantages", "logps")
+
 Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
 
 
@@ -56,7 +61,9 @@ def update(
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
     Returns:
-        The next state, and the loss's metrics with `loss` and `grad_norm`.
+        The next state, and the loss's metrics with `loss`, `grad_norm`, `updates/skipped`,
+        `BAD_INPUT` and `BAD_GRADIENT`. Where a log-probability, the loss or the gradient's norm is
+        not a finite number, the state is the old one bit for bit, and the update counts as skipped.
     """
 
     def total(trained, part):
@@ -66,7 +73,7 @@ def update(
             full_vocabulary,
         )  # fmt: skip
         mean, metrics = loss(seen, step=step, key=key)
-        return mean.sum, (mean, metrics)
+        return mean.sum, (mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(seen))})
 
     count = sequences.tokens.shape[0] // micro_batch
     parts = split_groups(sequences, terms, count, shards=shards.rows)
@@ -76,8 +83,38 @@ def update(
     grads = jax.tree.map(lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), grads,
                          state.trained)  # fmt: skip
     one = jnp.ones((), jnp.float32)
-    metrics |= {"loss": mean, "grad_norm": reduce.Mean(optax.tree.norm(grads), one)}
-    return state.apply(grads, optimizer), metrics
+    norm = optax.tree.norm(grads)
+    # The loss alone does not tell: on some devices the smaller of NaN and 1 is 1.
+    good = jnp.isfinite(norm) & jnp.isfinite(mean.sum) & (metrics[BAD_INPUT].value() < 0)
+    metrics |= {
+        "loss": mean,
+        "grad_norm": reduce.Mean(norm, one),
+        "updates/skipped": reduce.Mean(1 - good.astype(jnp.float32), one),
+        BAD_GRADIENT: reduce.Max(_first_bad(grads)),
+    }
+    # Chosen by element, which melts into the optimiser's own pass over the weights.
+    return jax.tree.map(
+        lambda new, old: jnp.where(good, new, old), state.apply(grads, optimizer), state
+    ), metrics
+
+
+def _odd_input(terms: Terms) -> jax.Array:
+    """Place in `INPUTS` of one that holds NaN or infinity where it counts; -1 if none does."""
+    place = jnp.float32(-1)
+    for index, name in reversed(list(enumerate(INPUTS))):
+        values = getattr(terms, name)
+        if values is not None:
+            odd = ~jnp.isfinite(values)
+            odd = odd & (terms.mask > 0) if values.ndim == 2 else odd
+            place = jnp.where(odd.any(), jnp.float32(index), place)
+    return place
+
+
+def _first_bad(grads: Any) -> jax.Array:
+    """Place among the leaves of the first that holds NaN or infinity; -1 if none does."""
+    # The sums of squares are those of the norm, and cost nothing twice.
+    odd = jnp.stack([~jnp.isfinite(optax.tree.norm(g)) for g in jax.tree.leaves(grads)])
+    return jnp.where(odd.any(), jnp.argmax(odd), -1).astype(jnp.float32)
 
 
 def observe(

@@ -15,7 +15,7 @@ from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console
+from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.optimizer import make_optimizer, make_schedule
@@ -23,7 +23,7 @@ from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.sequences import Sequences
 from sage_jax.train.state import TrainState
-from sage_jax.train.stop import Stopped, StopRequest
+from sage_jax.train.stop import StopRequest
 from sage_jax.train.update import update
 
 _RISE, _FINAL = 0.1, 0.05  # Share of the steps spent rising; learning rate left at the end.
@@ -70,7 +70,7 @@ def _warm_up(
     reached = 0.0
     for attempt in range(config.warmup.attempts):
         trained = _attempt(config, folder, base, attempt, stop)
-        reached = _pass1(config, trained)
+        reached = _pass1(config, trained, stop)
         if reached >= config.warmup.min_pass1:
             loaded = trained.loaded
             params = parallel.fetch(loaded.params)
@@ -104,7 +104,7 @@ def _attempt(
         temperature=1.0,
         micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
     )
-    checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=1)
+    checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=2)
     try:
         state = _run(config, base, step_fn, state, checkpoints, root, attempt, stop)
     finally:
@@ -144,9 +144,9 @@ def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any
 def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainState,
          checkpoints: Checkpoints, root: jax.Array, attempt: int, stop: StopRequest,
          ) -> TrainState:  # fmt: skip
-    knobs, done = config.warmup, checkpoints.latest() or 0
-    if done:
-        state, _ = checkpoints.restore(done, state)
+    knobs, done = config.warmup, 0
+    if (found := checkpoints.restore_newest(state, say=tell, set_aside=True)) is not None:
+        done, state, _ = found
     with Console(f"{config.name} warm-up", knobs.steps, done=done, line_every=250) as console:
         for step in range(done, knobs.steps):
             sequences, terms = _batch(
@@ -162,7 +162,7 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
                 checkpoints.save(step + 1, state, {})
             if leaving:
                 checkpoints.wait()
-                raise Stopped
+                raise stop.stopped()
     return state
 
 
@@ -175,9 +175,10 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
     return sequences, Terms(logps=jnp.zeros_like(sequences.mask), mask=sequences.mask)
 
 
-def _pass1(config: configs.Config, base: setup.Base) -> float:
+def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float:
     result = evaluate_model(
         config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
         num_samples=config.eval.num_samples_during,
+        progress=lambda *_: stop.leave_if_asked(lambda: None),
     )  # fmt: skip
     return result.summary()["pass@1"]["mean"]

@@ -64,7 +64,7 @@ def test_the_command_trains_and_hands_signals_on(launch, trainer):
     create = launch.calls()[0]
     image = launch.checkout / option(create, "script-dir")
     record = trainer(
-        'trap "exit 130" TERM; printf "%s\\0" "$SAGE_DISTRIBUTED" "$A" "$@" > "$record.part";'
+        'trap "exit 143" TERM; printf "%s\\0" "$SAGE_DISTRIBUTED" "$A" "$@" > "$record.part";'
         'mv "$record.part" "$record"; while :; do sleep 0.05; done',
         image,
     )
@@ -73,7 +73,7 @@ def test_the_command_trains_and_hands_signals_on(launch, trainer):
       until [ -e {record} ]; do sleep 0.05; done
       kill -TERM $PID; wait $PID"""
     done = subprocess.run(["bash", "-c", script], cwd=image, env=launch.environment, timeout=60)
-    assert done.returncode == 130
+    assert done.returncode == 143
     assert record.read_text().split("\0")[:-1] == [
         "auto", "1 2", "train", "configs/tiny.yaml", "--run_dir", "gs://bucket/run", *words,
     ]  # fmt: skip

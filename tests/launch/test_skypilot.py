@@ -20,7 +20,7 @@ def variables(call: list[str]) -> dict[str, str]:
 def test_the_task_is_what_skypilot_takes():
     """Field by field as in its schema; a variable that is null must be given."""
     assert set(TASK) == {"name", "workdir", "resources", "envs", "setup", "run"}
-    assert TASK["resources"] == {"job_recovery": {"recover_on_exit_codes": [130]}}
+    assert TASK["resources"] == {"job_recovery": {"recover_on_exit_codes": [130, 143]}}
     assert TASK["envs"] == {"SAGE_EXTRA": "tpu", "SAGE_CONFIG": None, "SAGE_COMMAND": None}
 
 
@@ -56,14 +56,14 @@ def test_the_task_trains(launch, trainer, accelerator, distributed):
     words = ["--prompt", "it's $HOME", "a\nb"]
     more = ["--accelerator", accelerator, "--env", "A=1 2", "--", *words]
     assert launch("skypilot.sh", *TRAIN, *more)[0] == 0
-    record = trainer('printf "%s\\0" "$SAGE_DISTRIBUTED" "$A" "$@" > "$record"; exit 130')
+    record = trainer('printf "%s\\0" "$SAGE_DISTRIBUTED" "$A" "$@" > "$record"; exit 143')
     environment = launch.environment | variables(launch.calls()[0])
     environment |= {
         "SKYPILOT_NODE_IPS": "10.0.0.1\n10.0.0.2", "SKYPILOT_NUM_NODES": "2",
         "SKYPILOT_NODE_RANK": "1",
     }  # fmt: skip
     done = subprocess.run(["bash", "-c", TASK["run"]], cwd=launch.checkout, env=environment)
-    assert done.returncode == 130
+    assert done.returncode == 143
     assert record.read_text().split("\0")[:-1] == [
         distributed, "1 2", "train", "configs/tiny.yaml", "--run_dir", "gs://bucket/run", *words,
     ]  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 
 OPTIONS = ["--name", "run", "--nodes", "2", "--gpus", "8", "--run_dir", "/shared/run"]
 TRAIN = ["train", "configs/tiny.yaml", *OPTIONS]
-SAVES = "trap 'exit 130' TERM; echo $$ > \"$record\"; while :; do sleep 0.05; done"
+SAVES = "trap 'exit 143' TERM; echo $$ > \"$record\"; while :; do sleep 0.05; done"
 
 
 def test_a_job_is_submitted(launch):
@@ -78,7 +78,7 @@ def test_before_its_time_is_out_it_saves_and_is_queued_again(
         until(record.exists)
         process.send_signal(signal.SIGUSR1)
         _, error = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 143
     requeued = ["scontrol", "requeue", "7"] in launch.calls()
     assert requeued == again
     assert ("time ran out again" in error) != again
@@ -91,5 +91,5 @@ def test_a_cancelled_job_is_not_queued_again(job, trainer, launch, until):
         until(record.exists)
         os.kill(int(until(record.read_text)), signal.SIGTERM)
         process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 143
     assert [call[0] for call in launch.calls()] == ["sbatch", "srun"]

@@ -29,7 +29,7 @@ def told(call) -> str:
     return what.strip()
 
 
-@pytest.mark.parametrize("status", [0, 1, 2, 130])
+@pytest.mark.parametrize("status", [0, 1, 2, 130, 143])
 def test_a_detached_training_and_its_end(call, trainer, until, status):
     record = trainer(
         f'printf "%s\\0" "$@" > "$record"; echo first; echo second >&2;'
@@ -60,7 +60,7 @@ def test_started_twice_it_runs_once(call, trainer, launch, until):
 
 
 def test_stop_lets_it_save(call, trainer, launch, until):
-    trainer("trap 'echo saved; exit 130' TERM; echo ready; while :; do sleep 0.05; done")
+    trainer("trap 'echo saved; exit 143' TERM; echo ready; while :; do sleep 0.05; done")
     call("start", "tiny.yaml")
     until((launch.checkout / "build/worker/log").read_text)
     assert call("stop")[0] == 0

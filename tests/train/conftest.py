@@ -4,6 +4,7 @@ import json
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as cores
@@ -11,7 +12,11 @@ from transformers import PreTrainedTokenizerFast
 
 from sage_jax import config as configs
 from sage_jax import models
-from sage_jax.train import setup
+from sage_jax.evaluate import EvalResult
+from sage_jax.train import commands, setup
+from sage_jax.train.loop import train
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stop import StopRequest
 
 TINY = {
     "name": "tiny",
@@ -50,6 +55,36 @@ TINY = {
 def make_config():
     """A function from changes to a config."""
     return lambda changes=None: configs.parse(configs._merge(TINY, changes or {}))
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory, make_config):
+    """A run from warm-up to final evaluation that nothing interrupted: (config, folder)."""
+    config = make_config()
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
+    train(config, folder, StopRequest())
+    return config, folder
+
+
+@pytest.fixture(scope="session")
+def assert_same_run():
+    """A function that holds two folders of one config to be equal in all but what clocks say."""
+
+    def timeless(folder):
+        timed = ("time", "seconds/", "tokens_per_s/", "memory/")
+        entries = map(json.loads, folder.metrics_file.read_text().splitlines())
+        return [{k: v for k, v in one.items() if not k.startswith(timed)} for one in entries]
+
+    def check(left, right, config):
+        assert timeless(left) == timeless(right)
+        pair = [commands.load_trained(folder.path, config) for folder in (left, right)]
+        assert pair[0].step == pair[1].step == config.train.steps
+        jax.tree.map(np.testing.assert_array_equal, *(one.state for one in pair))
+        for tag in ("base", "final"):
+            ends = [EvalResult.load(folder.eval_file(tag)) for folder in (left, right)]
+            assert ends[0] == ends[1]
+
+    return check
 
 
 @pytest.fixture

@@ -56,15 +56,6 @@ class StopAt(StopRequest):
         pass
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, make_config):
-    """A run from warm-up to final evaluation that nothing interrupted."""
-    config = make_config()
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
-    train(config, folder, StopRequest())
-    return config, folder
-
-
 def test_a_run_leaves_everything_behind(undisturbed):
     config, folder = undisturbed
     assert [entry["step"] for entry in lines(folder)] == [1, 2, 3, 4]

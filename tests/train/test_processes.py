@@ -194,7 +194,7 @@ def test_a_larger_machine_takes_over_from_one_device(train, words, alone, tmp_pa
     with Pod(tmp_path, small, processes=1, devices=1) as pod:
         pod.wait_for_steps(folder, 1)
         pod.children[0].send_signal(signal.SIGTERM)
-        assert pod.statuses() == [130], pod.said()
+        assert pod.statuses() == [143], pod.said()
     assert len(metrics(folder)) < words.train.steps
     train(words, processes=2, devices=4, folder=folder)
     assert_same(folder, alone)
@@ -205,7 +205,7 @@ def test_a_stop_of_one_process_is_a_stop_of_all(train, words, alone, tmp_path):
     with Pod(tmp_path, command(tmp_path, words, folder), processes=2, devices=4) as pod:
         pod.wait_for_steps(folder, 1)
         pod.children[1].send_signal(signal.SIGTERM)
-        assert pod.statuses() == [130, 130], pod.said()
+        assert pod.statuses() == [143, 143], pod.said()
     train(words, processes=2, devices=4, folder=folder)
     assert_same(folder, alone)
 

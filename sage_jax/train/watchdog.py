@@ -1,0 +1,86 @@
+"""Phases that take many times their usual time: a report of where every thread stands."""
+
+import collections
+import contextlib
+import faulthandler
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sage_jax import paths
+from sage_jax.train.writes import spared
+
+_TIMES = 10.0  # Times the median of a phase's earlier times.
+_KEPT = 101  # Times that are remembered of each phase.
+
+
+class Watchdog:
+    """Looks from a thread of its own at how long the phase that goes on has been going on.
+
+    A phase's first time is never too long, since nothing is known of it and it may compile.
+
+    Args:
+        path: file that reports are added to, besides standard error; none in a bucket.
+        at_least_s: seconds that no phase is reported before.
+    """
+
+    def __init__(self, path: Path, *, at_least_s: float):
+        self._path, self._at_least_s = path, at_least_s
+        self._past: dict[str, collections.deque[float]] = collections.defaultdict(
+            lambda: collections.deque(maxlen=_KEPT)
+        )
+        self._now: tuple[str, float, float] | None = None  # Phase, its begin, its limit.
+        self._leaving = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def __enter__(self) -> "Watchdog":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._leaving.set()
+        self._thread.join()
+
+    @contextlib.contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """What happens inside is one phase of that name; phases do not nest."""
+        begun, past = time.monotonic(), self._past[name]
+        if past:
+            limit = max(self._at_least_s, _TIMES * statistics.median(past))
+            self._now = (name, begun, limit)
+        try:
+            yield
+        finally:
+            self._now = None
+            past.append(time.monotonic() - begun)
+
+    def _watch(self) -> None:
+        reported = None
+        while not self._leaving.wait(min(1.0, self._at_least_s / 4)):
+            now = self._now
+            if now is None or now is reported or time.monotonic() - now[1] < now[2]:
+                continue
+            reported = now
+            self._report(*now)
+
+    def _report(self, name: str, begun: float, limit: float) -> None:
+        taken = time.monotonic() - begun
+        text = (
+            f"sage-jax: {name} has taken {taken:.0f} s, and more than {limit:.0f} s is not usual; "
+            f"every thread at {time.strftime('%Y-%m-%d %H:%M:%S')}:\n{_stacks()}\n"
+        )
+        sys.stderr.write(text)
+        if not paths.is_remote(self._path):
+            with spared(self._path), self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
+
+
+def _stacks() -> str:
+    with tempfile.TemporaryFile("w+") as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return file.read()
