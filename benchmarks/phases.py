@@ -16,11 +16,13 @@ from work import Sizes
 
 from sage_jax import models
 from sage_jax.losses import Terms, recipes
+from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Rollout, generate
 from sage_jax.train.optimizer import make_optimizer
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
+from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.update import update
 
@@ -68,13 +70,16 @@ class Phases:
             *self.model, self.rollout.prompt_tokens, np.ones(self.rollout.prompt_mask.shape, bool),
             jax.random.key(0), group_size=self.sizes.group, max_completion_length=length,
             temperature=1.0, stop_ids=(), pad_id=0, cache_dtype=jnp.dtype(self.dtype),
+            unroll=jax.default_backend() == "cpu", growths=2,  # As the trainer does.
         ).tokens  # fmt: skip
 
     def score(self) -> Callable[[], Any]:
         """Log-probabilities and entropies of the completions."""
         graphdef, params = self.model
         rows = self.micro_batch or self.sizes.rows
-        run = jax.jit(functools.partial(score, graphdef, temperature=1.0, micro_batch=rows))
+        knobs: dict[str, Any] = {"temperature": 1.0, "micro_batch": rows}
+        shards = one_device(self.shape.vocab_size)
+        run = jax.jit(functools.partial(score, graphdef, shards=shards, **knobs))
         return lambda: run(params, of_rollout(self.rollout))
 
     def update(self) -> Callable[[], Any]:
@@ -93,6 +98,7 @@ class Phases:
                 update, policy=policy, loss=recipes.sage(recipes.official_guide("branch",
                 max_steps=100)), optimizer=optimizer, temperature=1.0,
                 micro_batch=self.micro_batch or self.sizes.rows,
+                shards=one_device(self.shape.vocab_size),
             ),
             donate_argnums=0,
         )  # fmt: skip
@@ -124,6 +130,11 @@ class _Updating:
     def __call__(self) -> Any:
         self._state, metrics = self._run(self._state, self._frozen, *self._rest)
         return metrics
+
+
+def one_device(vocab_size: int) -> Shards:
+    """Nothing is split over devices; blocks of the vocabulary as training takes them."""
+    return Shards.of(make_mesh(data=1), vocab_size)
 
 
 def timed(functions: list[Callable[[], Any]], rounds: int) -> list[list[float]]:

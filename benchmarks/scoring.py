@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import results
+from phases import one_device
 
 from sage_jax import models
 
@@ -50,7 +51,8 @@ def naive(model: Any, hidden: jax.Array, tokens: jax.Array) -> tuple[jax.Array, 
 
 def ours(model: Any, hidden: jax.Array, tokens: jax.Array) -> tuple[jax.Array, jax.Array]:
     """The project's own."""
-    return models.token_logps(model, hidden, tokens)
+    block_size = one_device(model.config.vocab_size).block_size(tokens.size)
+    return models.token_logps(model, hidden, tokens, block_size=block_size)
 
 
 def _program(graphdef: Any, score: Any) -> Any:

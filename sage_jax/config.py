@@ -149,6 +149,13 @@ class Rollout(Section):
     """Drop tokens less likely than this share of the likeliest."""
     stop: tuple[str, ...] = ()
     """Strings that end a completion, beside the model's own end tokens."""
+    halvings: int | None = Field(default=None, ge=0)
+    """Times that decoding goes on with half of the rows once the others have ended. By default 3 on
+    CPU for completions of 64 tokens or more, else 0: the smaller batch's cache lies beside the
+    larger one's for a moment, and memory is what accelerators lack."""
+    growths: int | None = Field(default=None, ge=0)
+    """Times that the cache is doubled while decoding, instead of attending over room for the
+    longest completion from the start. By default 2 where `halvings` is 3, for the same reason."""
     resample: int = Field(default=0, ge=0)
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 

@@ -31,4 +31,6 @@ def brief(value: Any) -> str:
 
 def line(error: Exception) -> str:
     """What an error says, in one line of at most 300 characters."""
-    return printable(" ".join(str(error).split()) or type(error).__name__)[:300]
+    # Messages of ours name the file themselves, which the system's would name once more.
+    said = (isinstance(error, OSError) and error.strerror) or str(error)
+    return printable(" ".join(said.split()) or type(error).__name__)[:300]

@@ -21,7 +21,7 @@ def open_task(task):
             loaded.graphdef, loaded.params, tokens, mask, jax.random.key(seed),
             group_size=task["group_size"], max_completion_length=task["length"], temperature=1.0,
             stop_ids=tuple(task["stop_ids"]), pad_id=task["pad_id"], cache_dtype=dtype,
-            unroll=task["device"] == "cpu", halvings=3,  # As the trainer does.
+            unroll=task["device"] == "cpu", halvings=3, growths=2,  # As the trainer does.
         )  # fmt: skip
         np.asarray(rollout.tokens)
         return {"lengths": np.asarray(rollout.mask).sum(axis=1).astype(int).tolist()}

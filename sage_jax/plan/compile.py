@@ -12,6 +12,7 @@ from sage_jax.plan.abstract import Abstract, Program, programs
 from sage_jax.plan.arrays import Array, largest_alive
 from sage_jax.plan.cost import Costs, count
 from sage_jax.plan.memory import Memory
+from sage_jax.train.setup import extra_loops
 
 _LISTED = 6  # Largest arrays kept of each step.
 
@@ -72,7 +73,10 @@ def _compile(program: Program, run: Abstract) -> tuple[Step, Any]:
     used = memory.of_compiled(compiled, run.mesh.devices.flat[0].platform)
     used = dataclasses.replace(used, beside=_beside(run, program, used))
     # Decoding ends when all rows are done, at the latest here; the first token is the prefill's.
-    costs = count(module, unknown=run.config.rollout.max_completion_length - 1)
+    # Of several loops each is taken to run equally long.
+    loops = 1 + sum(extra_loops(run.mesh, run.config.rollout))
+    columns = run.config.rollout.max_completion_length - 1
+    costs = count(module, unknown=max(columns // loops, 1))
     return Step(program.name, used, costs, largest_alive(module, _LISTED), *spent), compiled
 
 

@@ -39,6 +39,7 @@ def generate(
     cache_dtype: DTypeLike = jnp.float32,
     unroll: bool = False,
     halvings: int = 0,
+    growths: int = 0,
     mesh: Mesh | None = None,
 ) -> Rollout:
     """Sample `group_size` completions of every prompt.
@@ -76,6 +77,8 @@ def generate(
             weights for every token, and compiles for longer.
         halvings: how often decoding goes on with the smaller half of the rows once the other half
             has ended; each compiles one more loop.
+        growths: how often the cache's room for completions is doubled, T / 2^growths at first;
+            attention covers the room there is, and each doubling compiles one more loop.
         mesh: split the rows over it, if they can be split evenly.
 
     Returns:
@@ -85,7 +88,7 @@ def generate(
         ValueError: a knob, a shape or an id is out of range; the message names it.
     """
     check_knobs(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length, halvings)
+    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length, halvings, growths)
     return _generate(
         graphdef,
         params,
@@ -104,6 +107,7 @@ def generate(
         cache_dtype=jnp.dtype(cache_dtype),
         unroll=unroll,
         halvings=halvings,
+        growths=growths,
         mesh=mesh if mesh is not None and splits_evenly(mesh, prompt_tokens.shape[0]) else None,
     )
 
@@ -121,6 +125,7 @@ _STATIC = (
     "cache_dtype",
     "unroll",
     "halvings",
+    "growths",
     "mesh",
 )
 
@@ -160,6 +165,7 @@ def _complete(
     cache_dtype,
     unroll,
     halvings,
+    growths,
     **knobs,
 ) -> Rollout:
     model = merge(graphdef, params)
@@ -180,10 +186,11 @@ def _complete(
         logits, cache = forward(tokens, positions, valid, cache)
         return cache, choose(progress, logits, keys=rows.keys)
 
-    cache = (cache.unstacked() if unroll else cache).repeat(group_size).with_length(length)
+    cache = (cache.unstacked() if unroll else cache).repeat(group_size)
     progress = decode(
-        advance, cache, progress, Rows(keys, first), halvings=halvings, any_shard=any_shard
-    )
+        advance, cache, progress, Rows(keys, first),
+        halvings=halvings, growths=growths, any_shard=any_shard,
+    )  # fmt: skip
     return Rollout(
         prompt_tokens=prompt_tokens,
         prompt_mask=prompt_mask,
@@ -233,8 +240,9 @@ def _row_keys(key: jax.Array, rows: int) -> jax.Array:
 
 
 def _check_sizes(
-    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, halvings: int
-) -> None:
+    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, halvings: int,
+    growths: int,
+) -> None:  # fmt: skip
     shape = prompt_tokens.shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"prompt_tokens must be [N, P] with N and P at least 1, got {shape}")
@@ -250,8 +258,9 @@ def _check_sizes(
         raise ValueError(f"group_size must be at least 1, got {group_size}")
     if max_completion_length < 1:
         raise ValueError(f"max_completion_length must be at least 1, got {max_completion_length}")
-    if halvings < 0:
-        raise ValueError(f"halvings must be at least 0, got {halvings}")
+    for name, times in (("halvings", halvings), ("growths", growths)):
+        if times < 0:
+            raise ValueError(f"{name} must be at least 0, got {times}")
 
 
 def _check_ids(config, length: int, stop_ids, pad_id: int, stop_table) -> None:

@@ -181,9 +181,8 @@ def _print_samples(
     base = trained.base
     prompts = _asked(config, base, prompt)
     draw = setup.sampler(
-        base, group_size=count, max_completion_length=config.rollout.max_completion_length,
-        temperature=config.rollout.temperature, stop=config.rollout.stop,
-    )  # fmt: skip
+        base, config.rollout, group_size=count, temperature=config.rollout.temperature
+    )
     (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
     rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
     _, entropies = score(

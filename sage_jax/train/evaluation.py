@@ -65,10 +65,9 @@ def _group(num_samples: int, batch_prompts: int) -> int:
 def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
     return setup.sampler(
         base,
+        config.rollout,
         group_size=group_size,
-        max_completion_length=config.rollout.max_completion_length,
         temperature=config.eval.temperature,
         top_p=config.eval.top_p,
-        stop=config.rollout.stop,
         cache_dtype=jnp.dtype(config.model.compute_dtype),
     )

@@ -293,13 +293,12 @@ def _steps(
         optimizer=optimizer,
         sampler=sampler(
             base,
+            config.rollout,
             group_size=config.rollout.group_size,
-            max_completion_length=config.rollout.max_completion_length,
             temperature=config.rollout.temperature,
             top_k=config.rollout.top_k,
             top_p=config.rollout.top_p,
             min_p=config.rollout.min_p,
-            stop=config.rollout.stop,
             cache_dtype=jnp.dtype(config.model.compute_dtype),
         ),
         temperature=config.rollout.temperature,
@@ -315,30 +314,50 @@ def _steps(
     )
 
 
-# Completions shorter than this end too close to each other for smaller batches to be worth their
-# compilation.
-_WORTH_HALVING = 64
+# For completions shorter than this, loops over smaller batches and shorter caches are not worth
+# their compilation.
+_LONG = 64
 
 
-def sampler(
-    base: Base, *, stop: tuple[str, ...], max_completion_length: int, **knobs: Any
-) -> Callable[..., rollout.Rollout]:
-    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+def sampler(base: Base, knobs: configs.Rollout, **own: Any) -> Callable[..., rollout.Rollout]:
+    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed.
+
+    Args:
+        base: model, task and mesh.
+        knobs: of which lengths, stop strings and the way of decoding are taken.
+        own: all else that `rollout.generate` asks for.
+    """
     table = None
-    if stop:
+    if knobs.stop:
         # A tokenizer may know tokens beyond the model's vocabulary, which are never sampled.
         spelled = rollout.token_bytes(base.loaded.tokenizer)[: base.loaded.config.vocab_size]
         table = rollout.compile_stop_strings(
-            spelled, stop, vocab_size=base.loaded.config.vocab_size
+            spelled, knobs.stop, vocab_size=base.loaded.config.vocab_size
         )
+    halvings, growths = extra_loops(base.mesh, knobs)
     return functools.partial(
         rollout.generate,
+        max_completion_length=knobs.max_completion_length,
         stop_ids=base.task.stop_ids,
         stop_table=table,
         pad_id=base.task.pad_id,
-        max_completion_length=max_completion_length,
-        unroll=base.mesh.devices.flat[0].platform == "cpu",
-        halvings=3 if max_completion_length >= _WORTH_HALVING else 0,
+        unroll=_on_cpu(base.mesh),
+        halvings=halvings,
+        growths=growths,
         mesh=base.mesh,
-        **knobs,
+        **own,
     )
+
+
+def extra_loops(mesh: Mesh, knobs: configs.Rollout) -> tuple[int, int]:
+    """How often decoding halves its batch and how often it doubles its cache."""
+    pays = _on_cpu(mesh) and knobs.max_completion_length >= _LONG
+    halvings, growths = (3, 2) if pays else (0, 0)
+    return (
+        halvings if knobs.halvings is None else knobs.halvings,
+        growths if knobs.growths is None else knobs.growths,
+    )
+
+
+def _on_cpu(mesh: Mesh) -> bool:
+    return mesh.devices.flat[0].platform == "cpu"

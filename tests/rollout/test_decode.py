@@ -121,6 +121,25 @@ def test_halving_the_batch_changes_no_row(tiny, halvings, seed):
     assert np.asarray(whole.done).sum() == 19
 
 
+@pytest.mark.parametrize("growths", [0, 1, 3])
+def test_the_cache_has_room_for_no_more_than_twice_what_is_written(tiny, growths):
+    """Prompts of 4 slots and 19 columns: lengths of the cache as the steps see them."""
+    work = []
+
+    def advance(cache, progress, rows):
+        room = cache.valid.shape[1] - 4
+        jax.debug.callback(lambda step: work.append((int(step), room)), progress.step)
+        return ending([50] * 3)(cache, progress, rows)
+
+    rows = dataclasses.replace(rows_of(3), first=jnp.arange(3))
+    start = (cache_of(tiny, 3, 4), Progress.empty(3, 19, 0), rows)
+    grown = decode(advance, *start, growths=growths)
+    jax.effects_barrier()
+    jax.tree.map(np.testing.assert_array_equal, grown, decode(ending([50] * 3), *start))
+    rooms = {0: [19], 1: [10, 19], 3: [3, 5, 10, 19]}[growths]
+    assert sorted(work) == [(step, min(r for r in rooms if r > step)) for step in range(19)]
+
+
 def test_a_batch_is_halved_only_when_half_of_it_has_ended(tiny):
     """What each row costs: steps of 8 rows until four have ended, then of four."""
     work = []
@@ -158,9 +177,10 @@ def test_rows_taken_from_a_cache_are_those_rows(tiny):
 
 
 @pytest.mark.parametrize("unroll", [False, True])
-@pytest.mark.parametrize("halvings", [0, 2])
-def test_the_way_of_decoding_changes_nothing(tiny, packed, rollout, unroll, halvings):
-    other = roll(tiny, packed, jax.random.key(1), **KNOBS, unroll=unroll, halvings=halvings)
+@pytest.mark.parametrize(("halvings", "growths"), [(0, 0), (2, 0), (0, 2), (2, 1)])
+def test_the_way_of_decoding_changes_nothing(tiny, packed, rollout, unroll, halvings, growths):
+    knobs = KNOBS | {"unroll": unroll, "halvings": halvings, "growths": growths}
+    other = roll(tiny, packed, jax.random.key(1), **knobs)
     np.testing.assert_array_equal(other.tokens, rollout.tokens)
     np.testing.assert_array_equal(other.finish, rollout.finish)
     # Batches of other sizes take their sums in another order.
