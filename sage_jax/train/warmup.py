@@ -22,6 +22,7 @@ from sage_jax.train.optimizer import make_optimizer, make_schedule
 from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.sequences import Sequences
+from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.stop import StopRequest
 from sage_jax.train.update import update
@@ -103,6 +104,7 @@ def _attempt(
         optimizer=optimizer,
         temperature=1.0,
         micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
+        shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
     )
     checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=2)
     try:
