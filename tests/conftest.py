@@ -4,6 +4,9 @@ import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+# Threads of XLA's pool. With no more than one for each fake device, those that wait in a collective
+# can leave none for the device they wait for: one whole step in about fifty then never ended.
+os.environ.setdefault("NPROC", "32")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
     + " --xla_force_host_platform_device_count=8"

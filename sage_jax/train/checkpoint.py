@@ -55,11 +55,14 @@ class Checkpoints:
 
     @contextlib.contextmanager
     def _told(self) -> Iterator[None]:
-        """Any fault of writing, of which Orbax and TensorStore have many classes, in one line."""
+        """Any fault of writing, of which Orbax and TensorStore have many classes, in one line.
+
+        A broken collective is none: another process is lost, and JAX will say which.
+        """
         try:
             with paths.told(self._folder):
                 yield
-        except paths.PathError:
+        except (paths.PathError, jax.errors.JaxRuntimeError):
             raise
         except Exception as error:
             line = (str(error).strip().splitlines() or ["no message"])[0]
