@@ -197,8 +197,8 @@ def test_a_larger_machine_takes_over_from_one_device(train, words, alone, tmp_pa
         assert pod.statuses() == [143], pod.said()
     assert len(metrics(folder)) < words.train.steps
     train(words, processes=2, devices=4, folder=folder)
-    # The warm-up's 60 updates of Adam, on one device there and on eight here, add up their rounding:
-    # 3.2e-4 was seen.
+    # The warm-up's 60 updates of Adam, on one device there and on eight here, add up their
+    # rounding: 3.2e-4 was seen.
     assert_same(folder, alone, rtol=1e-3)
 
 
