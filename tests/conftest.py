@@ -5,7 +5,8 @@ import os
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 # Threads of XLA's pool. With no more than one for each fake device, those that wait in a collective
-# can leave none for the device they wait for: one whole step in about fifty then never ended.
+# can leave none for the device they wait for: a whole step over fsdp 8, repeated, then stopped for
+# good within 50 turns, and with 32 threads went through 200.
 os.environ.setdefault("NPROC", "32")
 os.environ["XLA_FLAGS"] = (
     os.environ.get("XLA_FLAGS", "")
