@@ -35,6 +35,15 @@ def pids(pool):
     return [worker.pid for worker in list(pool._shared.workers)]
 
 
+def other_pids(pool, before):
+    """Wait for workers that were not there before: they are replaced after the verdict is out."""
+    until = time.monotonic() + 30
+    while not (new := set(pids(pool)) - before):
+        assert time.monotonic() < until, "the worker was not replaced"
+        time.sleep(0.01)
+    return new
+
+
 def kill_busy(pool):
     """Kill the worker once it is at work (and not, when new, still importing)."""
     workers = [worker for worker in list(pool._shared.workers) if worker._ready]
@@ -138,11 +147,10 @@ def test_a_large_parent_does_not_wear_its_workers_out():
 
 def test_workers_are_recycled():
     with VerifierPool(num_workers=1, recycle_after=1) as pool:
-        seen = set()
+        before = other_pids(pool, set())
         for i in range(3):
             assert pool.score([(rf"\boxed{{x+{i}}}", f"{i}+x")])[0].reward == 1.0
-            seen.update(pids(pool))
-        assert len(seen) == 3
+            before = other_pids(pool, before)
 
 
 def test_close_leaves_no_child_and_refuses_the_rest():
