@@ -8,6 +8,7 @@ next one begins in a new folder, until there were as many kills as asked for.
 """
 
 import collections
+import itertools
 import json
 import os
 import signal
@@ -20,24 +21,11 @@ from pathlib import Path
 import numpy as np
 import tyro
 
-TINY = {
-    "name": "tiny",
-    "seed": 3,
-    "model": {
-        "source": "random",
-        "architecture": {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2,
-                         "num_heads": 4, "num_kv_heads": 4},
-    },
-    "task": {"kind": "brackets"},
-    "rollout": {"num_prompts": 4, "group_size": 4, "max_prompt_length": 6,
-                "max_completion_length": 8},
-    "optimizer": {"learning_rate": 1e-3},
-    "warmup": {"steps": 60, "batch_size": 32, "checkpoint_every": 20},
-    "train": {"steps": 60, "checkpoint_every": 5, "eval_every": 20, "sample_every": 10},
-    "eval": {"num_problems": 16, "num_samples": 4, "num_samples_during": 2, "batch_prompts": 8},
-    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
-}  # fmt: skip
+from sage_jax import config as configs
+
+TINY = Path(__file__).parents[1] / "tests" / "tiny.yaml"
 CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
+_FOR_EVER = 3600.0
 # After SIGTERM: saved, done all the same, or ended before the handlers were there.
 LEAVES = {signal.SIGKILL: {0, -9}, signal.SIGTERM: {0, 143, -15}}
 
@@ -48,15 +36,16 @@ def start(config: Path, folder: Path) -> subprocess.Popen:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def phase(folder: Path) -> str:
+def phase(config: Path, folder: Path) -> str:
     """How far a run has come."""
+    last = str(configs.load(config).train.steps)
     metrics = folder / "metrics.jsonl"
     steps = [
         ("start", folder / "config.yaml"),
         ("warm-up", folder / "base" / "config.json"),
         ("base evaluation", folder / "eval" / "base.json"),
         ("first step", metrics),
-        ("training", folder / "checkpoints" / str(TINY["train"]["steps"])),
+        ("training", folder / "checkpoints" / last),
         ("final evaluation", folder / "eval" / "final.json"),
     ]
     return next((name for name, path in steps if not path.exists()), "end")
@@ -69,7 +58,7 @@ def killed(config: Path, folder: Path, number: signal.Signals, seconds: float) -
         child.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
         child.send_signal(number)
-        where = phase(folder)
+        where = phase(config, folder)
     else:
         where = None
     _, said = child.communicate(timeout=600)
@@ -81,7 +70,6 @@ def killed(config: Path, folder: Path, number: signal.Signals, seconds: float) -
 
 def outcome(config: Path, folder: Path) -> tuple[list[dict], list[np.ndarray], list[str]]:
     """Metrics but for clocks, all arrays of the state, and the evaluations."""
-    from sage_jax import config as configs
     from sage_jax.train import commands
 
     lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
@@ -116,43 +104,63 @@ def main(kills: int = 200, seed: int = 0, steps: int = 60) -> None:
         seed: of the moments and signals.
         steps: of training.
     """
-    from sage_jax import config as configs
-
     draw = np.random.default_rng(seed)
-    TINY["train"]["steps"] = steps
     with tempfile.TemporaryDirectory() as text:
         home, config = Path(text), Path(text) / "tiny.yaml"
-        config.write_text(configs.dump(configs.parse(TINY)))
+        write_config(config, steps)
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(home / "cache"))
         os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.1")
         for name in ("warm", "undisturbed"):  # The first fills the cache of compiled programs.
-            begun = time.monotonic()
-            if killed(config, home / name, signal.SIGKILL, 3600) is not None:
-                raise SystemExit("the undisturbed run did not end")
-            whole = time.monotonic() - begun
+            whole = undisturbed(config, home / name)
         truth = outcome(config, home / "undisturbed")
         print(f"undisturbed: {whole:.1f} s, {len(truth[0])} steps", flush=True)
         seen: collections.Counter = collections.Counter()
-        runs = 0
-        while seen.total() < kills or runs == 0:
-            folder = home / f"run-{runs}"
-            while True:
-                number = (signal.SIGKILL, signal.SIGTERM)[int(draw.integers(2))]
-                # Once all kills are spent the last run goes on to its end.
-                patience = draw.uniform(0.3, whole) if seen.total() < kills else 3600
-                new, begun = not folder.exists(), time.monotonic()
-                where = killed(config, folder, number, patience)
-                if where is None:
-                    # On a machine that others use the first measurement may have been a slow one.
-                    whole = min(whole, time.monotonic() - begun) if new else whole
-                    break
-                seen[f"{number.name} {where}"] += 1
-            odd = differences(outcome(config, folder), truth)
+        for run in itertools.count():
+            whole = disturbed(config, home / f"run-{run}", seen, kills, draw, whole)
+            odd = differences(outcome(config, home / f"run-{run}"), truth)
             if odd:
-                raise SystemExit(f"run {runs} differs from the undisturbed one in {odd}")
-            runs += 1
-            print(f"{seen.total()} kills, {runs} runs, all equal", flush=True)
-        print(json.dumps({"kills": seen.total(), "runs": runs, "by phase": seen}, indent=1))
+                raise SystemExit(f"run {run} differs from the undisturbed one in {odd}")
+            print(f"{seen.total()} kills, {run + 1} runs, all equal", flush=True)
+            if seen.total() >= kills:
+                break
+        print(json.dumps({"kills": seen.total(), "runs": run + 1, "by phase": seen}, indent=1))
+
+
+def write_config(path: Path, steps: int) -> None:
+    """The tiny run, longer, with checkpoints and evaluations for kills to fall into."""
+    knobs: dict[str, dict[str, int]] = {
+        "warmup": {"steps": 60, "checkpoint_every": 20},
+        "train": {"steps": steps, "checkpoint_every": 5, "eval_every": 20, "sample_every": 10},
+    }
+    path.write_text(configs.dump(configs.override(configs.load(TINY), knobs)))
+
+
+def undisturbed(config: Path, folder: Path) -> float:
+    """Seconds of a run that nobody kills."""
+    begun = time.monotonic()
+    if killed(config, folder, signal.SIGKILL, _FOR_EVER) is not None:
+        raise SystemExit("the undisturbed run did not end")
+    return time.monotonic() - begun
+
+
+def disturbed(
+    config: Path, folder: Path, seen: collections.Counter, kills: int, draw, whole: float
+) -> float:
+    """Kill a run and start it again until it is done or all kills are spent, counting in `seen`.
+
+    Returns `whole`, the seconds of a run, or those of this one if nothing killed it and it was
+    faster.
+    """
+    while True:
+        number = (signal.SIGKILL, signal.SIGTERM)[int(draw.integers(2))]
+        # Once all kills are spent the last run goes on to its end.
+        patience = draw.uniform(0.3, whole) if seen.total() < kills else _FOR_EVER
+        new, begun = not folder.exists(), time.monotonic()
+        where = killed(config, folder, number, patience)
+        if where is None:
+            # On a machine that others use the first measurement may have been a slow one.
+            return min(whole, time.monotonic() - begun) if new else whole
+        seen[f"{number.name} {where}"] += 1
 
 
 if __name__ == "__main__":

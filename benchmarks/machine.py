@@ -3,7 +3,6 @@
 python benchmarks/machine.py
 """
 
-import importlib.metadata
 import json
 import os
 import platform
@@ -11,8 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "transformers", "trl", "peft",
-            "accelerate", "google-tunix")  # fmt: skip
+from peers.serve import versions
 
 
 def machine() -> dict[str, object]:
@@ -25,17 +23,6 @@ def machine() -> dict[str, object]:
         "gpus": _gpus(),
         "system": platform.platform(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of those packages that this environment has."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
 
 
 def _first(file: str, field: str) -> str:

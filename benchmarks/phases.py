@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from work import Sizes
 
+from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.losses import Terms, recipes
 from sage_jax.parallel import make_mesh
@@ -22,6 +23,7 @@ from sage_jax.train.optimizer import make_optimizer
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
+from sage_jax.train.setup import way_of_decoding
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.update import update
@@ -70,7 +72,7 @@ class Phases:
             *self.model, self.rollout.prompt_tokens, np.ones(self.rollout.prompt_mask.shape, bool),
             jax.random.key(0), group_size=self.sizes.group, max_completion_length=length,
             temperature=1.0, stop_ids=(), pad_id=0, cache_dtype=jnp.dtype(self.dtype),
-            unroll=jax.default_backend() == "cpu", growths=2,  # As the trainer does.
+            **as_trained(length),
         ).tokens  # fmt: skip
 
     def score(self) -> Callable[[], Any]:
@@ -130,6 +132,12 @@ class _Updating:
     def __call__(self) -> Any:
         self._state, metrics = self._run(self._state, self._frozen, *self._rest)
         return metrics
+
+
+def as_trained(length: int) -> dict[str, Any]:
+    """The way of decoding that the trainer takes on one device, but with all rows kept."""
+    knobs = configs.Rollout(max_completion_length=length, halvings=0)
+    return way_of_decoding(make_mesh(data=1), knobs)
 
 
 def one_device(vocab_size: int) -> Shards:

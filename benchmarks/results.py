@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from machine import machine, versions
+from machine import machine
+from peers.serve import versions
 
 FOLDER = Path(__file__).resolve().parent / "results"
 

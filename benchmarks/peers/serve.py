@@ -8,12 +8,13 @@ import ctypes
 import importlib.metadata
 import json
 import os
+import platform
 import signal
 import sys
 import time
 
-PACKAGES = ("jax", "jaxlib", "flax", "torch", "transformers", "trl", "peft", "accelerate",
-            "google-tunix")  # fmt: skip
+PACKAGES = ("jax", "jaxlib", "flax", "optax", "numpy", "torch", "transformers", "trl", "peft",
+            "accelerate", "google-tunix")  # fmt: skip
 
 
 class Channel:
@@ -67,8 +68,8 @@ def serve(open_task):
 
 
 def versions():
-    """Versions of what this environment has."""
-    found = {}
+    """Of Python and of those packages that this environment has."""
+    found = {"python": platform.python_version()}
     for name in PACKAGES:
         try:
             found[name] = importlib.metadata.version(name)

@@ -41,10 +41,10 @@ def build_tokenizer(fields: Mapping[str, Any]) -> PreTrainedTokenizerFast | None
         )
     try:
         return _fast(fields)
+    except ModelError:
+        raise
     except Exception as error:
         # Tokens, merges and ids that do not fit each other, of which libraries have many classes.
-        if isinstance(error, ModelError):
-            raise
         raise ModelError(
             f"the tokenizer in the GGUF metadata cannot be read: {type(error).__name__}: "
             f"{line(error)}"

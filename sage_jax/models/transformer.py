@@ -10,24 +10,14 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
+from sage_jax.losses.fused import Constrain, unconstrained
 from sage_jax.models.attention import Attention, attend
-from sage_jax.models.axes import Axes
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.layers import Linear, RMSNorm, stats_dtype
 from sage_jax.models.rope import angles
 
 Remat = Literal["none", "dots", "full"]
-Constrain = Callable[[jax.Array, Axes], jax.Array]
-"""(activations, names of their axes) -> the same, laid over the devices as the names ask.
-
-Names: "batch" for rows, "replica" for rows that only replicas split, "embed" and "vocab"."""
-
-
-def unconstrained(x: jax.Array, axes: Axes) -> jax.Array:
-    """Leave it to the compiler how activations lie."""
-    del axes
-    return x
 
 
 class MLP(nnx.Module):
@@ -91,8 +81,10 @@ class Transformer(nnx.Module):
         param_dtype: Of the parameters, e.g. float32.
         remat: What the backward pass recomputes: "none", all but matrix products ("dots"), or
             everything inside a block ("full").
-        constrain: Says how activations lie over devices. Left to itself, the compiler may take the
-            layout of sharded weights for that of the activations, and split no rows.
+        constrain: Says how activations lie over devices, by the names of their axes: "batch" for
+            rows, "replica" for rows that only replicas split, "embed" and "vocab". Left to itself,
+            the compiler may take the layout of sharded weights for that of the activations, and
+            split no rows.
         rngs: Stream `params` for the initial values.
 
     Raises:
@@ -156,10 +148,8 @@ class Transformer(nnx.Module):
         cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
         if cache is None:
             x = self._run(x, cos, sin, _causal_mask(valid))
-        elif blocks is None:
-            x, cache = self._run_cached(x, cos, sin, valid, cache)
         else:
-            x, cache = self._run_unrolled(x, cos, sin, valid, cache, blocks)
+            x, cache = self._continue(x, cos, sin, valid, cache, blocks)
         return self._rows(self.norm(x)), cache
 
     def continue_prompts(
@@ -262,13 +252,29 @@ class Transformer(nnx.Module):
 
         return jax.lax.scan(_rematerialised(body, self.remat), x, stacked)[0]
 
-    def _run_cached(
-        self, x: jax.Array, cos: jax.Array, sin: jax.Array, valid: jax.Array, cache: KVCache
+    def _continue(
+        self,
+        x: jax.Array,
+        cos: jax.Array,
+        sin: jax.Array,
+        valid: jax.Array,
+        cache: KVCache,
+        blocks: Sequence[Block] | None,
     ) -> tuple[jax.Array, KVCache]:
-        graph, stacked = nnx.split(self.layers)
         start = cache.index
         seen = jax.lax.dynamic_update_slice(cache.valid, valid, (0, start))
         mask = _cached_mask(seen, start, x.shape[1])
+        if blocks is None:
+            x, keys, values = self._run_cached(x, cos, sin, mask, cache)
+        else:
+            x, keys, values = self._run_unrolled(x, cos, sin, mask, cache, blocks)
+        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+
+    def _run_cached(
+        self, x: jax.Array, cos: jax.Array, sin: jax.Array, mask: jax.Array, cache: KVCache
+    ) -> tuple[jax.Array, Any, Any]:
+        graph, stacked = nnx.split(self.layers)
+        start = cache.index
 
         # The cache is carried, not scanned over, so that a step writes the new slots in place
         # instead of copying every layer's keys and values out and back.
@@ -284,29 +290,26 @@ class Transformer(nnx.Module):
 
         count = jnp.arange(self.config.num_layers)
         carry = (x, cache.keys, cache.values)
-        (x, keys, values), _ = jax.lax.scan(body, carry, (count, stacked))
-        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+        return jax.lax.scan(body, carry, (count, stacked))[0]
 
     def _run_unrolled(
         self,
         x: jax.Array,
         cos: jax.Array,
         sin: jax.Array,
-        valid: jax.Array,
+        mask: jax.Array,
         cache: KVCache,
         blocks: Sequence[Block],
-    ) -> tuple[jax.Array, KVCache]:
-        start = cache.index
-        seen = jax.lax.dynamic_update_slice(cache.valid, valid, (0, start))
-        mask, stores = _cached_mask(seen, start, x.shape[1]), []
+    ) -> tuple[jax.Array, Any, Any]:
+        stores = []
         for block, *layer in zip(blocks, cache.keys, cache.values, strict=True):
             q, *new = block.project(x, cos, sin)
-            own = [_put(store, one, start) for store, one in zip(layer, new, strict=True)]
+            own = [_put(store, one, cache.index) for store, one in zip(layer, new, strict=True)]
             attended = attend(q, *(store.astype(q.dtype) for store in own), mask)
             x = self._rows(block.finish(x, attended))
             stores.append(own)
         keys, values = zip(*stores, strict=True)
-        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+        return x, keys, values
 
 
 def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) -> Block:

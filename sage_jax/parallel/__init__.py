@@ -2,7 +2,7 @@
 
 from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
 from sage_jax.parallel.hosts import HostsError
-from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh
+from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh, on_cpu
 from sage_jax.parallel.placing import fetch, own_rows, spread
 from sage_jax.parallel.rows import (
     any_of_shards,
@@ -22,6 +22,7 @@ __all__ = [
     "fetch",
     "make_mesh",
     "map_rows",
+    "on_cpu",
     "own_rows",
     "replicated",
     "row_shards",

@@ -14,6 +14,11 @@ class MeshError(ValueError):
     """A mesh that the devices at hand cannot form."""
 
 
+def on_cpu(mesh: Mesh) -> bool:
+    """Whether the devices are CPUs, whose caches and cheap memory ask for other programs."""
+    return mesh.devices.flat[0].platform == "cpu"
+
+
 def make_mesh(
     *, data: int = -1, fsdp: int = 1, tensor: int = 1, devices: Sequence[Any] | None = None
 ) -> Mesh:

@@ -12,7 +12,7 @@ from sage_jax.plan.abstract import Abstract, Program, programs
 from sage_jax.plan.arrays import Array, largest_alive
 from sage_jax.plan.cost import Costs, count
 from sage_jax.plan.memory import Memory
-from sage_jax.train.setup import extra_loops
+from sage_jax.train.setup import way_of_decoding
 
 _LISTED = 6  # Largest arrays kept of each step.
 
@@ -74,7 +74,8 @@ def _compile(program: Program, run: Abstract) -> tuple[Step, Any]:
     used = dataclasses.replace(used, beside=_beside(run, program, used))
     # Decoding ends when all rows are done, at the latest here; the first token is the prefill's.
     # Of several loops each is taken to run equally long.
-    loops = 1 + sum(extra_loops(run.mesh, run.config.rollout))
+    way = way_of_decoding(run.mesh, run.config.rollout)
+    loops = 1 + way["halvings"] + way["growths"]
     columns = run.config.rollout.max_completion_length - 1
     costs = count(module, unknown=max(columns // loops, 1))
     return Step(program.name, used, costs, largest_alive(module, _LISTED), *spent), compiled

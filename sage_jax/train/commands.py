@@ -26,7 +26,6 @@ from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
-from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 
 
@@ -187,7 +186,8 @@ def _print_samples(
     rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
     _, entropies = score(
         graphdef, params, of_rollout(rollout),
-        temperature=config.rollout.temperature, micro_batch=count, shards=Shards(),
+        temperature=config.rollout.temperature, micro_batch=count,
+        shards=trained.start.steps.shards,
     )  # fmt: skip
     tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
     rewards = _rewards(base, prompts, prompt, gold, tokens, mask)

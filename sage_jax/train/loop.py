@@ -1,5 +1,6 @@
 """The loop: the only place that owns time and files."""
 
+import contextlib
 import dataclasses
 import functools
 import resource
@@ -83,17 +84,13 @@ def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: St
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
     session = Session(config, folder, base, start, checkpoints, stop, watchdog)
-    watchdog.__enter__()
-    try:
+    with contextlib.closing(checkpoints), watchdog:
         position = _resume(session, state)
         del state
         position = _steps(session, position)
         checkpoints.wait()
         if not _evaluated(folder, "final", config.train.steps):
             _evaluate(session, position, "final", config.eval.num_samples)
-    finally:
-        watchdog.__exit__()
-        checkpoints.close()
 
 
 def _resume(session: Session, state: TrainState) -> Position:

@@ -334,30 +334,24 @@ def sampler(base: Base, knobs: configs.Rollout, **own: Any) -> Callable[..., rol
         table = rollout.compile_stop_strings(
             spelled, knobs.stop, vocab_size=base.loaded.config.vocab_size
         )
-    halvings, growths = extra_loops(base.mesh, knobs)
     return functools.partial(
         rollout.generate,
         max_completion_length=knobs.max_completion_length,
         stop_ids=base.task.stop_ids,
         stop_table=table,
         pad_id=base.task.pad_id,
-        unroll=_on_cpu(base.mesh),
-        halvings=halvings,
-        growths=growths,
         mesh=base.mesh,
+        **way_of_decoding(base.mesh, knobs),
         **own,
     )
 
 
-def extra_loops(mesh: Mesh, knobs: configs.Rollout) -> tuple[int, int]:
-    """How often decoding halves its batch and how often it doubles its cache."""
-    pays = _on_cpu(mesh) and knobs.max_completion_length >= _LONG
-    halvings, growths = (3, 2) if pays else (0, 0)
-    return (
-        halvings if knobs.halvings is None else knobs.halvings,
-        growths if knobs.growths is None else knobs.growths,
-    )
-
-
-def _on_cpu(mesh: Mesh) -> bool:
-    return mesh.devices.flat[0].platform == "cpu"
+def way_of_decoding(mesh: Mesh, knobs: configs.Rollout) -> dict[str, Any]:
+    """What of `rollout.generate` makes it fast and changes no result: unroll, halvings, growths."""
+    on_cpu = parallel.on_cpu(mesh)
+    halvings, growths = (3, 2) if on_cpu and knobs.max_completion_length >= _LONG else (0, 0)
+    return {
+        "unroll": on_cpu,
+        "halvings": halvings if knobs.halvings is None else knobs.halvings,
+        "growths": growths if knobs.growths is None else knobs.growths,
+    }

@@ -23,16 +23,15 @@ class Shards:
         logits: number of logits that one device holds at once.
     """
 
-    rows: int = 1
-    vocab: int = 1
-    logits: int = _LOGITS_ON_CPU
+    rows: int
+    vocab: int
+    logits: int
 
     @classmethod
     def of(cls, mesh: Mesh, vocab_size: int) -> "Shards":
         """What a mesh makes of rows and of a vocabulary."""
-        on_cpu = mesh.devices.flat[0].platform == "cpu"
-        vocab = parallel.vocab_shards(mesh, vocab_size)
-        return cls(parallel.row_shards(mesh), vocab, _LOGITS_ON_CPU if on_cpu else _LOGITS)
+        logits = _LOGITS_ON_CPU if parallel.on_cpu(mesh) else _LOGITS
+        return cls(parallel.row_shards(mesh), parallel.vocab_shards(mesh, vocab_size), logits)
 
     def block_size(self, tokens: int) -> int:
         """Entries of the vocabulary whose logits are held at once, for the tokens of a batch."""

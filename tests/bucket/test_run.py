@@ -1,6 +1,7 @@
 """A run in a bucket, checkpoints and all, against the same run on a disk."""
 
 import json
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,23 +16,11 @@ from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import Stopped, StopRequest
 
-TINY = {
-    "name": "tiny",
-    "seed": 3,
-    "model": {
-        "source": "random",
-        "architecture": {"hidden_size": 32, "intermediate_size": 64, "num_layers": 2,
-                         "num_heads": 4, "num_kv_heads": 4},
-    },
-    "task": {"kind": "brackets"},
-    "rollout": {"num_prompts": 4, "group_size": 4, "max_prompt_length": 6,
-                "max_completion_length": 8},
-    "optimizer": {"learning_rate": 1e-3},
-    "warmup": {"steps": 2, "batch_size": 32},
-    "train": {"steps": 4, "checkpoint_every": 1, "keep_checkpoints": 2, "sample_every": 2},
-    "eval": {"num_problems": 16, "num_samples": 4, "num_samples_during": 2, "batch_prompts": 8},
-    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
-}  # fmt: skip
+TINY = Path(__file__).parents[1] / "tiny.yaml"
+OWN = {
+    "warmup": {"steps": 2},
+    "train": {"checkpoint_every": 1, "keep_checkpoints": 2},
+}
 PLACE = "gs://bucket/runs/tiny"
 
 
@@ -65,7 +54,7 @@ def weights(folder, config):
 @pytest.fixture(scope="module")
 def both(bucket, tmp_path_factory):
     """(config, run on disk, run in the bucket that was stopped and went on)."""
-    config = configs.parse(TINY)
+    config = configs.override(configs.load(TINY), OWN)
     local = RunFolder(tmp_path_factory.mktemp("runs") / "tiny")
     train(config, local, StopRequest())
     remote = RunFolder(as_path(PLACE))

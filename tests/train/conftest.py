@@ -1,6 +1,7 @@
 """Tiny models on the bracket puzzle and on problems in words, and what training them needs."""
 
 import json
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,44 +12,14 @@ from tokenizers import models as cores
 from transformers import PreTrainedTokenizerFast
 
 from sage_jax import config as configs
-from sage_jax import models
+from sage_jax import models, yaml_text
 from sage_jax.evaluate import EvalResult
 from sage_jax.train import commands, setup
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
 
-TINY = {
-    "name": "tiny",
-    "seed": 3,
-    "model": {
-        "source": "random",
-        "architecture": {
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_layers": 2,
-            "num_heads": 4,
-            "num_kv_heads": 4,
-        },
-    },
-    "task": {"kind": "brackets"},
-    "rollout": {
-        "num_prompts": 4,
-        "group_size": 4,
-        "max_prompt_length": 6,
-        "max_completion_length": 8,
-    },
-    "optimizer": {"learning_rate": 1e-3},
-    "warmup": {"steps": 6, "batch_size": 32, "checkpoint_every": 4},
-    "train": {"steps": 4, "checkpoint_every": 2, "sample_every": 2},
-    "eval": {
-        "num_problems": 16,
-        "num_samples": 4,
-        "num_samples_during": 2,
-        "batch_prompts": 8,
-    },
-    "mesh": {"data": 1, "fsdp": 1, "tensor": 1},
-}
+TINY = yaml_text.read((Path(__file__).parents[1] / "tiny.yaml").read_text())
 
 
 @pytest.fixture(scope="session")
