@@ -11,7 +11,7 @@ from jax.typing import DTypeLike
 
 from sage_jax.models.blocks import cut, join
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.layers import Linear, RMSNorm, stats_dtype
+from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
 from sage_jax.models.rope import rotate
 
 
@@ -26,7 +26,7 @@ def attend(
 
     Args:
         q: [B, S, N, H] queries.
-        k: [B, K, T, H] keys, K dividing N.
+        k: [B, K, H, T] keys, K dividing N.
         v: [B, K, T, H] values.
         mask: [B, S, T] bool.
         block_size: Queries per block.
@@ -46,25 +46,26 @@ def _attend_block(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> 
     """Attention of one block of queries.
 
     All queries of one key head form the rows of one matrix product, [S * N / K, H] by [H, T]:
-    several times faster on CPU than the layout that an einsum over five axes ends up with.
+    several times faster on CPU than the layout that an einsum over five axes ends up with. Of
+    the few rows of one decoded token, half the time went into turning keys that lay as [T, H].
     """
     batch, length, heads, width = q.shape
-    kv_heads, slots, dtype = k.shape[1], k.shape[2], stats_dtype(q.dtype)
+    kv_heads, slots, dtype = k.shape[1], k.shape[3], stats_dtype(q.dtype)
     group = heads // kv_heads
     rows = q.reshape(batch, length, kv_heads, group, width).swapaxes(1, 2)
     rows = rows.reshape(batch, kv_heads, length * group, width)
-    scores = _batched_dot(rows, k, 3, dtype).reshape(batch, kv_heads, length, group, slots)
+    scores = _batched_dot(rows, k, dtype).reshape(batch, kv_heads, length, group, slots)
     allowed = mask[:, None, :, None]
     scores = jnp.where(allowed, scores * width**-0.5, jnp.finfo(dtype).min)
     weights = jnp.where(allowed, jax.nn.softmax(scores, axis=-1), 0.0).astype(v.dtype)
-    out = _batched_dot(weights.reshape(batch, kv_heads, length * group, slots), v, 2, dtype)
+    out = _batched_dot(weights.reshape(batch, kv_heads, length * group, slots), v, dtype)
     out = out.reshape(batch, kv_heads, length, group, width).swapaxes(1, 2)
     return out.reshape(q.shape).astype(q.dtype)
 
 
-def _batched_dot(left: jax.Array, right: jax.Array, axis: int, dtype: jnp.dtype) -> jax.Array:
-    """Contracts the last axis of `left` with `axis` of `right`, batched over the first two."""
-    dims = (((3,), (axis,)), ((0, 1), (0, 1)))
+def _batched_dot(left: jax.Array, right: jax.Array, dtype: jnp.dtype) -> jax.Array:
+    """[.., m, n] by [.., n, p], batched over the first two axes."""
+    dims = (((3,), (2,)), ((0, 1), (0, 1)))
     return jax.lax.dot_general(left, right, dims, preferred_element_type=dtype)
 
 
@@ -88,23 +89,31 @@ class Attention(nnx.Module):
         # Residual writes start small so that the stream's variance does not grow with depth.
         shrink = 1 / (2 * config.num_layers)
         self.o_proj = Linear(q_width, width, scale=shrink, rngs=rngs, **dtypes)
+        self.joined: Joined | None = nnx.data(None)
         self.head_dim = config.head_dim
         if config.qk_norm:
             self.q_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
             self.k_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
 
+    def join(self) -> None:
+        """From now on take queries, keys and values by one product, of what the weights are now."""
+        self.joined = nnx.data(Joined(self.q_proj, self.k_proj, self.v_proj))
+
     def project(
         self, x: jax.Array, cos: jax.Array, sin: jax.Array
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
-        """Rotated queries [B, S, N, H] and keys [B, K, S, H], and values [B, K, S, H].
+        """Rotated queries [B, S, N, H] and keys [B, K, H, S], and values [B, K, S, H].
 
         Keys and values lie as attention reads them, so that a cache need not be turned round.
         """
         shape = (*x.shape[:2], -1, self.head_dim)
-        q, k, v = (p(x).reshape(shape) for p in (self.q_proj, self.k_proj, self.v_proj))
+        separate = (self.q_proj, self.k_proj, self.v_proj)
+        made = self.joined(x) if self.joined is not None else [one(x) for one in separate]
+        q, k, v = (one.reshape(shape) for one in made)
         if hasattr(self, "q_norm"):
             q, k = self.q_norm(q), self.k_norm(k)
-        return rotate(q, cos, sin), rotate(k, cos, sin).swapaxes(1, 2), v.swapaxes(1, 2)
+        k = jnp.transpose(rotate(k, cos, sin), (0, 2, 3, 1))
+        return rotate(q, cos, sin), k, v.swapaxes(1, 2)
 
     def output(self, attended: jax.Array) -> jax.Array:
         """Maps [B, S, N, H] back to the model width, [B, S, D]."""

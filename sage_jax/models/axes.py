@@ -69,8 +69,9 @@ def axes_of(path: tuple[Any, ...]) -> Axes:
 
 
 def _cache_axes() -> Any:
-    store = ("layers", "batch", "kv_heads", "kv_length", "head_dim")
-    axes: Any = {"keys": store, "values": store, "valid": ("batch", "kv_length"), "index": ()}
+    heads = ("layers", "batch", "kv_heads")
+    keys, values = (*heads, "head_dim", "kv_length"), (*heads, "kv_length", "head_dim")
+    axes: Any = {"keys": keys, "values": values, "valid": ("batch", "kv_length"), "index": ()}
     return KVCache(**axes)
 
 

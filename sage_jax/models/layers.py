@@ -1,6 +1,8 @@
-"""The two leaves every block is made of: a linear map (with room for LoRA) and an RMS norm."""
+"""The leaves every block is made of: linear maps (with room for LoRA) and an RMS norm."""
 
 from __future__ import annotations
+
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -53,6 +55,37 @@ class Linear(nnx.Module):
             bias = self.bias[...].astype(self.compute_dtype)
             y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
         return y
+
+    def folded(self) -> jax.Array:
+        """The kernel [in, out] with the adapters added in, in the compute dtype."""
+        kernel = self.kernel[...]
+        if self.lora_a is not None and self.lora_b is not None:
+            low, high = (x[...].astype(kernel.dtype) for x in (self.lora_a, self.lora_b))
+            kernel = kernel + jnp.asarray(self.lora_scale, kernel.dtype) * (low @ high)
+        return kernel.astype(self.compute_dtype)
+
+
+class Joined(nnx.Module):
+    """Linear maps of one input, [in, out_1] .. [in, out_n], as one: x (W_1 .. W_n) + (b_1 .. b_n).
+
+    For a pass over few rows, where one wide product takes less time than several narrow ones.
+    Adapters are folded in, so that there is nothing here to train.
+    """
+
+    def __init__(self, *linears: Linear):
+        self.kernel = nnx.Param(jnp.concatenate([one.folded() for one in linears], axis=1))
+        biases = [one.bias[...] for one in linears if one.bias is not None]
+        self.bias = nnx.data(nnx.Param(jnp.concatenate(biases)) if biases else None)
+        self.ends = tuple(itertools.accumulate(one.kernel.shape[1] for one in linears))[:-1]
+
+    def __call__(self, x: jax.Array) -> list[jax.Array]:
+        """Maps [..., in] to [..., out_1] .. [..., out_n] in the compute dtype."""
+        kernel = self.kernel[...]
+        y = x.astype(kernel.dtype) @ kernel
+        if self.bias is not None:
+            bias = self.bias[...].astype(y.dtype)
+            y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+        return jnp.split(y, self.ends, axis=-1)
 
 
 class RMSNorm(nnx.Module):

@@ -14,7 +14,7 @@ from sage_jax.losses.fused import Constrain, unconstrained
 from sage_jax.models.attention import Attention, attend
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.layers import Linear, RMSNorm, stats_dtype
+from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
 from sage_jax.models.rope import angles
 
 Remat = Literal["none", "dots", "full"]
@@ -36,10 +36,19 @@ class MLP(nnx.Module):
         self.gate_proj = Linear(width, inner, **knobs)
         self.up_proj = Linear(width, inner, **knobs)
         self.down_proj = Linear(inner, width, scale=1 / (2 * config.num_layers), **knobs)
+        self.joined: Joined | None = nnx.data(None)
+
+    def join(self) -> None:
+        """From now on take gate and up by one product, of what the weights are now."""
+        self.joined = nnx.data(Joined(self.gate_proj, self.up_proj))
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [B, S, D] to [B, S, D]."""
-        return self.down_proj(jax.nn.silu(self.gate_proj(x)) * self.up_proj(x))
+        if self.joined is not None:
+            gate, up = self.joined(x)
+        else:
+            gate, up = self.gate_proj(x), self.up_proj(x)
+        return self.down_proj(jax.nn.silu(gate) * up)
 
 
 class Block(nnx.Module):
@@ -59,6 +68,11 @@ class Block(nnx.Module):
         self.self_attn = Attention(config, rngs=rngs, **dtypes)
         self.post_attention_layernorm = RMSNorm(config.hidden_size, **norm)
         self.mlp = MLP(config, rngs=rngs, **dtypes)
+
+    def join(self) -> None:
+        """From now on multiply by several weights at once where they share an input."""
+        self.self_attn.join()
+        self.mlp.join()
 
     def project(self, x: jax.Array, cos: jax.Array, sin: jax.Array) -> tuple[jax.Array, ...]:
         """Queries, keys and values of the normalised stream."""
@@ -194,7 +208,7 @@ class Transformer(nnx.Module):
             q, k, v = block.project(prompts, *turns[0])
             own_q, own_k, own_v = block.project(own, *turns[1])
             past_k, past_v = (jnp.repeat(past, group_size, axis=0) for past in (k, v))
-            all_k = jnp.concatenate([past_k, own_k], axis=2)
+            all_k = jnp.concatenate([past_k, own_k], axis=3)
             all_v = jnp.concatenate([past_v, own_v], axis=2)
             prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
             own = self._rows(block.finish(own, attend(own_q, all_k, all_v, mask)))
@@ -224,14 +238,18 @@ class Transformer(nnx.Module):
         return self.lm_head.kernel[...], 1
 
     def unstacked(self) -> list[Block]:
-        """The blocks one by one, each with arrays of its own.
+        """The blocks one by one, each with arrays of its own, for many short passes.
 
         A loop over stacked layers has to cut each layer out of the stack before it is used. Where
-        that is a copy, as on CPU, many short passes had better cut once and run the list.
+        that is a copy, as on CPU, short passes had better cut once and run the list. As each layer
+        is copied anyway, its weights are laid side by side where they share an input.
         """
         graph, stacked = nnx.split(self.layers)
         layers = (jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(self.config.num_layers))
-        return [nnx.merge(graph, layer) for layer in layers]
+        blocks = [nnx.merge(graph, layer) for layer in layers]
+        for block in blocks:
+            block.join()
+        return blocks
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         # A table that is split along its width gives vectors split alike. Named here, they change
@@ -283,8 +301,8 @@ class Transformer(nnx.Module):
             layer, params = scanned
             block = nnx.merge(graph, params)
             q, k, v = block.project(x, cos, sin)
-            keys, own_k = _write(keys, k, layer, start)
-            values, own_v = _write(values, v, layer, start)
+            keys, own_k = _write(keys, k, (layer, 0, 0, 0, start))
+            values, own_v = _write(values, v, (layer, 0, 0, start, 0))
             attended = attend(q, own_k.astype(q.dtype), own_v.astype(q.dtype), mask)
             return (self._rows(block.finish(x, attended)), keys, values), None
 
@@ -301,15 +319,16 @@ class Transformer(nnx.Module):
         cache: KVCache,
         blocks: Sequence[Block],
     ) -> tuple[jax.Array, Any, Any]:
-        stores = []
-        for block, *layer in zip(blocks, cache.keys, cache.values, strict=True):
-            q, *new = block.project(x, cos, sin)
-            own = [_put(store, one, cache.index) for store, one in zip(layer, new, strict=True)]
-            attended = attend(q, *(store.astype(q.dtype) for store in own), mask)
+        all_keys, all_values = [], []
+        for block, keys, values in zip(blocks, cache.keys, cache.values, strict=True):
+            q, k, v = block.project(x, cos, sin)
+            keys = _put(keys, k, (0, 0, 0, cache.index))
+            values = _put(values, v, (0, 0, cache.index, 0))
+            attended = attend(q, keys.astype(q.dtype), values.astype(q.dtype), mask)
             x = self._rows(block.finish(x, attended))
-            stores.append(own)
-        keys, values = zip(*stores, strict=True)
-        return x, keys, values
+            all_keys.append(keys)
+            all_values.append(values)
+        return x, tuple(all_keys), tuple(all_values)
 
 
 def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) -> Block:
@@ -339,18 +358,15 @@ def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:
 
 
 def _write(
-    store: jax.Array, new: jax.Array, layer: jax.Array, start: jax.Array
+    store: jax.Array, new: jax.Array, place: tuple[jax.Array | int, ...]
 ) -> tuple[jax.Array, jax.Array]:
-    """Puts [B, K, S, H] into one layer of the store and returns the store and that layer."""
-    store = jax.lax.dynamic_update_slice(
-        store, new[None].astype(store.dtype), (layer, 0, 0, start, 0)
-    )
-    return store, jax.lax.dynamic_index_in_dim(store, layer, 0, keepdims=False)
+    """Puts the new slots of one layer into the store; the store, and that layer of it."""
+    store = _put(store, new[None], place)
+    return store, jax.lax.dynamic_index_in_dim(store, place[0], 0, keepdims=False)
 
 
-def _put(store: jax.Array, new: jax.Array, start: jax.Array) -> jax.Array:
-    """Puts [B, K, S, H] into the store of a layer."""
-    return jax.lax.dynamic_update_slice(store, new.astype(store.dtype), (0, 0, start, 0))
+def _put(store: jax.Array, new: jax.Array, place: tuple[jax.Array | int, ...]) -> jax.Array:
+    return jax.lax.dynamic_update_slice(store, new.astype(store.dtype), place)
 
 
 def _rematerialised(body: Callable, remat: Remat) -> Callable:

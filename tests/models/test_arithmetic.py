@@ -114,7 +114,7 @@ def test_attention_and_its_blocks(block_size):
     q, k, v = (rng.standard_normal((2, n, heads, 8)) for n, heads in ((7, 6), (9, 2), (9, 2)))
     mask = rng.random((2, 7, 9)) < 0.5
     mask[1, 2] = False
-    args = [jnp.asarray(x, jnp.float32) for x in (q, k.swapaxes(1, 2), v.swapaxes(1, 2))]
+    args = [jnp.asarray(x, jnp.float32) for x in (q, k.transpose(0, 2, 3, 1), v.swapaxes(1, 2))]
     got = attend(args[0], args[1], args[2], jnp.asarray(mask), block_size=block_size)
     np.testing.assert_allclose(got, numpy_attend(q, k, v, mask), atol=1e-5)
     assert not np.any(got[1, 2])
@@ -122,7 +122,7 @@ def test_attention_and_its_blocks(block_size):
 
 def test_attention_blocks_have_the_same_gradient():
     key = jax.random.key(0)
-    q, k, v = (jax.random.normal(key, (1, *n, 8)) for n in ((6, 4), (2, 6), (2, 6)))
+    q, k, v = (jax.random.normal(key, (1, *n)) for n in ((6, 4, 8), (2, 8, 6), (2, 6, 8)))
     mask = jnp.tril(jnp.ones((6, 6), bool))[None]
 
     def loss(q, block_size):

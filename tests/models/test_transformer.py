@@ -64,6 +64,26 @@ def test_decoding_with_a_cache_equals_the_full_pass(make_model, make_batch, fami
     assert not np.any(cache.valid[:, 9:])
 
 
+@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
+    config, graphdef, params = make_model(family)
+    # Biases and adapters start at zero, where they would not be missed.
+    params = jax.tree.map(lambda x: x + 0.05, params)
+    if rank:
+        graphdef, adapters = lora.attach(graphdef, params, jax.random.key(3), rank=rank, alpha=8)
+        params = (params, jax.tree.map(lambda x: x + 0.05, adapters))
+    model = merge(graphdef, params)
+    batch = make_batch(2, 6)
+    cache = KVCache.empty(config, 2, 8, jnp.float32)
+    stacked, filled = model(*batch, cache)
+    listed, also = model(*batch, cache.unstacked(), model.unstacked())
+    np.testing.assert_allclose(listed, stacked, atol=1e-5)
+    for name in ("keys", "values"):
+        one, other = (np.asarray(getattr(x, name)) for x in (also, filled))
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
 def test_cache_repeats_rows_in_order(make_model, make_batch):
     config, graphdef, params = make_model("llama")
     tokens, positions, valid = make_batch(2, 5)

@@ -160,9 +160,9 @@ def test_a_longer_cache_holds_what_the_shorter_held(tiny):
     short = dataclasses.replace(short, keys=short.keys + 1.0, valid=~short.valid)
     for cache in (short.with_length(5), short.unstacked().with_length(5)):
         keys, values = np.asarray(cache.keys), np.asarray(cache.values)
-        assert (keys[..., :3, :] == 1).all()
-        assert (keys[..., 3:, :] == 0).all()
-        assert values.shape == keys.shape
+        assert (keys[..., :3] == 1).all()
+        assert (keys[..., 3:] == 0).all()
+        assert values.shape == keys.swapaxes(-1, -2).shape
         np.testing.assert_array_equal(cache.valid, [[True] * 3 + [False] * 2] * 2)
 
 
@@ -184,7 +184,8 @@ def test_the_way_of_decoding_changes_nothing(tiny, packed, rollout, unroll, halv
     np.testing.assert_array_equal(other.tokens, rollout.tokens)
     np.testing.assert_array_equal(other.finish, rollout.finish)
     # Batches of other sizes take their sums in another order.
-    np.testing.assert_allclose(other.logps, rollout.logps, atol=1e-5)
+    # Products of other shapes sum in another order; each way is up to 3e-5 from float64 here.
+    np.testing.assert_allclose(other.logps, rollout.logps, atol=4e-5)
     lengths = np.asarray(rollout.mask).sum(axis=1)
     assert np.sort(lengths)[len(lengths) // 2 - 1] < lengths.max()
 

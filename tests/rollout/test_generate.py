@@ -199,7 +199,8 @@ def test_more_padding_on_the_left_changes_nothing(tiny, rollout):
     wider = pack_prompts(PROMPTS, max_prompt_length=9, pad_id=20)
     padded = roll(tiny, wider, jax.random.key(1), **KNOBS)
     np.testing.assert_array_equal(padded.tokens, rollout.tokens)
-    np.testing.assert_allclose(padded.logps, rollout.logps, atol=1e-5)
+    # Sums over more slots go in another order; both are within 3e-5 of float64 with this model.
+    np.testing.assert_allclose(padded.logps, rollout.logps, atol=4e-5)
 
 
 @pytest.fixture(scope="module")
