@@ -49,7 +49,7 @@ class Linear(nnx.Module):
         y = x @ self.kernel[...].astype(self.compute_dtype)
         if self.lora_a is not None and self.lora_b is not None:
             low = x @ self.lora_a[...].astype(self.compute_dtype)
-            high = low @ self.lora_b[...].astype(self.compute_dtype)
+            high = _widen(low, self.lora_b[...].astype(self.compute_dtype))
             y = y + jnp.asarray(self.lora_scale, self.compute_dtype) * high
         if self.bias is not None:
             bias = self.bias[...].astype(self.compute_dtype)
@@ -57,12 +57,38 @@ class Linear(nnx.Module):
         return y
 
     def folded(self) -> jax.Array:
-        """The kernel [in, out] with the adapters added in, in the compute dtype."""
-        kernel = self.kernel[...]
+        """The kernel [in, out] with the adapters added in, in the compute dtype.
+
+        The sum is taken in float32 or better.
+        """
+        kernel, dtype = self.kernel[...], stats_dtype(self.compute_dtype)
         if self.lora_a is not None and self.lora_b is not None:
-            low, high = (x[...].astype(kernel.dtype) for x in (self.lora_a, self.lora_b))
-            kernel = kernel + jnp.asarray(self.lora_scale, kernel.dtype) * (low @ high)
+            low, high = (x[...].astype(dtype) for x in (self.lora_a, self.lora_b))
+            kernel = kernel.astype(dtype) + jnp.asarray(self.lora_scale, dtype) * (low @ high)
         return kernel.astype(self.compute_dtype)
+
+
+@jax.custom_vjp
+def _widen(low: jax.Array, high: jax.Array) -> jax.Array:
+    """The product of low [..., r] and high [r, out], with a gradient that turns the narrow operand.
+
+    JAX's own gradient of `high` puts the wide cotangent [..., out] first, and XLA on CPU then turns
+    it for a product with a few columns: a fifth of an update's time.
+    """
+    return low @ high
+
+
+def _widen_forward(low: jax.Array, high: jax.Array) -> tuple[jax.Array, tuple]:
+    return low @ high, (low, high)
+
+
+def _widen_backward(kept: tuple, wide: jax.Array) -> tuple[jax.Array, jax.Array]:
+    low, high = kept
+    rows = tuple(range(low.ndim - 1))
+    return wide @ high.T, jax.lax.dot_general(low, wide, ((rows, rows), ((), ())))
+
+
+_widen.defvjp(_widen_forward, _widen_backward)
 
 
 class Joined(nnx.Module):

@@ -3,6 +3,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from flax import nnx
 
@@ -37,6 +38,21 @@ def test_fold_equals_attach(adapted):
     np.testing.assert_allclose(logits_of(graphdef, folded, batch), policy, atol=2e-5)
     assert np.abs(policy - logits_of(graphdef, params, batch)).max() > 0.01
     jax.tree.map(np.testing.assert_array_equal, before, params)
+
+
+def test_gradient_is_that_of_the_folded_weights(adapted):
+    graphdef, params, lora_graphdef, adapters, batch = adapted
+    adapters = jax.tree.map(lambda x: x + 0.05, adapters)
+
+    def attached(adapters):
+        return jnp.mean(jnp.sin(logits_of(lora_graphdef, (params, adapters), batch)))
+
+    def folded(adapters):
+        return jnp.mean(jnp.sin(logits_of(graphdef, lora.fold(params, adapters, alpha=8), batch)))
+
+    got, want = jax.grad(attached)(adapters), jax.grad(folded)(adapters)
+    assert optax.tree.norm(want) > 0.01
+    assert optax.tree.norm(optax.tree.sub(got, want)) < 1e-4 * optax.tree.norm(want)
 
 
 def test_fold_of_one_matrix_against_numpy(adapted):

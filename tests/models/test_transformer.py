@@ -74,10 +74,10 @@ def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
         graphdef, adapters = lora.attach(graphdef, params, jax.random.key(3), rank=rank, alpha=8)
         params = (params, jax.tree.map(lambda x: x + 0.05, adapters))
     model = merge(graphdef, params)
-    batch = make_batch(2, 6)
+    tokens, positions, valid = make_batch(2, 6)
     cache = KVCache.empty(config, 2, 8, jnp.float32)
-    stacked, filled = model(*batch, cache)
-    listed, also = model(*batch, cache.unstacked(), model.unstacked())
+    stacked, filled = model(tokens, positions, valid, cache)
+    listed, also = model(tokens, positions, valid, cache.unstacked(), model.unstacked())
     np.testing.assert_allclose(listed, stacked, atol=1e-5)
     for name in ("keys", "values"):
         one, other = (np.asarray(getattr(x, name)) for x in (also, filled))
