@@ -51,21 +51,28 @@ class Linear(nnx.Module):
             low = x @ self.lora_a[...].astype(self.compute_dtype)
             high = _widen(low, self.lora_b[...].astype(self.compute_dtype))
             y = y + jnp.asarray(self.lora_scale, self.compute_dtype) * high
-        if self.bias is not None:
-            bias = self.bias[...].astype(self.compute_dtype)
-            y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
-        return y
+        return _with_bias(y, self.bias)
 
     def folded(self) -> jax.Array:
-        """The kernel [in, out] with the adapters added in, in the compute dtype.
-
-        The sum is taken in float32 or better.
-        """
-        kernel, dtype = self.kernel[...], stats_dtype(self.compute_dtype)
+        """The kernel [in, out] with the adapters added in, in the compute dtype."""
+        kernel = self.kernel[...]
         if self.lora_a is not None and self.lora_b is not None:
-            low, high = (x[...].astype(dtype) for x in (self.lora_a, self.lora_b))
-            kernel = kernel.astype(dtype) + jnp.asarray(self.lora_scale, dtype) * (low @ high)
+            kernel = kernel.astype(stats_dtype(self.compute_dtype))
+            kernel = add_low_rank(kernel, self.lora_a[...], self.lora_b[...], self.lora_scale)
         return kernel.astype(self.compute_dtype)
+
+
+def add_low_rank(kernel: jax.Array, low: jax.Array, high: jax.Array, scale: float) -> jax.Array:
+    """W + scale · A B, of [.., in, out], [.., in, r] and [.., r, out], in float32 or better."""
+    dtype = jnp.promote_types(stats_dtype(kernel.dtype), stats_dtype(low.dtype))
+    update = jnp.matmul(low.astype(dtype), high.astype(dtype), precision="highest")
+    return kernel.astype(dtype) + jnp.asarray(scale, dtype) * update
+
+
+def _with_bias(y: jax.Array, bias: nnx.Param | None) -> jax.Array:
+    if bias is None:
+        return y
+    return y + bias[...].astype(y.dtype).reshape((1,) * (y.ndim - 1) + (-1,))
 
 
 @jax.custom_vjp
@@ -107,10 +114,7 @@ class Joined(nnx.Module):
     def __call__(self, x: jax.Array) -> list[jax.Array]:
         """Maps [..., in] to [..., out_1] .. [..., out_n] in the compute dtype."""
         kernel = self.kernel[...]
-        y = x.astype(kernel.dtype) @ kernel
-        if self.bias is not None:
-            bias = self.bias[...].astype(y.dtype)
-            y = y + bias.reshape((1,) * (y.ndim - 1) + bias.shape)
+        y = _with_bias(x.astype(kernel.dtype) @ kernel, self.bias)
         return jnp.split(y, self.ends, axis=-1)
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jax.typing import DTypeLike
 
-from sage_jax.models.layers import Linear, stats_dtype
+from sage_jax.models.layers import Linear, add_low_rank
 from sage_jax.models.transformer import Transformer
 
 ALL_LINEAR = "all-linear"
@@ -106,7 +106,9 @@ def fold(params: nnx.State, adapters: nnx.State, *, alpha: float) -> nnx.State:
         if path[-1] == "lora_a":
             target = (*path[:-1], "kernel")
             b = low[(*path[:-1], "lora_b")]
-            flat[target] = flat[target].replace(_folded(flat[target][...], a[...], b[...], alpha))
+            kernel = flat[target][...]
+            folded = add_low_rank(kernel, a[...], b[...], alpha / a[...].shape[-1])
+            flat[target] = flat[target].replace(folded.astype(kernel.dtype))
     return nnx.from_flat_state(flat)
 
 
@@ -117,9 +119,3 @@ def _adapt(linear: Linear, key: jax.Array, rank: int, scale: float, dtype: DType
     linear.lora_a = nnx.data(nnx.LoRAParam(init(key, (layers, inner, rank), dtype)))
     linear.lora_b = nnx.data(nnx.LoRAParam(jnp.zeros((layers, rank, outer), dtype)))
     linear.lora_scale = scale
-
-
-def _folded(kernel: jax.Array, a: jax.Array, b: jax.Array, alpha: float) -> jax.Array:
-    dtype = max(stats_dtype(kernel.dtype), stats_dtype(a.dtype), key=lambda d: d.itemsize)
-    update = jnp.einsum("lir,lro->lio", a.astype(dtype), b.astype(dtype), precision="highest")
-    return (kernel.astype(dtype) + (alpha / a.shape[-1]) * update).astype(kernel.dtype)
