@@ -4,26 +4,15 @@ A verdict is lost where the verifier ran into its deadline or memory limit, or c
 though the answer may be right, so that a run which goes on losing many learns what is not so.
 """
 
-from __future__ import annotations
-
 import itertools
 import json
 from collections import Counter, deque
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
-from sage_jax.data.judging import Outcome
-from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate.files import write_atomically
-from sage_jax.parallel import hosts, own_rows
-from sage_jax.rewards import LOST
-from sage_jax.rollout import Rollout
+from sage_jax.parallel import hosts
+from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
-
-if TYPE_CHECKING:
-    from sage_jax.train.play import Played
 
 RECENT = 1000
 """Verdicts that the share is taken of: the last steps that hold so many, or all so far."""
@@ -83,29 +72,6 @@ class LostVerdicts:
             f"{self._max_share:g} of them (in this step: {why}); {path} holds the completions: see "
             "whether they are hostile or the machine has too little memory for task.num_workers"
         )
-
-
-def lost_rows(
-    task: Task, prompts: Prompts, rollout: Rollout, outcome: Outcome
-) -> tuple[dict[str, str], ...]:
-    """Completions without a verdict among those this process holds: id, gold, completion, reason.
-
-    Lines of them are what `sage-jax verify` reads, but for a `task.prefix`, which is left out.
-    """
-    reasons = outcome.judged.reasons
-    if LOST.isdisjoint(reasons):
-        return ()
-    rows, own = own_rows(rollout.tokens)
-    masks = own_rows(rollout.mask)[1]
-    return tuple(
-        _row(task, prompts.ids[row // rollout.group_size], tokens[mask > 0], reasons[row])
-        for row, tokens, mask in zip(rows, own, masks, strict=True)
-        if reasons[row] in LOST
-    )
-
-
-def _row(task: Task, id: str, tokens: np.ndarray, reason: str) -> dict[str, str]:
-    return {"id": id, "gold": task.gold(id), "completion": task.spell(tokens), "reason": reason}
 
 
 def _write(path: Path, step: int, played: Played) -> Counter[str]:

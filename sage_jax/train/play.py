@@ -12,9 +12,9 @@ from jax.sharding import NamedSharding
 
 from sage_jax.data.judging import Outcome, judge
 from sage_jax.data.tasks import Prompts, Task
+from sage_jax.parallel import own_rows
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
-from sage_jax.train.lost import lost_rows
 
 
 class Played(NamedTuple):
@@ -27,7 +27,8 @@ class Played(NamedTuple):
         drawn: batches of prompts that it took.
         seconds: by phase, "rollout" and "reward".
         figures: metrics of everything that was sampled, whether it is kept or not.
-        lost: of everything that was sampled here, what got no verdict; see `lost.lost_rows`.
+        lost: of everything that was sampled here, what got no verdict: id, gold, completion
+            and reason, lines that `sage-jax verify` reads but for a `task.prefix`.
     """
 
     ids: list[str]
@@ -89,7 +90,7 @@ def _once(
     outcome = judge(task, prompts, rollout)
     seconds = {"rollout": sampled - begun, "reward": time.perf_counter() - sampled}
     dropped = {"prompts/dropped": float(prompts.dropped)}
-    lost = lost_rows(task, prompts, rollout, outcome)
+    lost = _lost_rows(task, prompts, rollout, outcome)
     return Played(prompts.ids, rollout, outcome, 1, seconds, dropped, lost)
 
 
@@ -152,6 +153,26 @@ def bucket(lengths: np.ndarray, room: int, *, buckets: int = 8) -> int:
     """
     unit = -(-room // buckets)
     return min(-(-int(lengths.max()) // unit) * unit, room)
+
+
+def _lost_rows(
+    task: Task, prompts: Prompts, rollout: Rollout, outcome: Outcome
+) -> tuple[dict[str, str], ...]:
+    """Completions without a verdict among those this process holds."""
+    reasons = outcome.judged.reasons
+    if LOST.isdisjoint(reasons):
+        return ()
+    rows, own = own_rows(rollout.tokens)
+    masks = own_rows(rollout.mask)[1]
+    return tuple(
+        _row(task, prompts.ids[row // rollout.group_size], tokens[mask > 0], reasons[row])
+        for row, tokens, mask in zip(rows, own, masks, strict=True)
+        if reasons[row] in LOST
+    )
+
+
+def _row(task: Task, id: str, tokens: np.ndarray, reason: str) -> dict[str, str]:
+    return {"id": id, "gold": task.gold(id), "completion": task.spell(tokens), "reason": reason}
 
 
 def figures(outcome: Outcome, group_size: int) -> dict[str, float]:
