@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -116,6 +117,7 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 
+    logging.getLogger("absl").addFilter(_not_orbax)
     try:
         hosts.start()
         command(rest)
@@ -136,6 +138,11 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
         traceback.print_exc()
         hosts.end_after(error)
         sys.exit(1)
+
+
+def _not_orbax(record: logging.LogRecord) -> bool:
+    """Orbax logs a write that failed with the traces of several threads; we say it in a line."""
+    return "orbax" not in record.pathname
 
 
 # A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.

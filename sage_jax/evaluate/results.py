@@ -86,6 +86,7 @@ class EvalResult:
       problems: one entry per problem, ids unique.
       mean_length: mean completion length in tokens.
       truncated: share of completions cut off at the length limit.
+      lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`.
     """
 
     tag: str
@@ -97,6 +98,7 @@ class EvalResult:
     problems: tuple[ProblemResult, ...]
     mean_length: float
     truncated: float
+    lost: float = 0.0
 
     def __post_init__(self):
         _validate(self)
@@ -126,17 +128,17 @@ class EvalResult:
         return mean_intervals(self.pass_table(ks))
 
     def summary(self) -> dict[str, Any]:
-        """What the file's "summary" holds: intervals along the ladder of k, and lengths.
+        """What the file's "summary" holds: intervals along the ladder of k, and plain means.
 
         pass@k for every k of the ladder; majority@k for its largest k alone, where the task has
-        answers to vote on.
+        answers to vote on; the means over all completions.
         """
         ks = ladder(self.samples)
         figures = {f"pass@{k}": v for k, v in zip(ks, self.pass_intervals(ks), strict=True)}
         if self.has_answers:
             figures[f"majority@{ks[-1]}"] = mean_intervals(self.majority_table(ks[-1:]))[0]
-        lengths = {"mean_length": self.mean_length, "truncated": self.truncated}
-        return {name: asdict(interval) for name, interval in figures.items()} | lengths
+        means = {name: getattr(self, name) for name in _MEANS}
+        return {name: asdict(interval) for name, interval in figures.items()} | means
 
     def save(self, path: str | Path) -> None:
         """Writes the result as JSON, whole or not at all.
@@ -168,6 +170,7 @@ class EvalResult:
 
 
 _SCALARS = {"tag": str, "step": int, "task": str, "samples": int, "seed": int, "temperature": float}
+_MEANS = {"mean_length": float, "truncated": float, "lost": float}
 _PROBLEM = {"id": str, "correct": int, "samples": int, "answers": dict, "gold": str}
 _NOUNS = {str: "text", int: "a whole number", float: "a number", dict: "an object", list: "a list"}
 
@@ -214,10 +217,9 @@ def _problem(place: int, content: object) -> ProblemResult:
 def _parse(content: dict) -> EvalResult:
     fields = _typed(content, _SCALARS | {"problems": list, "summary": dict}, "")
     summary = fields["summary"]
-    lengths = {name: summary.get(name) for name in ("mean_length", "truncated")}
-    _typed(lengths, {"mean_length": float, "truncated": float}, "summary: ")
+    means = _typed({name: summary.get(name) for name in _MEANS}, _MEANS, "summary: ")
     problems = tuple(_problem(place, entry) for place, entry in enumerate(fields["problems"]))
-    result = EvalResult(**{n: fields[n] for n in _SCALARS}, problems=problems, **lengths)
+    result = EvalResult(**{n: fields[n] for n in _SCALARS}, problems=problems, **means)
     _check_summary(summary, result)
     return result
 
@@ -245,8 +247,9 @@ def _validate(result: EvalResult) -> None:
         raise ResultError(f"temperature must be finite and >= 0, got {result.temperature}")
     if not (math.isfinite(result.mean_length) and result.mean_length >= 0):
         raise ResultError(f"mean_length must be finite and >= 0, got {result.mean_length}")
-    if not 0 <= result.truncated <= 1:
-        raise ResultError(f"truncated must lie between 0 and 1, got {result.truncated}")
+    for name in ("truncated", "lost"):
+        if not 0 <= getattr(result, name) <= 1:
+            raise ResultError(f"{name} must lie between 0 and 1, got {getattr(result, name)}")
     if not result.problems:
         raise ResultError("problems must not be empty")
     repeated = [name for name, times in Counter(result.ids).items() if times > 1]

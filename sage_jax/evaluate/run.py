@@ -8,6 +8,7 @@ import numpy as np
 from sage_jax.data.judging import judge
 from sage_jax.data.tasks import Judged, Prompts, Task
 from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
+from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
 
 Sampler = Callable[[jax.Array, jax.Array, jax.Array], Rollout]
@@ -50,6 +51,7 @@ def evaluate(
     problems: list[ProblemResult] = []
     lengths: list[float] = []
     truncated: list[float] = []
+    lost: list[bool] = []
     for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
         batch_key = jax.random.fold_in(key, index)
         outcomes = [judge(task, batch, rollout)
@@ -58,6 +60,7 @@ def evaluate(
             rows = real * (len(outcome.lengths) // len(batch.ids))
             lengths.extend(outcome.lengths[:rows])
             truncated.extend(outcome.finish[:rows] == Finish.LENGTH)
+            lost.extend(reason in LOST for reason in outcome.judged.reasons[:rows])
         judged = [outcome.judged for outcome in outcomes]
         problems += [_result(task, batch.ids[place], judged, place, len(batch.ids))
                      for place in range(real)]  # fmt: skip
@@ -72,6 +75,7 @@ def evaluate(
         problems=tuple(problems),
         mean_length=float(np.mean(lengths)),
         truncated=float(np.mean(truncated)),
+        lost=float(np.mean(lost)),
     )
 
 

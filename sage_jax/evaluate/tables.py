@@ -39,13 +39,18 @@ def _signed(share: float) -> str:
 
 
 def summary_table(comparison: Comparison, looks: Looks) -> Html:
-    """Every evaluation's figures with intervals, completion length and truncation."""
-    rows = []
+    """Every evaluation's figures with intervals, completion length, truncation, lost verdicts.
+
+    Lost verdicts have a column only where there are any.
+    """
+    rows, any_lost = [], any(result.lost for result in comparison.results.values())
     for name, result in comparison.results.items():
         figures = [percent(interval) for interval in comparison.intervals(name)]
         lengths = [f"{result.mean_length:.1f}", f"{result.truncated:.1%}"]
-        rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths])
-    return table(["model", "step", *comparison.labels, "length", "cut off"], rows)
+        lost = [f"{result.lost:.1%}"] if any_lost else []
+        rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths, *lost])
+    last = ["verdicts lost"] if any_lost else []
+    return table(["model", "step", *comparison.labels, "length", "cut off", *last], rows)
 
 
 def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks: Looks) -> Html:

@@ -9,7 +9,9 @@ from sage_jax import config as configs
 from sage_jax import parallel
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.run import evaluate
+from sage_jax.parallel import hosts
 from sage_jax.train import setup
+from sage_jax.train.console import tell
 from sage_jax.train.keys import Purpose, derive
 
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
@@ -39,7 +41,7 @@ def evaluate_model(
         tokens, mask = parallel.spread((tokens, mask), rows)
         return sampler(*model, tokens, mask, key)
 
-    return evaluate(
+    result = evaluate(
         sample,
         base.task,
         derive(jax.random.key(config.seed), Purpose.EVALUATION),
@@ -53,6 +55,9 @@ def evaluate_model(
         temperature=knobs.temperature,
         progress=progress,
     )
+    if result.lost and hosts.is_main():
+        tell(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
+    return result
 
 
 def _group(num_samples: int, batch_prompts: int) -> int:

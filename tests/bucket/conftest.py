@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -22,9 +23,15 @@ NAME = "bucket"
 
 
 class Store:
-    """Objects as {"bucket/folder/name": (bytes, generation)}."""
+    """Objects as {"bucket/folder/name": (bytes, generation)}.
+
+    While `gone` nothing can be written or read, as after somebody has taken the rights away;
+    `goes_before`, asked of every name before it is written, makes it so.
+    """
 
     def __init__(self):
+        self.gone = False
+        self.goes_before: Callable[[str], bool] = lambda name: False
         self.objects: dict[str, tuple[bytes, int]] = {}
         self.written: list[str] = []
         self.lock = threading.Lock()
@@ -33,6 +40,9 @@ class Store:
     def put(self, name, data, *, only=None):
         """The new generation, or None where the object has another one than `only`."""
         with self.lock:
+            self.gone = self.gone or self.goes_before(name)
+            if self.gone:
+                raise PermissionError(f"403: no access to {name}")
             if only is not None and self.objects.get(name, (b"", 0))[1] != only:
                 return None
             generation = next(self._generations)
@@ -68,6 +78,7 @@ class FileSystem(fsspec.AbstractFileSystem):
 
     def ls(self, path, detail=True, **_):
         path = self._strip_protocol(path)
+        self._reach(path)
         found = {}
         for name, (data, _generation) in list(self.store.objects.items()):
             if name == path:
@@ -82,7 +93,12 @@ class FileSystem(fsspec.AbstractFileSystem):
             raise FileNotFoundError(path)
         return list(found.values()) if detail else list(found)
 
+    def _reach(self, path):
+        if self.store.gone:
+            raise PermissionError(f"403: no access to {path}")
+
     def _open(self, path, mode="rb", **_):
+        self._reach(path)
         if mode == "wb":
             if not path.startswith(f"{NAME}/"):
                 raise FileNotFoundError(f"{path}: The specified bucket does not exist.")
@@ -136,6 +152,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         bucket, name, query = self._asked()
+        if self.store.gone:
+            self._answer(403)
+            return
         if not name:
             self._listed(bucket, query)
             return
@@ -160,7 +179,11 @@ class Handler(BaseHTTPRequestHandler):
         bucket, name, query = self._asked()
         data = self.rfile.read(int(self.headers["Content-Length"]))
         only = query.get("ifGenerationMatch")
-        made = self.store.put(f"{bucket}/{name}", data, only=int(only) if only else None)
+        try:
+            made = self.store.put(f"{bucket}/{name}", data, only=int(only) if only else None)
+        except PermissionError:
+            self._answer(403)
+            return
         if made is None:
             self._answer(412)
         else:

@@ -1,5 +1,6 @@
 """A run in a bucket, checkpoints and all, against the same run on a disk."""
 
+import itertools
 import json
 from pathlib import Path
 
@@ -112,4 +113,38 @@ def test_the_commands_take_a_bucket(both, bucket, capsys):
     assert "wrote gs://bucket/out" in printed
     exported = jax.tree.leaves(models.load("gs://bucket/out").params)
     for a, b in zip(exported, weights(remote, config), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("metrics.jsonl", 2), ("checkpoints/2/arrays/", 2), ("eval/final.json", 0)],
+)
+# Orbax closes its event loop at the first write that fails, and the others find it closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_bucket_that_is_lost_in_mid_run_ends_it_in_one_line_and_it_goes_on_once_it_is_back(
+    both, bucket, tmp_path, monkeypatch, capsys, name, written
+):
+    config, local, _ = both
+    place, path = f"gs://bucket/lost/{name.split('/')[0]}", tmp_path / "tiny.yaml"
+    path.write_text(configs.dump(config))
+    writes = itertools.count()
+    monkeypatch.setattr(
+        bucket, "goes_before", lambda object: f"/{name}" in object and next(writes) == written
+    )
+    with pytest.raises(SystemExit) as left:
+        cli.main(["train", str(path), "--run_dir", place])
+    said = capsys.readouterr().err
+    assert left.value.code == 1
+    assert bucket.gone
+    assert f"sage-jax: {place}" in said
+    assert "403" in said
+    assert "Traceback" not in said
+    monkeypatch.undo()
+    bucket.gone = False
+    cli.main(["train", str(path), "--run_dir", place])
+    remote = RunFolder(as_path(place))
+    assert without_clocks(remote) == without_clocks(local)
+    for a, b in zip(weights(remote, config), weights(local, config), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -20,6 +20,7 @@ def test_summary_holds_the_ladder_and_one_majority(make_result):
     summary = result.summary()
     assert list(summary) == [
         "pass@1", "pass@2", "pass@4", "pass@8", "majority@8", "mean_length", "truncated",
+        "lost",
     ]  # fmt: skip
     correct = [problem.correct for problem in result.problems]
     assert summary["pass@4"]["mean"] == pytest.approx(pass_at_k(correct, 12, 4).mean())
@@ -128,6 +129,7 @@ BROKEN = {
     ),
     "endless": (put("summary", "mean_length", value=float("inf")), "mean_length must be finite"),
     "truncation": (put("summary", "truncated", value=1.5), "truncated must lie between 0 and 1"),
+    "lost": (put("summary", "lost", value=-0.1), "lost must lie between 0 and 1"),
     "edited mean": (
         put("summary", "pass@4", "mean", value=0.99),
         r"summary: pass@4 must have mean 0\.\d+, which the problems give, got 0.99",

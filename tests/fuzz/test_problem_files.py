@@ -98,7 +98,7 @@ SAMPLES = [{"step": 1, "id": "a", "prompt": "p", "completion": "c", "reward": 1.
 RESULT = {
     "tag": "final", "step": 2, "task": "t", "samples": 4, "seed": 1, "temperature": 1.0,
     "problems": [{"id": "a", "correct": 1, "samples": 4, "answers": {"2": 1, "3": 2}, "gold": "2"}],
-    "summary": {"mean_length": 3.0, "truncated": 0.0,
+    "summary": {"mean_length": 3.0, "truncated": 0.0, "lost": 0.0,
                 **{f"pass@{k}": {"mean": mean} for k, mean in [(1, 0.25), (2, 0.5), (4, 1.0)]}},
 }  # fmt: skip
 CONFIG = "name: run\nguide: branch\nloss: {kl_coef: 0.05}\n"

@@ -2,9 +2,12 @@
 
 import dataclasses
 import errno
+import itertools
 import json
 import os
+import resource
 import shutil
+import signal
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +17,8 @@ import pytest
 from sage_jax import cli
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
+from sage_jax.rewards import VerifierPool
+from sage_jax.rewards.process import WorkerProcess
 from sage_jax.train import commands, loop, objective
 from sage_jax.train.bad_steps import BadStepError
 from sage_jax.train.checkpoint import CheckpointError
@@ -180,6 +185,36 @@ def test_a_full_disk_ends_the_run_and_with_room_again_it_is_the_undisturbed_one(
     assert not [path for path in folder.path.rglob(".*") if path.is_file()]  # Nothing half-written.
 
 
+# Orbax closes its event loop at the first write that fails, and the others find it closed.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(
+    undisturbed, tmp_path, assert_same_run, capsys
+):
+    """No file may grow beyond half the largest, so that writes of TensorStore fail."""
+    config, whole = undisturbed
+    folder, path = RunFolder(tmp_path / "run"), tmp_path / "tiny.yaml"
+    shutil.copytree(whole.base, folder.base)
+    path.write_text(configs.dump(config))
+    command = ["train", str(path), "--run_dir", str(folder.path)]
+    room, most = arrays(whole, 4).stat().st_size // 2, resource.getrlimit(resource.RLIMIT_FSIZE)
+    # Python ignores SIGXFSZ, so that a write fails as it does on a full disk.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most[1]))
+    try:
+        with pytest.raises(SystemExit) as left:
+            cli.main(command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    said = capsys.readouterr().err
+    assert left.value.code == 1
+    assert f"sage-jax: {folder.checkpoints / '2'}: cannot be written" in said
+    assert "too large" in said
+    assert "Traceback" not in said
+    assert not [path for path in folder.checkpoints.iterdir() if path.name.isdigit()]
+    cli.main(command)
+    assert_same_run(folder, whole, config)
+    assert {path.name for path in folder.checkpoints.iterdir()} == {"2", "4"}
+
+
 @needs_proc
 def test_samples_that_cannot_be_written_are_told_and_training_goes_on(
     undisturbed, tmp_path, monkeypatch, assert_same_run, capsys
@@ -208,3 +243,38 @@ def test_the_command_says_it_in_one_line(tmp_path, make_config, monkeypatch, cap
     assert caught.value.code == 1
     said = capsys.readouterr().err
     assert said == f"sage-jax: [Errno 30] Read-only file system: '{tmp_path / 'run'}'\n"
+
+
+def answering(monkeypatch):
+    """Let every completion end in an answer that only a worker can judge, right for odd lengths."""
+    submit = VerifierPool.submit
+
+    def ended(self, completion, gold, question=""):
+        if not question:  # The check of the golds.
+            return submit(self, completion, gold)
+        text = rf"{completion} \boxed{{x + {gold} + {len(completion) % 2 - 1}}}"
+        return submit(self, text, f"{gold} + x", question)
+
+    monkeypatch.setattr(VerifierPool, "submit", ended)
+
+
+@pytest.mark.slow
+def test_verifier_workers_that_are_killed_change_nothing(
+    make_words_config, tmp_path, monkeypatch, assert_same_run
+):
+    config = make_words_config()
+    whole, folder = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "run")
+    answering(monkeypatch)
+    train(config, whole, StopRequest())
+    assert {entry["reward"] for entry in entries(whole)} - {0.0, 1.0}
+    ask, asked = WorkerProcess.ask, itertools.count()
+
+    def killed_before(self, question, *, deadline_s):
+        if next(asked) % 3 == 0:
+            os.kill(self.pid, signal.SIGKILL)
+        return ask(self, question, deadline_s=deadline_s)
+
+    monkeypatch.setattr(WorkerProcess, "ask", killed_before)
+    train(config, folder, StopRequest())
+    assert next(asked) > 6
+    assert_same_run(folder, whole, config)

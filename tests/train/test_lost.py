@@ -12,6 +12,7 @@ from sage_jax import config as configs
 from sage_jax.data import make_task as making
 from sage_jax.data.judging import Outcome
 from sage_jax.data.tasks import Judged
+from sage_jax.evaluate import EvalResult
 from sage_jax.rewards import Verdict, read_pairs
 from sage_jax.train import lost as losing
 from sage_jax.train.console import Console
@@ -85,6 +86,16 @@ def test_the_command_ends_with_one_message(make_words_config, losing_verifier, t
     assert leaving.value.code == 1
     assert "sage-jax: 16 of the last 16 verdicts were lost" in error
     assert "Traceback" not in error
+
+
+def test_an_evaluation_counts_and_tells_what_it_lost(
+    make_words_config, losing_verifier, tmp_path, capsys
+):
+    config, folder = make_words_config({"task": {"max_lost": 1.0}}), RunFolder(tmp_path / "run")
+    train(config, folder, StopRequest())
+    assert EvalResult.load(folder.eval_file("final")).summary()["lost"] == 1.0
+    said = capsys.readouterr().err
+    assert "evaluation final: 100.00% of its verdicts were lost and count as wrong" in said
 
 
 def test_all_that_resampling_drew_is_counted(make_words_config, losing_verifier, tmp_path):
