@@ -12,7 +12,7 @@ from sage_jax.data.tasks import Demonstrations, Judged, Prompts
 from sage_jax.rewards import Verdict, boxed_once, weighted_sum
 from sage_jax.rollout import pack_prompts
 
-_BUCKET = 16  # Prompts are padded to a multiple of this, so that few shapes are compiled.
+_SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
 
 
 class Judge(Protocol):
@@ -163,7 +163,7 @@ class TextTask:
 
     def _packed(self, chosen: Sequence[tuple[Problem, list[int]]], dropped: int) -> Prompts:
         longest = max(len(ids) for _, ids in chosen)
-        length = min(-(-longest // _BUCKET) * _BUCKET, self._limits[0])
+        length = min(_SHORTEST << (-(-longest // _SHORTEST) - 1).bit_length(), self._limits[0])
         packed = pack_prompts(
             [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +15,28 @@ from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
 from sage_jax.models.rope import rotate
 
 
+class Past(NamedTuple):
+    """What all G rows of a group have seen before their own keys begin, held once a group.
+
+    Attributes:
+        keys: [B / G, K, H, P].
+        values: [B / G, K, P, H].
+        valid: [B / G, P] bool.
+    """
+
+    keys: jax.Array
+    values: jax.Array
+    valid: jax.Array
+
+
 def attend(
-    q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array, *, block_size: int = 512
+    q: jax.Array,
+    k: jax.Array,
+    v: jax.Array,
+    mask: jax.Array,
+    *,
+    past: Past | None = None,
+    block_size: int = 512,
 ) -> jax.Array:
     """softmax(q kᵀ / sqrt(H)) v over the slots the mask allows; zero where it allows none.
 
@@ -29,6 +49,8 @@ def attend(
         k: [B, K, H, T] keys, K dividing N.
         v: [B, K, T, H] values.
         mask: [B, S, T] bool.
+        past: What every query sees besides; rows of one group are adjacent. A group's keys are
+            read once for all of its rows.
         block_size: Queries per block.
 
     Returns:
@@ -36,13 +58,15 @@ def attend(
     """
     length = q.shape[1]
     if length <= block_size:
-        return _attend_block(q, k, v, mask)
-    block = jax.checkpoint(lambda operands: _attend_block(operands[0], k, v, operands[1]))
+        return _attend_block(q, k, v, mask, past)
+    block = jax.checkpoint(lambda operands: _attend_block(operands[0], k, v, operands[1], past))
     out = jax.lax.map(block, (cut(q, block_size), cut(mask, block_size)))
     return join(out, length)
 
 
-def _attend_block(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> jax.Array:
+def _attend_block(
+    q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array, past: Past | None
+) -> jax.Array:
     """Attention of one block of queries.
 
     All queries of one key head form the rows of one matrix product, [S * N / K, H] by [H, T]:
@@ -54,13 +78,43 @@ def _attend_block(q: jax.Array, k: jax.Array, v: jax.Array, mask: jax.Array) -> 
     group = heads // kv_heads
     rows = q.reshape(batch, length, kv_heads, group, width).swapaxes(1, 2)
     rows = rows.reshape(batch, kv_heads, length * group, width)
-    scores = _batched_dot(rows, k, dtype).reshape(batch, kv_heads, length, group, slots)
+    scores = _batched_dot(rows, k, dtype)
+    if past is not None:
+        before = _apart(_batched_dot(_together(rows, past), past.keys, dtype), batch)
+        scores = jnp.concatenate([before, scores], axis=3)
+        mask = jnp.concatenate([_seen_by_all(past, mask), mask], axis=2)
     allowed = mask[:, None, :, None]
+    scores = scores.reshape(batch, kv_heads, length, group, -1)
     scores = jnp.where(allowed, scores * width**-0.5, jnp.finfo(dtype).min)
     weights = jnp.where(allowed, jax.nn.softmax(scores, axis=-1), 0.0).astype(v.dtype)
-    out = _batched_dot(weights.reshape(batch, kv_heads, length * group, slots), v, dtype)
+    weights = weights.reshape(batch, kv_heads, length * group, -1)
+    out = _batched_dot(weights[..., -slots:], v, dtype)
+    if past is not None:
+        before = _together(weights[..., :-slots], past)
+        out = out + _apart(_batched_dot(before, past.values, dtype), batch)
     out = out.reshape(batch, kv_heads, length, group, width).swapaxes(1, 2)
     return out.reshape(q.shape).astype(q.dtype)
+
+
+def _together(rows: jax.Array, past: Past) -> jax.Array:
+    """[B, K, m, n] to [B / G, K, G * m, n]: the rows of a group under one another."""
+    groups, (batch, heads, count, width) = past.valid.shape[0], rows.shape
+    rows = rows.reshape(groups, batch // groups, heads, count, width).swapaxes(1, 2)
+    return rows.reshape(groups, heads, -1, width)
+
+
+def _apart(rows: jax.Array, batch: int) -> jax.Array:
+    """[B / G, K, G * m, n] to [B, K, m, n]."""
+    groups, heads, _, width = rows.shape
+    rows = rows.reshape(groups, heads, batch // groups, -1, width).swapaxes(1, 2)
+    return rows.reshape(batch, heads, -1, width)
+
+
+def _seen_by_all(past: Past, mask: jax.Array) -> jax.Array:
+    """[B, S, P]: what of the past every query of every row may see."""
+    batch, length, _ = mask.shape
+    valid = jnp.repeat(past.valid, batch // past.valid.shape[0], axis=0)
+    return jnp.broadcast_to(valid[:, None], (batch, length, valid.shape[1]))
 
 
 def _batched_dot(left: jax.Array, right: jax.Array, dtype: jnp.dtype) -> jax.Array:

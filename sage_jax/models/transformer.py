@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from flax import nnx
 from jax.typing import DTypeLike
 
 from sage_jax.losses.fused import Constrain, unconstrained
-from sage_jax.models.attention import Attention, attend
+from sage_jax.models.attention import Attention, Past, attend
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
@@ -144,8 +145,8 @@ class Transformer(nnx.Module):
 
         A token sees the valid tokens at or before its own place. With a cache, the new keys and
         values are written to slots index .. index + S - 1 of every row, and a token sees the valid
-        slots at or before its own; the caller sees to it that index + S does not pass the cache's
-        length.
+        slots at or before its own, and all of the cache's past; the caller sees to it that
+        index + S does not pass the cache's length.
 
         Args:
             tokens: [B, S] int32.
@@ -286,7 +287,7 @@ class Transformer(nnx.Module):
             x, keys, values = self._run_cached(x, cos, sin, mask, cache)
         else:
             x, keys, values = self._run_unrolled(x, cos, sin, mask, cache, blocks)
-        return x, KVCache(keys=keys, values=values, valid=seen, index=start + valid.shape[1])
+        return x, KVCache(keys, values, seen, start + valid.shape[1], cache.past)
 
     def _run_cached(
         self, x: jax.Array, cos: jax.Array, sin: jax.Array, mask: jax.Array, cache: KVCache
@@ -298,17 +299,19 @@ class Transformer(nnx.Module):
         # instead of copying every layer's keys and values out and back.
         def body(carry: tuple, scanned: tuple) -> tuple[tuple, None]:
             x, keys, values = carry
-            layer, params = scanned
+            layer, params, past = scanned
             block = nnx.merge(graph, params)
             q, k, v = block.project(x, cos, sin)
             keys, own_k = _write(keys, k, (layer, 0, 0, 0, start))
             values, own_v = _write(values, v, (layer, 0, 0, start, 0))
-            attended = attend(q, own_k.astype(q.dtype), own_v.astype(q.dtype), mask)
+            own = own_k.astype(q.dtype), own_v.astype(q.dtype)
+            attended = attend(q, *own, mask, past=_past(cache, past, q.dtype))
             return (self._rows(block.finish(x, attended)), keys, values), None
 
         count = jnp.arange(self.config.num_layers)
         carry = (x, cache.keys, cache.values)
-        return jax.lax.scan(body, carry, (count, stacked))[0]
+        past = cache.past and (cache.past.keys, cache.past.values)
+        return jax.lax.scan(body, carry, (count, stacked, past))[0]
 
     def _run_unrolled(
         self,
@@ -320,11 +323,14 @@ class Transformer(nnx.Module):
         blocks: Sequence[Block],
     ) -> tuple[jax.Array, Any, Any]:
         all_keys, all_values = [], []
-        for block, keys, values in zip(blocks, cache.keys, cache.values, strict=True):
+        pasts = zip(cache.past.keys, cache.past.values, strict=True) if cache.past else ()
+        layers = zip(blocks, cache.keys, cache.values, strict=True)
+        for (block, keys, values), past in itertools.zip_longest(layers, pasts):
             q, k, v = block.project(x, cos, sin)
             keys = _put(keys, k, (0, 0, 0, cache.index))
             values = _put(values, v, (0, 0, cache.index, 0))
-            attended = attend(q, keys.astype(q.dtype), values.astype(q.dtype), mask)
+            own = keys.astype(q.dtype), values.astype(q.dtype)
+            attended = attend(q, *own, mask, past=_past(cache, past, q.dtype))
             x = self._rows(block.finish(x, attended))
             all_keys.append(keys)
             all_values.append(values)
@@ -355,6 +361,16 @@ def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:
     own = start + jnp.arange(length, dtype=start.dtype)
     slots = jnp.arange(seen.shape[1], dtype=start.dtype)
     return (slots[None, :] <= own[:, None])[None] & seen[:, None, :]
+
+
+def _past(
+    cache: KVCache, stores: tuple[jax.Array, jax.Array] | None, dtype: jnp.dtype
+) -> Past | None:
+    """One layer of what the rows of a cache share."""
+    if cache.past is None or stores is None:
+        return None
+    keys, values = stores
+    return Past(keys.astype(dtype), values.astype(dtype), cache.past.valid)
 
 
 def _write(

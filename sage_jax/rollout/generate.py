@@ -186,7 +186,7 @@ def _complete(
         logits, cache = forward(tokens, positions, valid, cache)
         return cache, choose(progress, logits, keys=rows.keys)
 
-    cache = (cache.unstacked() if unroll else cache).repeat(group_size)
+    cache = (cache.unstacked() if unroll else cache).fork(group_size)
     progress = decode(
         advance, cache, progress, Rows(keys, first),
         halvings=halvings, growths=growths, any_shard=any_shard,

@@ -142,17 +142,18 @@ def _taken(rows: NamedSharding) -> Callable[..., Rollout]:
     return jax.jit(run, out_shardings=rows)
 
 
-def bucket(lengths: np.ndarray, room: int, *, buckets: int = 8) -> int:
-    """The columns worth computing on: those of the longest row, to a multiple of room / buckets.
+def bucket(lengths: np.ndarray, room: int, *, halvings: int = 3) -> int:
+    """The columns worth computing on: `room`, halved while the longest row fits.
 
-    Nothing that is masked can move a loss, so only time is saved by leaving the rest away; the
-    multiples keep the number of compiled shapes at `buckets`.
+    Nothing that is masked can move a loss, so only time is saved by leaving the rest away. Every
+    other length compiles scoring and update once more, which for billions of weights takes
+    minutes, so that there are few.
 
     >>> bucket(np.array([3, 17]), 64)
-    24
+    32
     """
-    unit = -(-room // buckets)
-    return min(-(-int(lengths.max()) // unit) * unit, room)
+    fitting = (-(-room // 2**times) for times in reversed(range(halvings + 1)))
+    return next(length for length in fitting if length >= lengths.max())
 
 
 def _lost_rows(

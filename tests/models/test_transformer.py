@@ -84,21 +84,34 @@ def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
         np.testing.assert_allclose(one, other, atol=1e-5)
 
 
-def test_cache_repeats_rows_in_order(make_model, make_batch):
-    config, graphdef, params = make_model("llama")
-    tokens, positions, valid = make_batch(2, 5)
+@pytest.mark.parametrize("unrolled", [False, True])
+def test_rows_that_share_their_past_see_what_rows_with_a_copy_of_it_see(
+    make_model, make_batch, unrolled
+):
+    config, graphdef, params = make_model("qwen3")
     model = merge(graphdef, params)
-    _, cache = model(tokens, positions, valid, KVCache.empty(config, 2, 8, jnp.float32))
-    assert cache is not None
-    twice = cache.repeat(3)
-    keys, repeated = np.asarray(cache.keys), np.asarray(twice.keys)
-    for row in range(6):
-        np.testing.assert_array_equal(repeated[:, row], keys[:, row // 3])
-        np.testing.assert_array_equal(twice.valid[row], cache.valid[row // 3])
-    step = jnp.ones((6, 1), jnp.int32)
-    hidden, _ = model(step, 5 * step, jnp.ones((6, 1), bool), twice)
-    np.testing.assert_allclose(hidden[0], hidden[2], atol=1e-6)
-    assert np.abs(hidden[0] - hidden[3]).max() > 1e-3
+    tokens, positions, valid = make_batch(2, 5)
+    valid = valid.at[1, :2].set(False)
+    _, prompts = model(tokens, positions, valid, KVCache.empty(config, 2, 5, jnp.float32))
+    assert prompts is not None
+    blocks = model.unstacked() if unrolled else None
+    prompts = prompts.unstacked() if unrolled else prompts
+    shared = prompts.fork(3).with_length(4)
+    copied = prompts.take(jnp.arange(6) // 3).with_length(9)
+    steps = np.random.default_rng(0).integers(0, config.vocab_size, (6, 3)).astype(np.int32)
+    for column in range(3):
+        one = jnp.asarray(steps[:, column : column + 1])
+        places, real = jnp.full((6, 1), 5 + column), jnp.arange(6)[:, None] != 4
+        left, shared = model(one, places, real, shared, blocks)
+        right, copied = model(one, places, real, copied, blocks)
+        assert shared is not None
+        assert copied is not None
+        np.testing.assert_allclose(left, right, atol=2e-6)
+    some = jnp.array([5, 0, 2])
+    left, right = shared.take(some), copied.take(some)
+    assert left.past is None
+    for one, other in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
+        np.testing.assert_allclose(one, other, atol=2e-6)
 
 
 def test_empty_cache_refuses_no_slots(make_config):

@@ -247,9 +247,9 @@ def test_bucketed_lengths_change_nothing(make_config, make_base):
     config = make_config()
     base, wide = make_base(config), a_rollout(length=5)
     short = jax.tree.map(jnp.asarray, wide)
-    pad = {n: jnp.pad(getattr(wide, n), ((0, 0), (0, 3))) for n in ("tokens", "mask", "logps")}
+    pad = {n: jnp.pad(getattr(wide, n), ((0, 0), (0, 5))) for n in ("tokens", "mask", "logps")}
     padded = dataclasses.replace(wide, **pad)
-    assert bucket(np.asarray(padded.mask.sum(axis=1)), 8) == 5
+    assert bucket(np.asarray(padded.mask.sum(axis=1)), 10) == 5
     compare(learn(config, base, padded, REWARDS), learn(config, base, short, REWARDS))
 
 
