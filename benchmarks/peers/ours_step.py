@@ -4,6 +4,7 @@ Every run starts from the same weights, so that runs of one seed differ in nothi
 """
 
 import jax
+from ours_config import describe
 from serve import serve
 
 from sage_jax import config as configs
@@ -26,30 +27,6 @@ def open_task(task):
         return {"mean_length": float(played.outcome.lengths.mean()), "phases": played.seconds}
 
     return run
-
-
-def describe(task):
-    """The task as a config."""
-    return {
-        "name": "benchmark",
-        "model": {"source": task["folder"]},
-        "task": {
-            "kind": "jsonl", "train_file": task["file"], "eval_file": task["file"],
-            "instruction": task["instruction"],
-        },
-        "guide": task["guide"],
-        "lora": {"rank": task["rank"], "alpha": task["alpha"]},
-        "rollout": {
-            "num_prompts": task["prompts"], "group_size": task["group_size"],
-            "max_prompt_length": task["width"], "max_completion_length": task["length"],
-        },
-        "loss": {
-            "kl_coef": task["kl_coef"], "eps_low": task["clip"], "eps_high": task["clip"],
-        },
-        "optimizer": {
-            "learning_rate": task["learning_rate"], "micro_batch": task["micro_batch"],
-        },
-    }  # fmt: skip
 
 
 if __name__ == "__main__":  # The task's verifier starts processes that read this file again.

