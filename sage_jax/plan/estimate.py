@@ -42,7 +42,7 @@ def estimate(run: Abstract) -> dict[str, Memory]:
     What the run keeps counts exactly, by its shardings. Temporaries are sums of the largest
     arrays: for the rollout weights whole along the axes that split rows, and keys and values
 
-        2 · L · rows · (P + T) · K · H · bytes,
+        2 · L · (prompts · P + rows · T) · K · H · bytes,
 
     for scores and updates the gathered weights, one layer's activations, attention scores of 512
     queries, logits over a block of the vocabulary; and for updates what the backward pass keeps of
@@ -86,7 +86,8 @@ def _whole_weights(run: Abstract) -> int:
 def _cache(run: Abstract, sizes: Sizes) -> int:
     shape = run.shape
     heads = max(shape.num_kv_heads // sizes.tensor, 1)
-    tokens = sizes.rows * (sizes.prompt + sizes.completion)
+    prompts = max(sizes.rows // run.config.rollout.group_size, 1)
+    tokens = prompts * sizes.prompt + sizes.rows * sizes.completion
     return 2 * shape.num_layers * tokens * heads * shape.head_dim * sizes.value
 
 
