@@ -19,6 +19,16 @@ PROGRAMS = ("gcloud", "xpk", "kubectl", "sky", "sbatch", "squeue", "scancel", "s
 GIT = ("git", "-c", "user.name=test", "-c", "user.email=test@example.com", "-c", "gc.auto=0")
 
 
+@pytest.fixture(autouse=True)
+def _listening():
+    """A suite started in the background inherits that SIGINT is ignored, and would hand it on."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Launch:
     """Runs a launch script among stand-ins."""
 
