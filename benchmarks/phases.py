@@ -45,7 +45,7 @@ class Phases:
     sizes: Sizes
     dtype: str = "float32"
     micro_batch: int = 0
-    remat: Any = "none"
+    remat: Any = "dots"
 
     @functools.cached_property
     def model(self) -> tuple[Any, Any]:

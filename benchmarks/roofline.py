@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--length", type=int, default=128, help="new tokens of each row")
     parser.add_argument("--micro-batch", type=int, default=8, help="rows a pass; 0 is all")
     parser.add_argument("--lora", action="store_true", help="train adapters of rank 8 only")
-    parser.add_argument("--remat", choices=("none", "dots", "full"), default="none")
+    parser.add_argument("--remat", choices=("none", "dots", "full"), default="dots")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--matmul-size", type=int, default=2048)
     parser.add_argument("--array-mb", type=int, default=256)

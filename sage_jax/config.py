@@ -73,7 +73,7 @@ class Model(Section):
     """Dtype of activations and matrix products; log-probabilities are float32 all the same."""
     param_dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype in which weights are kept."""
-    remat: Literal["none", "dots", "full"] = "none"
+    remat: Literal["none", "dots", "full"] = "dots"
     """What the backward pass computes again: nothing, all but matrix products, or everything."""
 
 

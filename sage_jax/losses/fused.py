@@ -163,7 +163,9 @@ def _forward(hidden: Array, kernel: Array, tokens: Array, plan: _Plan):
         higher = jnp.maximum(top, z.max(-1))
         z = z - higher[..., None]
         e, fall = jnp.exp(z), top - higher
-        moment = (moment + mass * fall) * jnp.exp(fall) + (e * z).sum(-1)
+        # As a product: XLA on CPU takes five times as long over a multiplication and a sum.
+        weighted = jnp.vecdot(e, z, precision="highest")
+        moment = (moment + mass * fall) * jnp.exp(fall) + weighted
         return higher, mass * jnp.exp(fall) + e.sum(-1), moment, chosen + own.sum(-1)
 
     start = (jnp.full_like(like, lowest), like, like, like)
