@@ -8,7 +8,6 @@ Counted are the programs that XLA is given, as JAX reports them.
 """
 
 import argparse
-import json
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -17,7 +16,7 @@ import jax
 import results
 import shapes
 from peers.ours_config import describe
-from problems import problems
+from problems import problems, write_problems
 from step import RECIPE
 
 from sage_jax import config as configs
@@ -45,11 +44,8 @@ def main() -> None:
 
 def task(home: Path) -> dict:
     """Many problems, few rows of short completions."""
-    file = home / "problems.jsonl"
-    rows = (json.dumps(row | {"source": "benchmark"}) + "\n" for row in problems(500))
-    file.write_text("".join(rows))
     return describe(RECIPE | {
-        "folder": str(shapes.folder("smollm2")), "file": str(file),
+        "folder": str(shapes.folder("smollm2")), "file": write_problems(problems(500), home),
         "instruction": "Answer with the number alone.", "guide": "branch", "prompts": 4,
         "group_size": 2, "width": 256, "length": 48, "micro_batch": 8,
     })  # fmt: skip

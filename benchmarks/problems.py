@@ -18,6 +18,13 @@ def problems(count: int) -> list[dict[str, str]]:
     return [{key: row[key] for key in ("id", "problem", "answer")} for row in rows]
 
 
+def write_problems(rows: list[dict[str, str]], folder: Path) -> str:
+    """The path of a new file of them in `folder`, as the task `jsonl` reads it."""
+    file = folder / "problems.jsonl"
+    file.write_text("".join(json.dumps(row | {"source": "benchmark"}) + "\n" for row in rows))
+    return str(file)
+
+
 def _made(index: int) -> dict[str, str]:
     draw = random.Random(index)
     crates, each, sold = draw.randint(3, 12), draw.randint(6, 48), draw.randint(1, 17)

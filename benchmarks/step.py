@@ -10,7 +10,6 @@ one update of AdamW: sampling, rewards, scoring and updating. Nothing is written
 """
 
 import argparse
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import prompts
 import results
 import shapes
 from contest import RUNNING, Contestant, installed, race
-from problems import INSTRUCTION, problems
+from problems import INSTRUCTION, problems, write_problems
 
 from sage_jax.models.load import folder_tokenizer
 
@@ -67,10 +66,8 @@ def make_task(options: Any, home: Path) -> dict[str, Any]:
     folder = shapes.folder(options.model)
     tokenizer = folder_tokenizer(folder)
     rows = problems(options.prompts)
-    file = home / "problems.jsonl"
-    file.write_text("".join(json.dumps(row | {"source": "benchmark"}) + "\n" for row in rows))
     return RECIPE | {
-        "folder": str(folder), "file": str(file), "instruction": INSTRUCTION,
+        "folder": str(folder), "file": write_problems(rows, home), "instruction": INSTRUCTION,
         "texts": [prompts.text_of(tokenizer, row) for row in rows],
         "answers": [row["answer"] for row in rows], "prompts": options.prompts,
         "group_size": options.group, "length": options.length,

@@ -42,7 +42,8 @@ def attend(
 
     Query head `n` reads key head `n // (N / K)`; keys are never repeated in memory. Scores and
     softmax are float32 or better. More than `block_size` queries are taken that many at a time,
-    and their scores computed again in the backward pass, so that [N, S, T] is never held.
+    and their scores computed again in the backward pass, so that [N, S, T] is never held. Keys and
+    values are read in the dtype of `q`, whatever a cache holds them in.
 
     Args:
         q: [B, S, N, H] queries.
@@ -86,7 +87,7 @@ def _attend_block(
     allowed = mask[:, None, :, None]
     scores = scores.reshape(batch, kv_heads, length, group, -1)
     scores = jnp.where(allowed, scores * width**-0.5, jnp.finfo(dtype).min)
-    weights = jnp.where(allowed, jax.nn.softmax(scores, axis=-1), 0.0).astype(v.dtype)
+    weights = jnp.where(allowed, jax.nn.softmax(scores, axis=-1), 0.0).astype(q.dtype)
     weights = weights.reshape(batch, kv_heads, length * group, -1)
     out = _batched_dot(weights[..., -slots:], v, dtype)
     if past is not None:
@@ -118,9 +119,9 @@ def _seen_by_all(past: Past, mask: jax.Array) -> jax.Array:
 
 
 def _batched_dot(left: jax.Array, right: jax.Array, dtype: jnp.dtype) -> jax.Array:
-    """[.., m, n] by [.., n, p], batched over the first two axes."""
+    """[.., m, n] by [.., n, p], batched over the first two axes, in the dtype of `left`."""
     dims = (((3,), (2,)), ((0, 1), (0, 1)))
-    return jax.lax.dot_general(left, right, dims, preferred_element_type=dtype)
+    return jax.lax.dot_general(left, right.astype(left.dtype), dims, preferred_element_type=dtype)
 
 
 class Attention(nnx.Module):

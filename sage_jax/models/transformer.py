@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -190,8 +189,8 @@ class Transformer(nnx.Module):
             [N, P, D] and [B, T, D] in the compute dtype.
         """
         group_size = tokens.shape[0] // prompt_tokens.shape[0]
-        seen = jnp.repeat(prompt_valid, group_size, axis=0)
-        before = jnp.sum(seen, axis=1, keepdims=True, dtype=jnp.int32)
+        before = jnp.sum(prompt_valid, axis=1, keepdims=True, dtype=jnp.int32)
+        before = jnp.repeat(before, group_size, axis=0)
         streams, turns = [], []
         for ids, places in (
             (prompt_tokens, count_positions(prompt_valid)),
@@ -200,20 +199,15 @@ class Transformer(nnx.Module):
             streams.append(self._embed(ids))
             turns.append(angles(self.config, places, dtype=stats_dtype(self.compute_dtype)))
         prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid)
-        past_mask = jnp.broadcast_to(seen[:, None, :], (*valid.shape, seen.shape[1]))
-        mask = jnp.concatenate([past_mask, own_mask], axis=2)
         graph, stacked = nnx.split(self.layers)
 
         def body(streams: tuple, params: Any) -> tuple[tuple, None]:
             block, (prompts, own) = nnx.merge(graph, params), streams
             q, k, v = block.project(prompts, *turns[0])
-            own_q, own_k, own_v = block.project(own, *turns[1])
-            past_k, past_v = (jnp.repeat(past, group_size, axis=0) for past in (k, v))
-            all_k = jnp.concatenate([past_k, own_k], axis=3)
-            all_v = jnp.concatenate([past_v, own_v], axis=2)
             prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
-            own = self._rows(block.finish(own, attend(own_q, all_k, all_v, mask)))
-            return (prompts, own), None
+            past = Past(k, v, prompt_valid)
+            attended = attend(*block.project(own, *turns[1]), own_mask, past=past)
+            return (prompts, self._rows(block.finish(own, attended))), None
 
         streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
         prompts, own = (self._rows(self.norm(stream)) for stream in streams)
@@ -304,13 +298,15 @@ class Transformer(nnx.Module):
             q, k, v = block.project(x, cos, sin)
             keys, own_k = _write(keys, k, (layer, 0, 0, 0, start))
             values, own_v = _write(values, v, (layer, 0, 0, start, 0))
-            own = own_k.astype(q.dtype), own_v.astype(q.dtype)
-            attended = attend(q, *own, mask, past=_past(cache, past, q.dtype))
+            attended = attend(q, own_k, own_v, mask, past=past)
             return (self._rows(block.finish(x, attended)), keys, values), None
 
         count = jnp.arange(self.config.num_layers)
         carry = (x, cache.keys, cache.values)
-        past = cache.past and (cache.past.keys, cache.past.values)
+        past = None
+        if cache.past is not None:
+            valid = jnp.broadcast_to(cache.past.valid, (len(count), *cache.past.valid.shape))
+            past = Past(cache.past.keys, cache.past.values, valid)
         return jax.lax.scan(body, carry, (count, stacked, past))[0]
 
     def _run_unrolled(
@@ -323,15 +319,16 @@ class Transformer(nnx.Module):
         blocks: Sequence[Block],
     ) -> tuple[jax.Array, Any, Any]:
         all_keys, all_values = [], []
-        pasts = zip(cache.past.keys, cache.past.values, strict=True) if cache.past else ()
-        layers = zip(blocks, cache.keys, cache.values, strict=True)
-        for (block, keys, values), past in itertools.zip_longest(layers, pasts):
+        pasts: list[Past | None] = [None] * len(blocks)
+        if cache.past is not None:
+            stores = zip(cache.past.keys, cache.past.values, strict=True)
+            pasts = [Past(keys, values, cache.past.valid) for keys, values in stores]
+        layers = zip(blocks, cache.keys, cache.values, pasts, strict=True)
+        for block, keys, values, past in layers:
             q, k, v = block.project(x, cos, sin)
             keys = _put(keys, k, (0, 0, 0, cache.index))
             values = _put(values, v, (0, 0, cache.index, 0))
-            own = keys.astype(q.dtype), values.astype(q.dtype)
-            attended = attend(q, *own, mask, past=_past(cache, past, q.dtype))
-            x = self._rows(block.finish(x, attended))
+            x = self._rows(block.finish(x, attend(q, keys, values, mask, past=past)))
             all_keys.append(keys)
             all_values.append(values)
         return x, tuple(all_keys), tuple(all_values)
@@ -361,16 +358,6 @@ def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:
     own = start + jnp.arange(length, dtype=start.dtype)
     slots = jnp.arange(seen.shape[1], dtype=start.dtype)
     return (slots[None, :] <= own[:, None])[None] & seen[:, None, :]
-
-
-def _past(
-    cache: KVCache, stores: tuple[jax.Array, jax.Array] | None, dtype: jnp.dtype
-) -> Past | None:
-    """One layer of what the rows of a cache share."""
-    if cache.past is None or stores is None:
-        return None
-    keys, values = stores
-    return Past(keys.astype(dtype), values.astype(dtype), cache.past.valid)
 
 
 def _write(

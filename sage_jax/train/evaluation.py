@@ -9,7 +9,6 @@ from sage_jax import config as configs
 from sage_jax import parallel
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.run import evaluate
-from sage_jax.parallel import hosts
 from sage_jax.train import setup
 from sage_jax.train.console import tell
 from sage_jax.train.keys import Purpose, derive
@@ -55,7 +54,7 @@ def evaluate_model(
         temperature=knobs.temperature,
         progress=progress,
     )
-    if result.lost and hosts.is_main():
+    if result.lost:
         tell(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
     return result
 
