@@ -102,6 +102,7 @@ def as_table(points: dict[str, list[dict[str, float]]]) -> str:
 def draw(points: dict[str, list[dict[str, float]]], picture: Path) -> None:
     """Four panels, both axes logarithmic, with the line of slope 1."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     figure = Figure(figsize=(11, 3.2), layout="constrained")
     panels = figure.subplots(1, len(points), sharey=True)
@@ -115,6 +116,8 @@ def draw(points: dict[str, list[dict[str, float]]], picture: Path) -> None:
         panel.set(xlabel=AXES[axis], xticks=amounts, xticklabels=amounts)
         panel.minorticks_off()
     panels[0].set_ylabel("seconds")
+    panels[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panels[0].yaxis.set_major_formatter("{x:g}")
     panels[0].legend(frameon=False)
     figure.savefig(picture, dpi=130)
     print(f"drawn: {picture}")

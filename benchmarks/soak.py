@@ -1,6 +1,6 @@
 """Train for an hour and watch whether anything grows: memory, threads, open files, step time.
 
-python benchmarks/soak.py --minutes 60
+python benchmarks/soak.py
 
 The run is stopped by SIGTERM. Of each figure: its slope an hour over what follows the settling,
 with the 95% interval. Readings close in time are alike, so the slope is taken of the means of 20
@@ -69,8 +69,8 @@ def main(arguments: Arguments) -> None:
 
 def start(source: Path, config: Path, folder: Path) -> subprocess.Popen:
     """Begin a run that has no end of its own."""
-    endless = {"arms": {}, "train": {"steps": 100_000_000}}
     whole = configs.load(source).model_dump(mode="json") | {"arms": {}}
+    endless = {"train": {"steps": 100_000_000}}
     config.write_text(configs.dump(configs.override(configs.parse(whole, origin="soak"), endless)))
     command = [sys.executable, "-m", "sage_jax.cli", "train", str(config), "--run_dir", str(folder)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL)
