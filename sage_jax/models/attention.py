@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 from jax.typing import DTypeLike
 
 from sage_jax.models.blocks import cut, join
@@ -75,26 +77,34 @@ def _attend_block(
     the few rows of one decoded token, half the time went into turning keys that lay as [T, H].
     """
     batch, length, heads, width = q.shape
-    kv_heads, slots, dtype = k.shape[1], k.shape[3], stats_dtype(q.dtype)
+    kv_heads, dtype = k.shape[1], stats_dtype(q.dtype)
     group = heads // kv_heads
     rows = q.reshape(batch, length, kv_heads, group, width).swapaxes(1, 2)
     rows = rows.reshape(batch, kv_heads, length * group, width)
-    scores = _batched_dot(rows, k, dtype)
+    scores = [_masked(_batched_dot(rows, k, dtype) * width**-0.5, mask)]
     if past is not None:
         before = _apart(_batched_dot(_together(rows, past), past.keys, dtype), batch)
-        scores = jnp.concatenate([before, scores], axis=3)
-        mask = jnp.concatenate([_seen_by_all(past, mask), mask], axis=2)
-    allowed = mask[:, None, :, None]
-    scores = scores.reshape(batch, kv_heads, length, group, -1)
-    scores = jnp.where(allowed, scores * width**-0.5, jnp.finfo(dtype).min)
-    weights = jnp.where(allowed, jax.nn.softmax(scores, axis=-1), 0.0).astype(q.dtype)
-    weights = weights.reshape(batch, kv_heads, length * group, -1)
-    out = _batched_dot(weights[..., -slots:], v, dtype)
+        scores.append(_masked(before * width**-0.5, _seen_by_all(past, mask)))
+    # Two softmaxes in one without laying their scores side by side, which would copy all of them.
+    tops = [lax.stop_gradient(part.max(axis=-1, keepdims=True)) for part in scores]
+    top = jnp.maximum(functools.reduce(jnp.maximum, tops), jnp.finfo(dtype).min)
+    weights = [jnp.exp(part - top) for part in scores]
+    total = sum(part.sum(axis=-1, keepdims=True) for part in weights)
+    weights = [part.astype(q.dtype) for part in weights]
+    out = _batched_dot(weights[0], v, dtype)
     if past is not None:
-        before = _together(weights[..., :-slots], past)
+        before = _together(weights[1], past)
         out = out + _apart(_batched_dot(before, past.values, dtype), batch)
+    out = out / jnp.where(total > 0, total, 1)
     out = out.reshape(batch, kv_heads, length, group, width).swapaxes(1, 2)
     return out.reshape(q.shape).astype(q.dtype)
+
+
+def _masked(scores: jax.Array, mask: jax.Array) -> jax.Array:
+    """Scores [B, K, S * N / K, T], minus infinity where the mask [B, S, T] is false."""
+    (batch, heads, count, slots), length = scores.shape, mask.shape[1]
+    apart = scores.reshape(batch, heads, length, count // length, slots)
+    return jnp.where(mask[:, None, :, None], apart, -jnp.inf).reshape(scores.shape)
 
 
 def _together(rows: jax.Array, past: Past) -> jax.Array:

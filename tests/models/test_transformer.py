@@ -106,12 +106,13 @@ def test_rows_that_share_their_past_see_what_rows_with_a_copy_of_it_see(
         right, copied = model(one, places, real, copied, blocks)
         assert shared is not None
         assert copied is not None
-        np.testing.assert_allclose(left, right, atol=2e-6)
+        np.testing.assert_allclose(left, right, atol=4e-6)
     some = jnp.array([5, 0, 2])
     left, right = shared.take(some), copied.take(some)
     assert left.past is None
     for one, other in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):
-        np.testing.assert_allclose(one, other, atol=2e-6)
+        # Sums over the past and over a row's own slots are taken apart, and rounded so.
+        np.testing.assert_allclose(one, other, atol=4e-6)
 
 
 def test_empty_cache_refuses_no_slots(make_config):
