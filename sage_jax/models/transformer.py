@@ -206,7 +206,8 @@ class Transformer(nnx.Module):
             q, k, v = block.project(prompts, *turns[0])
             prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
             past = Past(k, v, prompt_valid)
-            attended = attend(*block.project(own, *turns[1]), own_mask, past=past)
+            own_q, own_k, own_v = block.project(own, *turns[1])
+            attended = attend(own_q, own_k, own_v, own_mask, past=past)
             return (prompts, self._rows(block.finish(own, attended))), None
 
         streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
@@ -306,7 +307,8 @@ class Transformer(nnx.Module):
         past = None
         if cache.past is not None:
             valid = jnp.broadcast_to(cache.past.valid, (len(count), *cache.past.valid.shape))
-            past = Past(cache.past.keys, cache.past.values, valid)
+            stores: Any = (cache.past.keys, cache.past.values)  # Stacked, as the layers are.
+            past = Past(*stores, valid)
         return jax.lax.scan(body, carry, (count, stacked, past))[0]
 
     def _run_unrolled(
