@@ -307,8 +307,9 @@ class Transformer(nnx.Module):
         past = None
         if cache.past is not None:
             valid = jnp.broadcast_to(cache.past.valid, (len(count), *cache.past.valid.shape))
-            stores: Any = (cache.past.keys, cache.past.values)  # Stacked, as the layers are.
-            past = Past(*stores, valid)
+            keys: Any = cache.past.keys  # Stacked, as the layers are.
+            values: Any = cache.past.values
+            past = Past(keys, values, valid)
         return jax.lax.scan(body, carry, (count, stacked, past))[0]
 
     def _run_unrolled(
