@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any, NamedTuple
 
 import jax
@@ -13,7 +14,7 @@ from jax.typing import DTypeLike
 
 from sage_jax.models.blocks import cut, join
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
+from sage_jax.models.layers import Linear, RMSNorm, Turned, stats_dtype
 from sage_jax.models.rope import rotate
 
 
@@ -153,16 +154,19 @@ class Attention(nnx.Module):
         self.v_proj = Linear(width, kv_width, use_bias=bias, rngs=rngs, **dtypes)
         # Residual writes start small so that the stream's variance does not grow with depth.
         shrink = 1 / (2 * config.num_layers)
-        self.o_proj = Linear(q_width, width, scale=shrink, rngs=rngs, **dtypes)
-        self.joined: Joined | None = nnx.data(None)
+        self.o_proj: Linear | Turned = Linear(q_width, width, scale=shrink, rngs=rngs, **dtypes)
+        self.qkv_proj: Turned | None = nnx.data(None)
+        self.widths = (q_width, kv_width, kv_width)
         self.head_dim = config.head_dim
         if config.qk_norm:
             self.q_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
             self.k_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
 
-    def join(self) -> None:
-        """From now on take queries, keys and values by one product, of what the weights are now."""
-        self.joined = nnx.data(Joined(self.q_proj, self.k_proj, self.v_proj))
+    def turn(self) -> None:
+        """From now on multiply by what the weights are now, `Turned`."""
+        assert isinstance(self.o_proj, Linear)
+        self.qkv_proj = nnx.data(Turned(self.q_proj, self.k_proj, self.v_proj))
+        self.o_proj = Turned(self.o_proj)
 
     def project(
         self, x: jax.Array, cos: jax.Array, sin: jax.Array
@@ -172,8 +176,11 @@ class Attention(nnx.Module):
         Keys and values lie as attention reads them, so that a cache need not be turned round.
         """
         shape = (*x.shape[:2], -1, self.head_dim)
-        separate = (self.q_proj, self.k_proj, self.v_proj)
-        made = self.joined(x) if self.joined is not None else [one(x) for one in separate]
+        if self.qkv_proj is not None:
+            ends = itertools.accumulate(self.widths[:-1])
+            made = jnp.split(self.qkv_proj(x), tuple(ends), axis=-1)
+        else:
+            made = [one(x) for one in (self.q_proj, self.k_proj, self.v_proj)]
         q, k, v = (one.reshape(shape) for one in made)
         if hasattr(self, "q_norm"):
             q, k = self.q_norm(q), self.k_norm(k)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +14,7 @@ from sage_jax.losses.fused import Constrain, unconstrained
 from sage_jax.models.attention import Attention, Past, attend
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.layers import Joined, Linear, RMSNorm, stats_dtype
+from sage_jax.models.layers import Linear, RMSNorm, Turned, stats_dtype
 from sage_jax.models.rope import angles
 
 Remat = Literal["none", "dots", "full"]
@@ -35,17 +35,20 @@ class MLP(nnx.Module):
         width, inner = config.hidden_size, config.intermediate_size
         self.gate_proj = Linear(width, inner, **knobs)
         self.up_proj = Linear(width, inner, **knobs)
-        self.down_proj = Linear(inner, width, scale=1 / (2 * config.num_layers), **knobs)
-        self.joined: Joined | None = nnx.data(None)
+        shrink = 1 / (2 * config.num_layers)
+        self.down_proj: Linear | Turned = Linear(inner, width, scale=shrink, **knobs)
+        self.gate_up_proj: Turned | None = nnx.data(None)
 
-    def join(self) -> None:
-        """From now on take gate and up by one product, of what the weights are now."""
-        self.joined = nnx.data(Joined(self.gate_proj, self.up_proj))
+    def turn(self) -> None:
+        """From now on multiply by what the weights are now, `Turned`."""
+        assert isinstance(self.down_proj, Linear)
+        self.gate_up_proj = nnx.data(Turned(self.gate_proj, self.up_proj))
+        self.down_proj = Turned(self.down_proj)
 
     def __call__(self, x: jax.Array) -> jax.Array:
         """Maps [B, S, D] to [B, S, D]."""
-        if self.joined is not None:
-            gate, up = self.joined(x)
+        if self.gate_up_proj is not None:
+            gate, up = jnp.split(self.gate_up_proj(x), 2, axis=-1)
         else:
             gate, up = self.gate_proj(x), self.up_proj(x)
         return self.down_proj(jax.nn.silu(gate) * up)
@@ -69,10 +72,10 @@ class Block(nnx.Module):
         self.post_attention_layernorm = RMSNorm(config.hidden_size, **norm)
         self.mlp = MLP(config, rngs=rngs, **dtypes)
 
-    def join(self) -> None:
-        """From now on multiply by several weights at once where they share an input."""
-        self.self_attn.join()
-        self.mlp.join()
+    def turn(self) -> None:
+        """From now on multiply by what the weights are now, `Turned`."""
+        self.self_attn.turn()
+        self.mlp.turn()
 
     def project(self, x: jax.Array, cos: jax.Array, sin: jax.Array) -> tuple[jax.Array, ...]:
         """Queries, keys and values of the normalised stream."""
@@ -82,6 +85,20 @@ class Block(nnx.Module):
         """Adds the attention's output and then the MLP's to the stream [B, S, D]."""
         x = x + self.self_attn.output(attended)
         return x + self.mlp(self.post_attention_layernorm(x))
+
+
+class Unrolled(NamedTuple):
+    """What many short passes need, from `Transformer.unstacked`.
+
+    Attributes:
+        blocks: One by one, with `Turned` weights.
+        cos: [P, H / 2] for the rotation at positions 0 .. P - 1.
+        sin: Like `cos`.
+    """
+
+    blocks: list[Block]
+    cos: jax.Array
+    sin: jax.Array
 
 
 class Transformer(nnx.Module):
@@ -138,7 +155,7 @@ class Transformer(nnx.Module):
         positions: jax.Array,
         valid: jax.Array,
         cache: KVCache | None = None,
-        blocks: Sequence[Block] | None = None,
+        unrolled: Unrolled | None = None,
     ) -> tuple[jax.Array, KVCache | None]:
         """The final normalised hidden states; `unembed` turns them into logits.
 
@@ -152,18 +169,21 @@ class Transformer(nnx.Module):
             positions: [B, S] int32, places for the rotation; of padding, anything.
             valid: [B, S] bool, false on padding.
             cache: What came before, or None.
-            blocks: From `unstacked`, with an unstacked cache: run one after the other.
+            unrolled: From `unstacked`, with an unstacked cache: blocks run one after the other.
 
         Returns:
             hidden: [B, S, D] in the compute dtype.
             cache: The cache with the new slots filled, or None.
         """
         x = self._embed(tokens)
-        cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
+        if unrolled is None:
+            cos, sin = angles(self.config, positions, dtype=stats_dtype(self.compute_dtype))
+        else:
+            cos, sin = unrolled.cos[positions], unrolled.sin[positions]
         if cache is None:
             x = self._run(x, cos, sin, _causal_mask(valid))
         else:
-            x, cache = self._continue(x, cos, sin, valid, cache, blocks)
+            x, cache = self._continue(x, cos, sin, valid, cache, unrolled)
         return self._rows(self.norm(x)), cache
 
     def continue_prompts(
@@ -233,19 +253,25 @@ class Transformer(nnx.Module):
             return self.embed_tokens[...], 0
         return self.lm_head.kernel[...], 1
 
-    def unstacked(self) -> list[Block]:
+    def unstacked(self, positions: int) -> Unrolled:
         """The blocks one by one, each with arrays of its own, for many short passes.
 
         A loop over stacked layers has to cut each layer out of the stack before it is used. Where
         that is a copy, as on CPU, short passes had better cut once and run the list. As each layer
-        is copied anyway, its weights are laid side by side where they share an input.
+        is copied anyway, its weights are `Turned`. Cosines and sines are looked up, since XLA on
+        CPU would compute them anew wherever a layer turns something by them.
+
+        Args:
+            positions: More than any that will come.
         """
         graph, stacked = nnx.split(self.layers)
         layers = (jax.tree.map(lambda x, i=i: x[i], stacked) for i in range(self.config.num_layers))
         blocks = [nnx.merge(graph, layer) for layer in layers]
         for block in blocks:
-            block.join()
-        return blocks
+            block.turn()
+        dtype = stats_dtype(self.compute_dtype)
+        cos, sin = angles(self.config, jnp.arange(positions)[None], dtype=dtype)
+        return Unrolled(blocks, cos[0], sin[0])
 
     def _embed(self, tokens: jax.Array) -> jax.Array:
         # A table that is split along its width gives vectors split alike. Named here, they change
@@ -273,15 +299,15 @@ class Transformer(nnx.Module):
         sin: jax.Array,
         valid: jax.Array,
         cache: KVCache,
-        blocks: Sequence[Block] | None,
+        unrolled: Unrolled | None,
     ) -> tuple[jax.Array, KVCache]:
         start = cache.index
         seen = jax.lax.dynamic_update_slice(cache.valid, valid, (0, start))
         mask = _cached_mask(seen, start, x.shape[1])
-        if blocks is None:
+        if unrolled is None:
             x, keys, values = self._run_cached(x, cos, sin, mask, cache)
         else:
-            x, keys, values = self._run_unrolled(x, cos, sin, mask, cache, blocks)
+            x, keys, values = self._run_unrolled(x, cos, sin, mask, cache, unrolled.blocks)
         return x, KVCache(keys, values, seen, start + valid.shape[1], cache.past)
 
     def _run_cached(
@@ -319,7 +345,7 @@ class Transformer(nnx.Module):
         sin: jax.Array,
         mask: jax.Array,
         cache: KVCache,
-        blocks: Sequence[Block],
+        blocks: list[Block],
     ) -> tuple[jax.Array, Any, Any]:
         all_keys, all_values = [], []
         pasts: list[Past | None] = [None] * len(blocks)

@@ -172,7 +172,7 @@ def _complete(
     length = prompt_tokens.shape[1] + max_completion_length
     _check_ids(model.config, length, stop_ids, pad_id, stop_table)
     choose = functools.partial(_choose, stop_ids=stop_ids, stop_table=stop_table, **knobs)
-    forward = _forward(graphdef, params, unroll=unroll)
+    forward = _forward(graphdef, params, unrolled=model.unstacked(length) if unroll else None)
 
     hidden, cache = prefill(model, prompt_tokens, prompt_mask, cache_dtype=cache_dtype)
     logits = jnp.repeat(model.unembed(hidden), group_size, axis=0)
@@ -201,13 +201,12 @@ def _complete(
     )
 
 
-def _forward(graphdef, params, *, unroll: bool) -> Callable[..., tuple[jax.Array, KVCache]]:
+def _forward(graphdef, params, *, unrolled: Any) -> Callable[..., tuple[jax.Array, KVCache]]:
     """(tokens [B, 1], positions, valid, cache) -> (logits [B, V], cache)."""
-    blocks = merge(graphdef, params).unstacked() if unroll else None
 
     def forward(tokens, positions, valid, cache):
         model: Any = merge(graphdef, params)
-        hidden, cache = model(tokens, positions, valid, cache, blocks)
+        hidden, cache = model(tokens, positions, valid, cache, unrolled)
         return model.unembed(hidden[:, 0]), cache
 
     return forward

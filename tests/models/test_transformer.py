@@ -77,7 +77,7 @@ def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
     tokens, positions, valid = make_batch(2, 6)
     cache = KVCache.empty(config, 2, 8, jnp.float32)
     stacked, filled = model(tokens, positions, valid, cache)
-    listed, also = model(tokens, positions, valid, cache.unstacked(), model.unstacked())
+    listed, also = model(tokens, positions, valid, cache.unstacked(), model.unstacked(6))
     np.testing.assert_allclose(listed, stacked, atol=1e-5)
     for name in ("keys", "values"):
         one, other = (np.asarray(getattr(x, name)) for x in (also, filled))
@@ -94,7 +94,7 @@ def test_rows_that_share_their_past_see_what_rows_with_a_copy_of_it_see(
     valid = valid.at[1, :2].set(False)
     _, prompts = model(tokens, positions, valid, KVCache.empty(config, 2, 5, jnp.float32))
     assert prompts is not None
-    blocks = model.unstacked() if unrolled else None
+    blocks = model.unstacked(8) if unrolled else None
     prompts = prompts.unstacked() if unrolled else prompts
     shared = prompts.fork(3).with_length(4)
     copied = prompts.take(jnp.arange(6) // 3).with_length(9)
