@@ -24,6 +24,6 @@ run_tests() {
   [[ $status == 0 || $status == 5 ]]
 }
 echo "== tests"
-run_tests --cov-report= -m "not slow" "$@"
+run_tests --cov-report= --durations=15 -m "not slow" "$@"
 echo "== longer tests, and coverage of all"
-run_tests --cov-append --cov-report=term:skip-covered -m slow "$@"
+run_tests --cov-append --cov-report=term:skip-covered --durations=15 -m slow "$@"
