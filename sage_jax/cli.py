@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import json
-import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -117,7 +116,6 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 
-    logging.getLogger("absl").addFilter(_not_orbax)
     try:
         hosts.start()
         command(rest)
@@ -138,11 +136,6 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
         traceback.print_exc()
         hosts.end_after(error)
         sys.exit(1)
-
-
-def _not_orbax(record: logging.LogRecord) -> bool:
-    """Orbax logs a write that failed with the traces of several threads; we say it in a line."""
-    return "orbax" not in record.pathname
 
 
 # A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.
@@ -208,8 +201,10 @@ def _path(text: str) -> Path:
 def _train(rest: list[str]) -> None:
     path, rest = _target("train", rest)
     options = _parsed(_TrainOptions, "train", rest, configs.load(path))
+    from sage_jax.train import orbax_noise
     from sage_jax.train.arms import train_arms
 
+    orbax_noise.mute()
     train_arms(options.config, _path(options.run_dir or f"runs/{options.config.name}"))
 
 

@@ -5,9 +5,10 @@ import errno
 import itertools
 import json
 import os
-import resource
 import shutil
 import signal
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -185,10 +186,17 @@ def test_a_full_disk_ends_the_run_and_with_room_again_it_is_the_undisturbed_one(
     assert not [path for path in folder.path.rglob(".*") if path.is_file()]  # Nothing half-written.
 
 
-# Orbax closes its event loop at the first write that fails, and the others find it closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+# Python ignores SIGXFSZ, so that a write beyond the limit fails as it does on a full disk.
+LIMITED = """
+import resource, sys
+from sage_jax import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+cli.main(sys.argv[2:])
+"""
+
+
 def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(
-    undisturbed, tmp_path, assert_same_run, capsys
+    undisturbed, tmp_path, assert_same_run
 ):
     """No file may grow beyond half the largest, so that writes of TensorStore fail."""
     config, whole = undisturbed
@@ -196,19 +204,14 @@ def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(
     shutil.copytree(whole.base, folder.base)
     path.write_text(configs.dump(config))
     command = ["train", str(path), "--run_dir", str(folder.path)]
-    room, most = arrays(whole, 4).stat().st_size // 2, resource.getrlimit(resource.RLIMIT_FSIZE)
-    # Python ignores SIGXFSZ, so that a write fails as it does on a full disk.
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, most[1]))
-    try:
-        with pytest.raises(SystemExit) as left:
-            cli.main(command)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, most)
-    said = capsys.readouterr().err
-    assert left.value.code == 1
-    assert f"sage-jax: {folder.checkpoints / '2'}: cannot be written" in said
-    assert "too large" in said
-    assert "Traceback" not in said
+    room = str(arrays(whole, 4).stat().st_size // 2)
+    left = subprocess.run(
+        [sys.executable, "-c", LIMITED, room, *command], capture_output=True, text=True
+    )
+    assert left.returncode == 1
+    assert f"sage-jax: {folder.checkpoints / '2'}: cannot be written" in left.stderr
+    assert "too large" in left.stderr
+    assert "Traceback" not in left.stderr
     assert not [path for path in folder.checkpoints.iterdir() if path.name.isdigit()]
     cli.main(command)
     assert_same_run(folder, whole, config)
