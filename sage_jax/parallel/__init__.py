@@ -2,6 +2,7 @@
 
 from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
 from sage_jax.parallel.hosts import HostsError
+from sage_jax.parallel.meeting import connect
 from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh, on_cpu
 from sage_jax.parallel.placing import fetch, own_rows, spread
 from sage_jax.parallel.rows import (
@@ -19,6 +20,7 @@ __all__ = [
     "any_of_shards",
     "batch_sharding",
     "choose_sizes",
+    "connect",
     "fetch",
     "make_mesh",
     "map_rows",

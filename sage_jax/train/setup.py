@@ -73,6 +73,7 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
     """
     config, why = settle_mesh(config, lambda: models.read_config(source))
     mesh = open_mesh(config)
+    parallel.connect(mesh)
     loaded = models.load(source, place=_placer(mesh), **model_knobs(config, mesh))
     return Base(loaded, task or open_task(config, loaded), mesh, why)
 
@@ -83,6 +84,7 @@ def open_random(config: configs.Config, key: jax.Array) -> Base:
     shape = random_model(config, task)
     config, why = settle_mesh(config, lambda: shape)
     mesh = open_mesh(config)
+    parallel.connect(mesh)
     graphdef, params = models.init(shape, key, **model_knobs(config, mesh))
     return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh, why)
 

@@ -43,7 +43,9 @@ class Pod:
             environment = {
                 **os.environ,
                 "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} "
-                "--xla_cpu_collective_call_terminate_timeout_seconds=600",
+                "--xla_cpu_collective_call_terminate_timeout_seconds=600 "
+                # Compiling is most of the time here, and nothing here is fast or slow.
+                "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
                 "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
                 "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
             }
@@ -91,6 +93,12 @@ def assert_same(left, right, **close):
     assert EvalResult.load(left.eval_file("base")) == EvalResult.load(right.eval_file("base"))
     ends = [EvalResult.load(folder.eval_file("final")) for folder in (left, right)]
     assert ends[0] == ends[1]
+
+
+def assert_met_at_start(folder):
+    """Gloo says when it connects some devices. In a run it would only wait half a minute."""
+    said = (folder.path.parent / "process-0.txt").read_text()
+    assert said.rindex("[Gloo]") < said.index(" 1/4  reward")
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +153,7 @@ def on_one_device(config):
 def test_two_processes_are_one(train, words, alone):
     folder = train(words, processes=2, devices=4)
     assert_same(folder, alone)
+    assert_met_at_start(folder)
     rewards = [entry["reward"] for entry in metrics(folder)]
     assert 0 < min(rewards) < max(rewards)  # Or equality would say little.
     assert max(entry["groups/batches_drawn"] for entry in metrics(folder)) == 2
@@ -160,6 +169,7 @@ def test_four_processes_are_one_with_adapters(train, words, alone):
     config = configs.override(words, changes)
     four, one = train(config, processes=4, devices=2), train(config, processes=1, devices=8)
     assert_same(four, one)
+    assert_met_at_start(four)
 
 
 def test_two_processes_are_one_where_the_device_judges(train, make_config):
@@ -170,6 +180,7 @@ def test_two_processes_are_one_where_the_device_judges(train, make_config):
     })  # fmt: skip
     two, one = train(config, processes=2, devices=4), train(config, processes=1, devices=8)
     assert_same(two, one)
+    assert_met_at_start(two)
 
 
 def test_a_lost_process_ends_the_others_and_a_smaller_machine_goes_on(
