@@ -82,8 +82,7 @@ class Abstract:
 
     def score(self) -> Program:
         """Log-probabilities of the reference, and of the policy where they are needed."""
-        rewards = self._array((self._rows,), jnp.float32, self._by_row)
-        batch = (self._rollout(), rewards, self._key(), self._scalar())
+        batch = (self._rollout(),)
         arguments = (self.start.layout.trained, self.start.frozen, *batch)
         return Program("score", jax.jit(self.start.steps.score), arguments, batch)
 
@@ -96,7 +95,8 @@ class Abstract:
         terms = jax.eval_shape(self.start.steps.score, *self.score().arguments)
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
         terms = setup.with_shardings(terms, shardings)
-        batch = (self._rollout(), terms, self._key(), self._scalar())
+        rewards = self._array((self._rows,), jnp.float32, self._by_row)
+        batch = (self._rollout(), terms, rewards, self._key(), self._scalar())
         layout = self.start.layout
         function = setup.keep_sharding(self.start.steps.learn, layout)
         arguments = (layout, self.start.frozen, *batch)

@@ -12,9 +12,12 @@ from jax.sharding import NamedSharding
 
 from sage_jax.data.judging import Outcome, judge
 from sage_jax.data.tasks import Prompts, Task
+from sage_jax.losses import Terms
 from sage_jax.parallel import own_rows
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
+
+Scored = tuple[Rollout, Terms]
 
 
 class Played(NamedTuple):
@@ -25,10 +28,11 @@ class Played(NamedTuple):
         rollout: N·G completions, over the mesh.
         outcome: their rewards, lengths and ends.
         drawn: batches of prompts that it took.
-        seconds: by phase, "rollout" and "reward".
+        seconds: by phase.
         figures: metrics of everything that was sampled, whether it is kept or not.
         lost: of everything that was sampled here, what got no verdict: id, gold, completion
             and reason, lines that `sage-jax verify` reads but for a `task.prefix`.
+        scored: what `score` made of the rollout, on its way, where steps are taken in phases.
     """
 
     ids: list[str]
@@ -38,33 +42,38 @@ class Played(NamedTuple):
     seconds: dict[str, float]
     figures: dict[str, float]
     lost: tuple[dict[str, str], ...] = ()
+    scored: Scored | None = None
 
 
 def play(
     task: Task,
     sample: Callable[[Prompts, int], Rollout],
+    score: Callable[[Rollout], Scored],
     cursor: int,
     *,
     num_prompts: int,
     resample: int,
     rows: NamedSharding,
 ) -> Played:
-    """Sample and judge a batch; with `resample`, replace groups whose rewards are all equal.
+    """Sample, score and judge a batch; with `resample`, replace groups of equal rewards.
 
-    Such groups have advantages of zero and teach nothing. Up to `resample` further batches are
+    The devices score while the host verifies, unless the rewards decide which rows are kept. Groups
+    of equal rewards have advantages of zero and teach nothing. Up to `resample` further batches are
     drawn; places still empty after that are filled with equal groups, so that shapes stay.
 
     Args:
         task: prompts and judge.
         sample: (prompts, attempt) -> Rollout.
+        score: (rollout) -> what the update reads, best without waiting for it.
         cursor: index of the first batch of prompts.
         num_prompts: N.
         resample: further batches allowed.
         rows: how rows lie over the mesh.
     """
     parts: list[Played] = []
+    ahead = None if resample else score
     for attempt in range(resample + 1):
-        parts.append(_once(task, sample, cursor + attempt, attempt, num_prompts))
+        parts.append(_once(task, sample, ahead, cursor + attempt, attempt, num_prompts))
         equal = np.concatenate([_equal_groups(part) for part in parts])
         if (~equal).sum() >= num_prompts:
             break
@@ -73,25 +82,38 @@ def play(
     outcome = Outcome.join([part.outcome for part in parts])
     seen = figures(outcome, parts[0].rollout.group_size) | parts[0].figures
     seen["groups/batches_drawn"] = float(len(parts))
-    return (take(parts, places, rows) if resample else parts[0])._replace(figures=seen)
+    played = _scored(take(parts, places, rows), score) if resample else parts[0]
+    return played._replace(figures=seen)
 
 
 def _once(
     task: Task,
     sample: Callable[[Prompts, int], Rollout],
+    score: Callable[[Rollout], Scored] | None,
     index: int,
     attempt: int,
     num_prompts: int,
 ) -> Played:
     prompts = task.train_prompts(index, num_prompts)
-    begun = time.perf_counter()
+    times = [time.perf_counter()]
     rollout = jax.block_until_ready(sample(prompts, attempt))
-    sampled = time.perf_counter()
+    times.append(time.perf_counter())
+    scored = score(rollout) if score else None
+    times.append(time.perf_counter())
     outcome = judge(task, prompts, rollout)
-    seconds = {"rollout": sampled - begun, "reward": time.perf_counter() - sampled}
+    times.append(time.perf_counter())
+    sampled, scoring, judged = np.diff(times).tolist()
+    seconds = {"rollout": sampled, "reward": judged, "score": scoring}
     dropped = {"prompts/dropped": float(prompts.dropped)}
     lost = _lost_rows(task, prompts, rollout, outcome)
-    return Played(prompts.ids, rollout, outcome, 1, seconds, dropped, lost)
+    return Played(prompts.ids, rollout, outcome, 1, seconds, dropped, lost, scored)
+
+
+def _scored(played: Played, score: Callable[[Rollout], Scored]) -> Played:
+    begun = time.perf_counter()
+    scored = score(played.rollout)
+    seconds = played.seconds | {"score": time.perf_counter() - begun}
+    return played._replace(scored=scored, seconds=seconds)
 
 
 def _equal_groups(played: Played) -> np.ndarray:
@@ -115,7 +137,7 @@ def take(parts: list[Played], places: np.ndarray, rows: NamedSharding) -> Played
         rollout=_taken(rows)(rollouts, places, chosen),
         outcome=Outcome.join([part.outcome for part in parts]).take(chosen),
         drawn=len(parts),
-        seconds={p: sum(part.seconds[p] for part in parts) for p in ("rollout", "reward")},
+        seconds={p: sum(part.seconds[p] for part in parts) for p in parts[0].seconds},
         figures=parts[0].figures,
         lost=tuple(row for part in parts for row in part.lost),
     )
@@ -142,18 +164,18 @@ def _taken(rows: NamedSharding) -> Callable[..., Rollout]:
     return jax.jit(run, out_shardings=rows)
 
 
-def bucket(lengths: np.ndarray, room: int, *, halvings: int = 3) -> int:
+def bucket(longest: int, room: int, *, halvings: int = 3) -> int:
     """The columns worth computing on: `room`, halved while the longest row fits.
 
     Nothing that is masked can move a loss, so only time is saved by leaving the rest away. Every
     other length compiles scoring and update once more, which for billions of weights takes
     minutes, so that there are few.
 
-    >>> bucket(np.array([3, 17]), 64)
+    >>> bucket(17, 64)
     32
     """
     fitting = (-(-room // 2**times) for times in reversed(range(halvings + 1)))
-    return next(length for length in fitting if length >= lengths.max())
+    return next(length for length in fitting if length >= longest)
 
 
 def _lost_rows(

@@ -16,7 +16,7 @@ from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
 from sage_jax.train import setup
 from sage_jax.train.keys import Purpose, derive
-from sage_jax.train.play import Played, bucket, figures, play
+from sage_jax.train.play import Played, Scored, bucket, figures, play
 from sage_jax.train.state import TrainState
 
 # (state, step, cursor) -> (next state, metrics on the device, what was played)
@@ -61,14 +61,15 @@ def _outcome(rollout: Rollout, rewards: jax.Array) -> Outcome:
 
 
 def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
-    """Rollout on the device, rewards on the host, score and update on the device."""
+    """Rollout on the device, score there while the host gives rewards, update on the device."""
     steps, root = start.steps, jax.random.key(config.seed)
     num_prompts, room = config.rollout.num_prompts, config.rollout.max_completion_length
     rows = parallel.batch_sharding(base.mesh, num_prompts)
     roll = jax.jit(steps.rollout, out_shardings=rows)
-    score = jax.jit(steps.score)
+    passes = jax.jit(steps.score)
     learn = setup.keep_sharding(steps.learn, start.layout)
     cut = jax.jit(_cut, static_argnames="length", out_shardings=rows)
+    longest = jax.jit(_longest, out_shardings=parallel.replicated(base.mesh))
 
     def run(state: TrainState, step: int, cursor: int):
         def sample(prompts: Prompts, attempt: int) -> Rollout:
@@ -76,24 +77,31 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
             key = derive(root, Purpose.ROLLOUT, step, attempt)
             return roll(state.trained, start.frozen, tokens, mask, key)
 
+        def score(rollout: Rollout) -> Scored:
+            rollout = cut(rollout, length=bucket(int(longest(rollout.mask)), room))
+            return rollout, passes(state.trained, start.frozen, rollout)
+
         played = play(
-            base.task, sample, cursor,
+            base.task, sample, score, cursor,
             num_prompts=num_prompts, resample=config.rollout.resample, rows=rows,
         )  # fmt: skip
         begun = time.perf_counter()
-        rollout = cut(played.rollout, length=bucket(played.outcome.lengths, room))
-        rewards = parallel.spread(played.outcome.judged.rewards, rows)
-        index = jnp.int32(step)
-        terms = score(state.trained, start.frozen, rollout, rewards, root, index)
-        jax.block_until_ready(terms)  # Or its work would be booked under the update.
+        # Or its work would be booked under the update.
+        rollout, terms = jax.block_until_ready(played.scored)
         scored = time.perf_counter()
-        state, metrics = learn(state, start.frozen, rollout, terms, root, index)
+        rewards = parallel.spread(played.outcome.judged.rewards, rows)
+        state, metrics = learn(state, start.frozen, rollout, terms, rewards, root, jnp.int32(step))
         jax.block_until_ready(metrics)
-        update = time.perf_counter() - scored
-        seconds = {**played.seconds, "score": scored - begun, "update": update}
-        return state, metrics, played._replace(seconds=seconds)
+        seconds = played.seconds | {"update": time.perf_counter() - scored}
+        seconds["score"] += scored - begun  # What is left of it when the rewards are there.
+        return state, metrics, played._replace(seconds=seconds, scored=None)
 
     return run
+
+
+def _longest(mask: jax.Array) -> jax.Array:
+    """int32[], tokens of the longest completion."""
+    return mask.astype(jnp.int32).sum(axis=1).max()
 
 
 def _cut(rollout: Rollout, *, length: int) -> Rollout:

@@ -65,11 +65,8 @@ class Steps:
         graphdef, params = self.policy.decoder(trained, frozen)
         return self.sampler(graphdef, params, prompt_tokens, prompt_mask, key)
 
-    def score(
-        self, trained: Any, frozen: Any, rollout: Rollout, rewards: jax.Array, root: jax.Array,
-        step: jax.Array,
-    ) -> Terms:  # fmt: skip
-        """All that an update needs to know of a rollout, with its batch-wide statistics.
+    def score(self, trained: Any, frozen: Any, rollout: Rollout) -> Terms:
+        """All that an update needs to know of a rollout but its rewards, which come later.
 
         `logps` are placeholders; the update computes its own.
         """
@@ -84,11 +81,7 @@ class Steps:
         if self.needs_reference:
             logps, entropies = score(self.policy.reference_graphdef, frozen, sequences, **knobs)
             terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
-        terms = with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
-        # The first update of the step draws from the same key, so that a noisy guide is one guide.
-        key = derive(root, Purpose.LOSS, step, 0)
-        advantages = self.advantages(rewards, terms, step=step, key=key)
-        return dataclasses.replace(terms, advantages=advantages)
+        return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
 
     def update(
         self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
@@ -113,15 +106,28 @@ class Steps:
         )
 
     def learn(
-        self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, root: jax.Array,
-        step: jax.Array,
+        self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
+        root: jax.Array, step: jax.Array,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """All updates on one rollout: `epochs` passes of `updates_per_rollout` each.
+
+        Args:
+            state: trained arrays and the optimiser's.
+            frozen: see `Policy`.
+            rollout: B completions.
+            terms: of `score`.
+            rewards: [B].
+            root: the run's root key.
+            step: int32 scalar.
 
         Which rows make up an update is part of the algorithm, so it does not depend on the mesh:
         groups are cut to fill the shards only inside an update, where the order of a sum is all
         that it changes.
         """
+        # The first update of the step draws from the same key, so that a noisy guide is one guide.
+        key = derive(root, Purpose.LOSS, step, 0)
+        advantages = self.advantages(rewards, terms, step=step, key=key)
+        terms = dataclasses.replace(terms, advantages=advantages)
         parts = split_groups(of_rollout(rollout), terms, self.updates_per_rollout)
 
         def one(state, drawn):
@@ -169,6 +175,6 @@ class Steps:
         rollout = self.rollout(state.trained, frozen, prompts, mask, key)
         repeated = jnp.repeat(prompts, rollout.group_size, axis=0)
         rewards = reward(repeated, rollout.tokens, rollout.mask)
-        terms = self.score(state.trained, frozen, rollout, rewards, root, step)
-        state, metrics = self.learn(state, frozen, rollout, terms, root, step)
+        terms = self.score(state.trained, frozen, rollout)
+        state, metrics = self.learn(state, frozen, rollout, terms, rewards, root, step)
         return state, metrics, rollout, rewards
