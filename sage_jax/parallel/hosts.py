@@ -35,12 +35,12 @@ def start(environment: Mapping[str, str] = os.environ) -> None:
     (default 100) is lost, and the others end.
 
     Raises:
-        HostsError: if the variable is not of these forms, or the others do not answer.
+        HostsError: if a variable is not of these forms, or the others do not answer.
     """
     how = environment.get(VARIABLE, "")
     if not how:
         return
-    patience = int(environment.get(HEARTBEAT, "100"))
+    patience = _patience(environment)
     try:
         jax.distributed.initialize(**_place(how), heartbeat_timeout_seconds=patience)
     except (RuntimeError, ValueError) as error:
@@ -50,6 +50,13 @@ def start(environment: Mapping[str, str] = os.environ) -> None:
     watcher.start()
     # Before JAX leaves: a thread inside its client would bring the process down.
     atexit.register(lambda: (leaving.set(), watcher.join()))
+
+
+def _patience(environment: Mapping[str, str]) -> int:
+    said = environment.get(HEARTBEAT, "100")
+    if not said.isdecimal() or not int(said):
+        raise HostsError(f"{HEARTBEAT}={said} is not a positive number of seconds")
+    return int(said)
 
 
 def _place(how: str) -> dict[str, Any]:
@@ -147,7 +154,7 @@ def end_after(error: Exception) -> None:
     if isinstance(error, jax.errors.JaxRuntimeError):
         sys.stderr.write("sage-jax: a collective broke; waiting to learn which process was lost\n")
         sys.stderr.flush()
-        time.sleep(int(os.environ.get(HEARTBEAT, "100")) + 10)
+        time.sleep(_patience(os.environ) + 10)
     fail(f"{type(error).__name__}: {error}", status=1)
 
 
