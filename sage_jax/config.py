@@ -238,6 +238,8 @@ class Optimizer(Section):
     """Adam's first decay."""
     b2: float = Field(default=0.999, ge=0, lt=1)
     """Adam's second decay."""
+    eps: float = Field(default=1e-8, gt=0)
+    """Added to the root of Adam's second moment; gradients well below it make small steps."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled weight decay of matrices; norms and biases never decay."""
     clip_norm: float = Field(default=1.0, gt=0)

@@ -7,7 +7,7 @@ import optax
 
 
 def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999,
-                   weight_decay: float = 0.0, clip_norm: float = 1.0,
+                   eps: float = 1e-8, weight_decay: float = 0.0, clip_norm: float = 1.0,
                    ) -> optax.GradientTransformation:  # fmt: skip
     """Clip by global norm, then AdamW.
 
@@ -15,12 +15,13 @@ def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: flo
         schedule: learning rate, or a function of the number of updates made.
         b1: decay of the first moment.
         b2: decay of the second moment.
+        eps: added to the second moment's root.
         weight_decay: applied to `decayed` leaves.
         clip_norm: bound of the gradient's global norm.
     """
     return optax.chain(
         optax.clip_by_global_norm(clip_norm),
-        optax.adamw(schedule, b1=b1, b2=b2, weight_decay=weight_decay, mask=decayed),
+        optax.adamw(schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=decayed),
     )
 
 

@@ -278,6 +278,7 @@ def _optimizer(config: configs.Config, schedule: optax.Schedule) -> optax.Gradie
         schedule,
         b1=knobs.b1,
         b2=knobs.b2,
+        eps=knobs.eps,
         weight_decay=knobs.weight_decay,
         clip_norm=knobs.clip_norm,
     )

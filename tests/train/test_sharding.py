@@ -17,10 +17,12 @@ from sage_jax.train import setup
 MESHES = [(8, 1, 1), (1, 8, 1), (1, 1, 8), (2, 2, 2)]
 FAMILIES = ["llama", "qwen2", "qwen3"]
 REPLICA_BYTES = 2**20
-# float32 sums in another order, through two updates: Adam divides by a gradient's size, so that
-# where it is nearly zero a rounding error becomes a step. Plain gradients are held to 1e-5 of their
-# norm in test_steps.
-CLOSE: Any = {"rtol": 3e-4, "atol": 1e-5}
+# float32 sums in another order, through two updates. Plain gradients are held to 1e-5 of their norm
+# in test_steps.
+CLOSE: Any = {"rtol": 2e-4, "atol": 1e-5}
+# Adam divides by a gradient's size: with its usual 1e-8, a rounding error becomes a whole step
+# where the gradient is nearly zero. One entry of 20,000 has moved the next gradient's norm by 0.2%.
+EPS = 1e-3
 
 
 def sizes(mesh):
@@ -37,7 +39,7 @@ def metrics_of(make_config):
             "model": {"architecture": {"family": family, "num_heads": 8, "num_kv_heads": 8}},
             "mesh": sizes(mesh),
             "rollout": {"num_prompts": 8},
-            "optimizer": {"updates_per_rollout": 2, "learning_rate": 1e-4},
+            "optimizer": {"updates_per_rollout": 2, "learning_rate": 1e-4, "eps": EPS},
         })  # fmt: skip
         # A warm-up and adapters do not go together in a config; here there is no warm-up.
         lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
