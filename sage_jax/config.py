@@ -75,6 +75,9 @@ class Model(Section):
     """Dtype in which weights are kept."""
     remat: Literal["none", "dots", "full"] = "dots"
     """What the backward pass computes again: nothing, all but matrix products, or everything."""
+    attention: Literal["plain", "splash"] = "plain"
+    """How scoring and update attend: by XLA's products, or by a TPU kernel that holds no scores;
+    off a TPU that kernel is interpreted, for tests."""
 
 
 class Lora(Section):

@@ -3,6 +3,7 @@
 from flax.nnx import LoRAParam
 
 from sage_jax.models import lora
+from sage_jax.models.attention import attend
 from sage_jax.models.axes import logical_axes
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import Llama3Scaling, ModelConfig
@@ -10,18 +11,22 @@ from sage_jax.models.errors import ModelError
 from sage_jax.models.load import Loaded, load, read_config
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
+from sage_jax.models.splash import Splash
 from sage_jax.models.split import abstract, build_graphdef, init, merge
-from sage_jax.models.transformer import Transformer, count_positions
+from sage_jax.models.transformer import Knobs, Transformer, count_positions
 
 __all__ = [
     "KVCache",
+    "Knobs",
     "Llama3Scaling",
     "LoRAParam",
     "Loaded",
     "ModelConfig",
     "ModelError",
+    "Splash",
     "Transformer",
     "abstract",
+    "attend",
     "build_graphdef",
     "count_positions",
     "init",

@@ -6,11 +6,9 @@ import dataclasses
 import importlib.util
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-import jax.numpy as jnp
 from flax import nnx
-from jax.typing import DTypeLike
 
 from sage_jax.models.config import ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
@@ -18,7 +16,7 @@ from sage_jax.models.gguf_file import read_gguf
 from sage_jax.models.safetensors_file import MODEL_FILES, folder_tensors, read_json
 from sage_jax.models.split import abstract
 from sage_jax.models.tensors import Place, assemble
-from sage_jax.models.transformer import Constrain, Remat, unconstrained
+from sage_jax.models.transformer import Knobs
 from sage_jax.paths import as_path, local_copy, told
 
 if TYPE_CHECKING:
@@ -46,34 +44,21 @@ class Loaded:
     tokenizer: PreTrainedTokenizerFast | None
 
 
-def load(
-    source: str | Path,
-    *,
-    compute_dtype: DTypeLike = jnp.float32,
-    param_dtype: DTypeLike = jnp.float32,
-    remat: Remat = "none",
-    constrain: Constrain = unconstrained,
-    place: Place | None = None,
-) -> Loaded:
+def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knobs]) -> Loaded:
     """Loads a model and its tokenizer; no code of the checkpoint is run and nothing unpickled.
 
     Args:
         source: A folder in Hugging Face's format or a `.gguf` file, here or in a bucket (gs://...,
             copied while it is read); `package:NAME` for the GGUF file inside an installed Python
             package; or a hub id `owner/name`, downloaded or cached.
-        compute_dtype: Of activations and products.
-        param_dtype: Of the parameters.
-        remat: What the backward pass recomputes, see `Transformer`.
-        constrain: How activations lie over devices, see `Transformer`.
         place: Puts a host array onto devices, given its logical axes; default: the default device.
+        knobs: See `Knobs`.
 
     Raises:
         ModelError: The source is not there, or holds something unsupported; the message names it.
         PathError: It lies in a bucket that cannot be read.
     """
     path = _resolve(str(source))
-    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-    knobs |= {"remat": remat, "constrain": constrain}
     with local_copy(path, MODEL_FILES) as copy:
         try:
             return _load(copy, place, knobs)
@@ -82,7 +67,7 @@ def load(
             raise ModelError(str(error).replace(str(copy), str(path))) from error
 
 
-def _load(path: Path, place: Place | None, knobs: dict[str, Any]) -> Loaded:
+def _load(path: Path, place: Place | None, knobs: Knobs) -> Loaded:
     if path.suffix == ".gguf":
         config, tensors, tokenizer = read_gguf(path)
     else:

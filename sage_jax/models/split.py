@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Unpack
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
-from jax.typing import DTypeLike
 
 from sage_jax.models.config import ModelConfig
-from sage_jax.models.transformer import Constrain, Remat, Transformer, unconstrained
+from sage_jax.models.transformer import Knobs, Transformer
 
 
 def init(
-    config: ModelConfig,
-    key: jax.Array,
-    *,
-    compute_dtype: DTypeLike = jnp.float32,
-    param_dtype: DTypeLike = jnp.float32,
-    remat: Remat = "none",
-    constrain: Constrain = unconstrained,
+    config: ModelConfig, key: jax.Array, **knobs: Unpack[Knobs]
 ) -> tuple[nnx.GraphDef, nnx.State]:
     """A fresh model with random weights.
 
     Args:
         config: Sizes and family.
         key: PRNG key of the initial values.
-        compute_dtype: Of activations and products.
-        param_dtype: Of the parameters.
-        remat: What the backward pass recomputes, see `Transformer`.
-        constrain: How activations lie over devices, see `Transformer`.
+        knobs: See `Knobs`.
 
     Returns:
         graphdef: The static half, hashable, equal to that of `build_graphdef` of the same knobs.
         params: The arrays.
     """
-    knobs: Any = {
-        "compute_dtype": compute_dtype,
-        "param_dtype": param_dtype,
-        "remat": remat,
-        "constrain": constrain,
-    }
 
     @jax.jit
     def create(key: jax.Array) -> nnx.State:
@@ -50,36 +33,15 @@ def init(
     return build_graphdef(config, **knobs), create(key)
 
 
-def abstract(
-    config: ModelConfig,
-    *,
-    compute_dtype: DTypeLike = jnp.float32,
-    param_dtype: DTypeLike = jnp.float32,
-    remat: Remat = "none",
-    constrain: Constrain = unconstrained,
-) -> tuple[nnx.GraphDef, nnx.State]:
+def abstract(config: ModelConfig, **knobs: Unpack[Knobs]) -> tuple[nnx.GraphDef, nnx.State]:
     """Like `init`, but the leaves are `jax.ShapeDtypeStruct`s and nothing is allocated."""
-    knobs: Any = {
-        "compute_dtype": compute_dtype,
-        "param_dtype": param_dtype,
-        "remat": remat,
-        "constrain": constrain,
-    }
     model = nnx.eval_shape(lambda: Transformer(config, rngs=nnx.Rngs(params=0), **knobs))
     return nnx.split(model)
 
 
-def build_graphdef(
-    config: ModelConfig,
-    *,
-    compute_dtype: DTypeLike = jnp.float32,
-    param_dtype: DTypeLike = jnp.float32,
-    remat: Remat = "none",
-    constrain: Constrain = unconstrained,
-) -> nnx.GraphDef:
+def build_graphdef(config: ModelConfig, **knobs: Unpack[Knobs]) -> nnx.GraphDef:
     """The static half of a model, without allocating its parameters."""
-    knobs: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-    return abstract(config, **knobs, remat=remat, constrain=constrain)[0]
+    return abstract(config, **knobs)[0]
 
 
 def merge(graphdef: nnx.GraphDef, params: nnx.State | tuple[nnx.State, ...]) -> Transformer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypedDict
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,31 @@ from sage_jax.models.layers import Linear, RMSNorm, Turned, stats_dtype
 from sage_jax.models.rope import angles
 
 Remat = Literal["none", "dots", "full"]
+# (q, k, v, mask, *, past) -> what `attend` gives.
+Attend = Callable[..., jax.Array]
+
+
+class Knobs(TypedDict, total=False):
+    """How a model computes, whatever its weights.
+
+    Attributes:
+        compute_dtype: Of activations and products, e.g. bfloat16; default float32.
+        param_dtype: Of the parameters; default float32.
+        remat: What the backward pass recomputes: "none", the default, all but matrix products
+            ("dots"), or everything inside a block ("full").
+        constrain: Says how activations lie over devices, by the names of their axes: "batch" for
+            rows, "replica" for rows that only replicas split, "embed" and "vocab". Left to itself,
+            the compiler may take the layout of sharded weights for that of the activations, and
+            split no rows.
+        attend: Attention of whole sequences: `attend`, the default, or what stands for it, as
+            `Splash`. Over a cache it is always `attend`.
+    """
+
+    compute_dtype: DTypeLike
+    param_dtype: DTypeLike
+    remat: Remat
+    constrain: Constrain
+    attend: Attend
 
 
 class MLP(nnx.Module):
@@ -108,14 +133,11 @@ class Transformer(nnx.Module):
 
     Args:
         config: Sizes and family.
-        compute_dtype: Of activations and products, e.g. bfloat16.
-        param_dtype: Of the parameters, e.g. float32.
-        remat: What the backward pass recomputes: "none", all but matrix products ("dots"), or
-            everything inside a block ("full").
-        constrain: Says how activations lie over devices, by the names of their axes: "batch" for
-            rows, "replica" for rows that only replicas split, "embed" and "vocab". Left to itself,
-            the compiler may take the layout of sharded weights for that of the activations, and
-            split no rows.
+        compute_dtype: See `Knobs`, as of the rest.
+        param_dtype: Likewise.
+        remat: Likewise.
+        constrain: Likewise.
+        attend: Likewise.
         rngs: Stream `params` for the initial values.
 
     Raises:
@@ -130,6 +152,7 @@ class Transformer(nnx.Module):
         param_dtype: DTypeLike = jnp.float32,
         remat: Remat = "none",
         constrain: Constrain = unconstrained,
+        attend: Attend = attend,
         rngs: nnx.Rngs,
     ):
         if remat not in ("none", "dots", "full"):
@@ -138,6 +161,7 @@ class Transformer(nnx.Module):
         self.config = config
         self.remat: Remat = remat
         self.constrain: Constrain = constrain
+        self.attend: Attend = attend
         self.compute_dtype = jnp.dtype(compute_dtype)
         init = jax.nn.initializers.normal(0.02)
         shape = (config.vocab_size, config.hidden_size)
@@ -224,10 +248,10 @@ class Transformer(nnx.Module):
         def body(streams: tuple, params: Any) -> tuple[tuple, None]:
             block, (prompts, own) = nnx.merge(graph, params), streams
             q, k, v = block.project(prompts, *turns[0])
-            prompts = self._rows(block.finish(prompts, attend(q, k, v, prompt_mask)))
+            prompts = self._rows(block.finish(prompts, self.attend(q, k, v, prompt_mask)))
             past = Past(k, v, prompt_valid)
             own_q, own_k, own_v = block.project(own, *turns[1])
-            attended = attend(own_q, own_k, own_v, own_mask, past=past)
+            attended = self.attend(own_q, own_k, own_v, own_mask, past=past)
             return (prompts, self._rows(block.finish(own, attended))), None
 
         streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
@@ -288,7 +312,7 @@ class Transformer(nnx.Module):
         def body(x: jax.Array, params: Any) -> tuple[jax.Array, None]:
             block = nnx.merge(graph, params)
             q, k, v = block.project(x, cos, sin)
-            return self._rows(block.finish(x, attend(q, k, v, mask))), None
+            return self._rows(block.finish(x, self.attend(q, k, v, mask))), None
 
         return jax.lax.scan(_rematerialised(body, self.remat), x, stacked)[0]
 

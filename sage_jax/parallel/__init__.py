@@ -1,6 +1,7 @@
 """The mesh, the one table from logical axes to mesh axes, and the processes that share it."""
 
 from sage_jax.parallel.axes import Layout, batch_sharding, replicated, shardings
+from sage_jax.parallel.heads import MapHeads
 from sage_jax.parallel.hosts import HostsError
 from sage_jax.parallel.meeting import connect
 from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh, on_cpu
@@ -16,6 +17,7 @@ from sage_jax.parallel.rows import (
 __all__ = [
     "HostsError",
     "Layout",
+    "MapHeads",
     "MeshError",
     "any_of_shards",
     "batch_sharding",

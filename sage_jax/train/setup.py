@@ -94,14 +94,22 @@ def with_params(base: Base, params: Any) -> Base:
     return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
 
 
-def model_knobs(config: configs.Config, mesh: Mesh) -> dict[str, Any]:
-    """Dtypes, rematerialisation and layout as `models.load` and `models.init` take them."""
+def model_knobs(config: configs.Config, mesh: Mesh) -> models.Knobs:
+    """How the model computes, as `models.load` and `models.init` take it."""
     return {
         "compute_dtype": jnp.dtype(config.model.compute_dtype),
         "param_dtype": jnp.dtype(config.model.param_dtype),
         "remat": config.model.remat,
         "constrain": parallel.Layout(mesh),
+        "attend": _attend(config, mesh),
     }
+
+
+def _attend(config: configs.Config, mesh: Mesh) -> Callable[..., jax.Array]:
+    if config.model.attention == "plain":
+        return models.attend
+    on_tpu = mesh.devices.flat[0].platform == "tpu"
+    return parallel.MapHeads(models.Splash(interpret=not on_tpu), models.attend, mesh)
 
 
 def random_model(config: configs.Config, task: Task) -> models.ModelConfig:

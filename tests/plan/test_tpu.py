@@ -24,6 +24,19 @@ def test_a_small_config_on_eight_chips(small):
     assert all(array.size > 0 for array in update.arrays)
 
 
+def test_the_kernel_for_attention_compiles_and_takes_less(small):
+    lengths = {"max_prompt_length": 512, "max_completion_length": 2048, "num_prompts": 8}
+    changes = {"mesh": {"data": 2, "fsdp": 2, "tensor": 2}, "rollout": lengths}
+    plain = make_plan(configs.override(small, changes), "v5e:2x4")
+    kernel = make_plan(
+        configs.override(small, {**changes, "model": {"attention": "splash"}}), "v5e:2x4"
+    )
+    for one, other in zip(kernel.steps[1:], plain.steps[1:], strict=True):
+        assert one.memory
+        assert other.memory
+        assert one.memory.temporaries < 0.7 * other.memory.temporaries, one.name
+
+
 def test_what_does_not_fit_is_compiled_for_a_chip_with_room(small):
     config = configs.override(
         small,

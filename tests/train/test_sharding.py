@@ -34,9 +34,10 @@ def metrics_of(make_config):
     """A function to the metrics of one whole step: rollout, reward, score and two updates."""
 
     @functools.cache
-    def run(family, rank, mesh):
+    def run(family, rank, mesh, attention="plain"):
+        shape = {"family": family, "num_heads": 8, "num_kv_heads": 8}
         config = make_config({
-            "model": {"architecture": {"family": family, "num_heads": 8, "num_kv_heads": 8}},
+            "model": {"architecture": shape, "attention": attention},
             "mesh": sizes(mesh),
             "rollout": {"num_prompts": 8},
             "optimizer": {"updates_per_rollout": 2, "learning_rate": 1e-4, "eps": EPS},
@@ -78,8 +79,17 @@ def some_reward(prompts, tokens, mask):
 @pytest.mark.parametrize("mesh", MESHES, ids=str)
 @pytest.mark.slow
 def test_a_mesh_changes_no_figure(metrics_of, mesh, family, rank):
-    values, tokens, rewards = metrics_of(family, rank, mesh)
-    plain, plain_tokens, plain_rewards = metrics_of(family, rank, (1, 1, 1))
+    assert_same(metrics_of(family, rank, mesh), metrics_of(family, rank, (1, 1, 1)))
+
+
+@pytest.mark.slow
+def test_a_kernel_over_a_mesh_changes_no_figure(metrics_of):
+    kernel = metrics_of("qwen3", 0, (2, 2, 2), "splash")
+    assert_same(kernel, metrics_of("qwen3", 0, (1, 1, 1)))
+
+
+def assert_same(one, other):
+    (values, tokens, rewards), (plain, plain_tokens, plain_rewards) = one, other
     np.testing.assert_array_equal(tokens, plain_tokens)
     np.testing.assert_array_equal(rewards, plain_rewards)
     assert 0 < rewards.mean() < 1
