@@ -26,6 +26,4 @@ run_tests() {
 echo "== tests"
 run_tests --cov-report= --durations=15 -m "not slow" "$@"
 echo "== longer tests, and coverage of all"
-# Compiling is most of their time, and what they hold does not hang on how good the code is.
-export XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 run_tests --cov-append --cov-report=term:skip-covered --durations=15 -m slow "$@"
