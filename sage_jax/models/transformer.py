@@ -133,11 +133,7 @@ class Transformer(nnx.Module):
 
     Args:
         config: Sizes and family.
-        compute_dtype: See `Knobs`, as of the rest.
-        param_dtype: Likewise.
-        remat: Likewise.
-        constrain: Likewise.
-        attend: Likewise.
+        compute_dtype, param_dtype, remat, constrain, attend: See `Knobs`.
         rngs: Stream `params` for the initial values.
 
     Raises:

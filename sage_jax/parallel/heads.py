@@ -40,7 +40,13 @@ class MapHeads:
         return jax.shard_map(
             lambda *arrays: self.function(*arrays[:4], past=arrays[4]),
             mesh=self.mesh,
-            in_specs=(queries, keys, keys, rows, past and type(past)(keys, keys, rows)),
+            in_specs=(
+                queries,
+                keys,
+                keys,
+                rows,
+                past and past._replace(keys=keys, values=keys, valid=rows),
+            ),
             out_specs=queries,
             check_vma=False,
         )(q, k, v, mask, past)
@@ -48,5 +54,5 @@ class MapHeads:
     def _even(self, k: jax.Array, past: Any) -> bool:
         """Whether rows, those of the past too, and heads of keys are cut into equal shards."""
         heads = self.mesh.shape[RULES["kv_heads"]]
-        sizes = [x.shape[:2] for x in (k, *(past or ())[:1])]
+        sizes = [x.shape[:2] for x in ([k, past.keys] if past else [k])]
         return all(b % row_shards(self.mesh) == 0 and n % heads == 0 for b, n in sizes)
