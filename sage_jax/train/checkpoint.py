@@ -85,7 +85,7 @@ class Checkpoints:
 
         Args:
             like: see `restore`.
-            say: told of each damaged one that is passed over, and of one that nothing vouches for.
+            say: told of each damaged one that is passed over.
             set_aside: rename those passed over to damaged-STEP, so that the step can be saved anew.
 
         Raises:
@@ -96,7 +96,7 @@ class Checkpoints:
         steps = hosts.agree(sorted(self._manager.all_steps(), reverse=True))
         damaged: dict[int, str] = {}
         for step in steps:
-            found = self._try(step, like, damaged, say)
+            found = self._try(step, like, damaged)
             if found is not None:
                 if set_aside:
                     self._set_aside(list(damaged))
@@ -110,17 +110,11 @@ class Checkpoints:
             "to begin anew"
         )
 
-    def _try(self, step: int, like: Any, damaged: dict[int, str], say: Callable[[str], None]):
+    def _try(self, step: int, like: Any, damaged: dict[int, str]):
         """(tree, notes) of a step, or None after an entry in `damaged`."""
-        folder = self._folder / str(step)
-        sealed, fault = hosts.agree(_look(folder) if hosts.is_main() else None)
-        if sealed and fault is None:
+        fault = hosts.agree(manifest.fault(self._folder / str(step)) if hosts.is_main() else None)
+        if fault is None:
             return self.restore(step, like)
-        if not sealed:
-            say(f"{folder}: has no {manifest.NAME}, and is taken without having been verified")
-            with contextlib.suppress(Exception):
-                return self.restore(step, like)
-            fault = "it cannot be read, or does not fit the model or optimiser"
         damaged[step] = fault
         return None
 
@@ -171,12 +165,6 @@ class Checkpoints:
         """Finish what was begun and let go; raises as `wait`."""
         with self._told():
             self._manager.close()
-
-
-def _look(folder: Path) -> tuple[bool, str | None]:
-    """(has a manifest, what is wrong)."""
-    sealed = manifest.exists(folder)
-    return sealed, manifest.fault(folder) if sealed else None
 
 
 def _rename(folder: Path, target: Path) -> None:

@@ -28,11 +28,6 @@ def write(folder: Path) -> None:
     write_atomically(folder / NAME, text.encode())
 
 
-def exists(folder: Path) -> bool:
-    """Whether the folder has a manifest, which older versions did not write."""
-    return (folder / NAME).is_file()
-
-
 def fault(folder: Path) -> str | None:
     """The first thing that is not as the manifest says, in words; None of a whole folder."""
     try:

@@ -3,6 +3,7 @@
 import functools
 import logging
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -14,9 +15,11 @@ def mute() -> None:
     """Drop the traces of a failed write from here on; the error itself is raised and told.
 
     They are: a log of each thread's trace, a log of each write that failed after the first and
-    was asked by nobody, and an ignored exception for each that ended when the loop was closed.
+    was asked by nobody, an ignored exception for each that ended when the loop was closed, and a
+    warning for each that had not begun.
     """
     logging.getLogger("absl").addFilter(_not_orbax)
+    warnings.filterwarnings("ignore", "coroutine 'async_serialize.* was never awaited")
     logging.getLogger("asyncio").addFilter(_not_forgotten)
     if getattr(sys.unraisablehook, "func", None) is not _unless_loop_closed:
         sys.unraisablehook = functools.partial(_unless_loop_closed, sys.unraisablehook)

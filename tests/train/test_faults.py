@@ -5,6 +5,7 @@ import errno
 import itertools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -209,10 +210,13 @@ def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(
         [sys.executable, "-c", LIMITED, room, *command], capture_output=True, text=True
     )
     assert left.returncode == 1
-    assert f"sage-jax: {folder.checkpoints / '2'}: cannot be written" in left.stderr
-    assert "too large" in left.stderr
     assert "Traceback" not in left.stderr
-    assert not [path for path in folder.checkpoints.iterdir() if path.name.isdigit()]
+    line = rf"^sage-jax: {folder.checkpoints}/([24]): cannot be written: .*too large"
+    said = re.search(line, left.stderr, re.MULTILINE)
+    assert said, left.stderr
+    # TensorStore shares the arrays out among its files as it comes, so that the first may fit.
+    kept = [path.name for path in folder.checkpoints.iterdir() if path.name.isdigit()]
+    assert kept == {"2": [], "4": ["2"]}[said[1]]
     cli.main(command)
     assert_same_run(folder, whole, config)
     assert {path.name for path in folder.checkpoints.iterdir()} == {"2", "4"}
