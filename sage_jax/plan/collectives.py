@@ -7,16 +7,20 @@ from sage_jax.plan.hlo import Computation, Instruction, Module
 
 KINDS = ("all-gather", "all-reduce", "reduce-scatter", "all-to-all", "collective-permute",
          "collective-broadcast", "ragged-all-to-all")  # fmt: skip
+_STAGE = re.compile(r'"async_collective_fusion_config":\{"flag_start":"(-?\d+)"')
 
 
 def kind_of(one: Instruction, computation: Computation) -> str | None:
     """Which collective begins here, or None.
 
-    Of an asynchronous pair the start counts and the end does not. A TPU's reduce-scatter is a
-    computation of that name around an all-reduce.
+    Of an asynchronous pair the start counts and the end does not. A TPU's program writes one that
+    goes on beside other work again in each fusion that drives it on, the loops between start and
+    end too; only the start has no stage to begin from. A TPU's reduce-scatter is a computation of
+    that name around an all-reduce.
     """
     kind = one.opcode.removesuffix("-start")
-    if kind not in KINDS:
+    stage = _STAGE.search(one.attributes)
+    if kind not in KINDS or (stage and stage[1] != "-1"):
         return None
     if kind == "all-reduce" and "all-reduce-scatter" in computation.name:
         return "reduce-scatter"

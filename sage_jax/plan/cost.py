@@ -81,28 +81,19 @@ class _Walk:
         self.module, self.unknown = module, unknown
         self.flops, self.moved = collections.Counter(), collections.Counter()
         self.bound = 0
-        # A TPU's program writes one asynchronous collective several times, in the fusions that it
-        # overlaps with; its channel tells that it is one: channel -> (is open, kind, bytes, runs).
-        self.channels: dict[str, tuple[bool, str, int, int]] = {}
+        self.sent, self.calls = collections.Counter(), collections.Counter()
 
     def result(self) -> Costs:
         fixed, inside = (
             Cost(
                 self.flops[is_open],
                 self.moved[is_open],
-                self._by_kind(is_open, lambda size, runs: size * runs),
-                self._by_kind(is_open, lambda size, runs: runs),
+                _of(self.sent, is_open),
+                _of(self.calls, is_open),
             )
             for is_open in (False, True)
         )
         return Costs(fixed, inside, self.bound)
-
-    def _by_kind(self, is_open: bool, figure) -> dict[str, int]:
-        sums: collections.Counter[str] = collections.Counter()
-        for where, kind, size, runs in self.channels.values():
-            if where == is_open:
-                sums[kind] += figure(size, runs)
-        return dict(sorted(sums.items()))
 
     def visit(
         self, home: Computation, runs: int, open_runs: int | None, *, fused: bool = False
@@ -120,13 +111,8 @@ class _Walk:
         kind = collectives.kind_of(one, home)
         if kind is None:
             return
-        size = collectives.sent(one, kind, home, self.module)
-        # Channels of permutes are shared by several.
-        channel = one.attribute("channel_id") if kind != "collective-permute" else ""
-        key = f"{kind} {channel}" if channel else one.name
-        known = self.channels.get(key)
-        if known is None or known[3] < runs:
-            self.channels[key] = (is_open, kind, size, runs)
+        self.sent[is_open, kind] += runs * collectives.sent(one, kind, home, self.module)
+        self.calls[is_open, kind] += runs
 
     def _into(
         self, one: Instruction, home: Computation, runs: int, open_runs: int | None, fused: bool
@@ -149,3 +135,8 @@ class _Walk:
             # One branch runs; the largest stands for it.
             best = max(one.branches, key=lambda name: len(computations[name].instructions))
             self.visit(computations[best], runs, open_runs, fused=fused)
+
+
+def _of(counter: collections.Counter[tuple[bool, str]], is_open: bool) -> dict[str, int]:
+    """What stands under `is_open`, by kind."""
+    return {kind: count for (where, kind), count in sorted(counter.items()) if where == is_open}

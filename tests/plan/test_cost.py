@@ -173,33 +173,47 @@ PADDED = """ENTRY %main (a: bf16[8,3584,1], b: bf16[28,128,3584]) -> bf16[8,28,1
 window={size=28 pad=27_27 rhs_reversal=1}, dim_labels=bf0_0oi->b0f
 }
 """
-ASYNC = """%start (p.0: bf16[512,64]) -> bf16[512,1024] {
-  %p.0 = bf16[512,64]{1,0} parameter(0)
-  ROOT %all-gather.1 = bf16[512,1024]{1,0} all-gather(%p.0), channel_id=7, \
-replica_groups=mesh['axis_0'=2,'axis_1'=8] {'axis_1'}, dimensions={1}
-}
+# A gather that is driven on by every run of a loop between its start and its end.
+GATHER = """all-gather(%p), channel_id=7, replica_groups=mesh['axis_0'=2,'axis_1'=8] {'axis_1'}, \
+dimensions={1}, backend_config={"flag_configs":[],"async_collective_fusion_config":"""
+ASYNC = f"""%start (p: bf16[512,64]) -> bf16[512,1024] {{
+  %p = bf16[512,64]{{1,0}} parameter(0)
+  ROOT %g = bf16[512,1024]{{1,0}} {GATHER}{{"flag_start":"-1","flag_end":"-1"}}}}
+}}
 
-%done (p.1: bf16[512,64]) -> bf16[512,1024] {
-  %p.1 = bf16[512,64]{1,0} parameter(0)
-  ROOT %all-gather.2 = bf16[512,1024]{1,0} all-gather(%p.1), channel_id=7, \
-replica_groups=mesh['axis_0'=2,'axis_1'=8] {'axis_1'}, dimensions={1}
-}
+%on (p: bf16[512,64]) -> bf16[512,1024] {{
+  %p = bf16[512,64]{{1,0}} parameter(0)
+  ROOT %g = bf16[512,1024]{{1,0}} {GATHER}{{"flag_start":"2","flag_end":"8"}}}}
+}}
 
-%all-reduce-scatter.1 (p.2: bf16[512,64]) -> bf16[32,64] {
-  %p.2 = bf16[512,64]{1,0} parameter(0)
-  ROOT %all-reduce.1 = bf16[512,64]{1,0} all-reduce(%p.2), channel_id=8, \
+%all-reduce-scatter.1 (p.2: bf16[512,64]) -> bf16[32,64] {{
+  %p.2 = bf16[512,64]{{1,0}} parameter(0)
+  ROOT %all-reduce.1 = bf16[512,64]{{1,0}} all-reduce(%p.2), channel_id=8, \
 replica_groups=[1,16]<=[16], to_apply=%add
-}
+}}
 
-ENTRY %main (a: bf16[512,64]) -> bf16[512,1024] {
-  %a = bf16[512,64]{1,0} parameter(0)
-  %f.1 = bf16[512,1024]{1,0} fusion(%a), kind=kCustom, calls=%start
-  %f.2 = bf16[32,64]{1,0} fusion(%a), kind=kCustom, calls=%all-reduce-scatter.1
-  %permute-start = (bf16[512,64]{1,0}, bf16[512,64]{1,0}) collective-permute-start(%a), \
-channel_id=1, source_target_pairs={{0,1},{1,0}}
-  %permute-done = bf16[512,64]{1,0} collective-permute-done(%permute-start)
-  ROOT %f.3 = bf16[512,1024]{1,0} fusion(%a), kind=kCustom, calls=%done
-}
+%cond (s: bf16[512,64]) -> pred[] {{
+  %s = bf16[512,64]{{1,0}} parameter(0)
+  ROOT %true = pred[] constant(true)
+}}
+
+%body (t: bf16[512,64]) -> bf16[512,64] {{
+  %t = bf16[512,64]{{1,0}} parameter(0)
+  %f = bf16[512,1024]{{1,0}} fusion(%t), kind=kCustom, calls=%on
+  ROOT %u = bf16[512,64]{{1,0}} copy(%t)
+}}
+
+ENTRY %main (a: bf16[512,64]) -> bf16[512,1024] {{
+  %a = bf16[512,64]{{1,0}} parameter(0)
+  %f.1 = bf16[512,1024]{{1,0}} fusion(%a), kind=kCustom, calls=%start
+  %f.2 = bf16[32,64]{{1,0}} fusion(%a), kind=kCustom, calls=%all-reduce-scatter.1
+  %permute-start = (bf16[512,64]{{1,0}}, bf16[512,64]{{1,0}}) collective-permute-start(%a), \
+channel_id=1, source_target_pairs={{{{0,1}},{{1,0}}}}
+  %permute-done = bf16[512,64]{{1,0}} collective-permute-done(%permute-start)
+  %w = bf16[512,64]{{1,0}} while(%a), condition=%cond, body=%body, \
+backend_config={{"known_trip_count":{{"n":"12"}}}}
+  ROOT %f.3 = bf16[512,1024]{{1,0}} fusion(%a), kind=kCustom, calls=%on
+}}
 """
 LOOP = """%cond (s: (s32[], f32[8,8])) -> pred[] {
   %s = (s32[], f32[8,8]{1,0}) parameter(0)
@@ -238,9 +252,10 @@ def test_a_per_head_product_written_as_a_padded_convolution():
     assert text_cost(PADDED).flops == 2 * 8 * 3584 * 28 * 128
 
 
-def test_an_asynchronous_collective_counts_once():
-    piece = 512 * 64 * 2
-    assert text_cost(ASYNC).sent == {
+def test_an_asynchronous_collective_counts_as_often_as_it_starts():
+    piece, found = 512 * 64 * 2, text_cost(ASYNC)
+    assert found.calls == {"all-gather": 1, "collective-permute": 1, "reduce-scatter": 1}
+    assert found.sent == {
         "all-gather": 7 * piece,
         "collective-permute": piece,
         "reduce-scatter": piece * 15 // 16,
