@@ -22,7 +22,7 @@ TEXT = {
 
 
 def merged(base: dict, changes: dict) -> dict:
-    return configs._merge(base, changes)
+    return configs.merge(base, changes)
 
 
 REFUSED = [

@@ -275,7 +275,7 @@ def _schedule(config: configs.Config) -> optax.Schedule:
         knobs.schedule,
         knobs.learning_rate,
         rise_steps=knobs.rise_steps,
-        total_steps=configs.total_updates(config),
+        total_steps=config.total_updates,
         final_share=knobs.final_share,
     )
 

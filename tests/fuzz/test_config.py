@@ -68,7 +68,7 @@ def test_a_value_that_is_refused_is_named(way, value):
     change = {field: value}
     for section in sections:
         change = {section: change}
-    made = outcome(lambda: configs.parse(configs._merge(WHOLE, change)))
+    made = outcome(lambda: configs.parse(configs.merge(WHOLE, change)))
     check(made)
     if isinstance(made, str):
         assert field in made, (way, value, made)

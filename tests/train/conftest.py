@@ -25,7 +25,7 @@ TINY = yaml_text.read((Path(__file__).parents[1] / "tiny.yaml").read_text())
 @pytest.fixture(scope="session")
 def make_config():
     """A function from changes to a config."""
-    return lambda changes=None: configs.parse(configs._merge(TINY, changes or {}))
+    return lambda changes=None: configs.parse(configs.merge(TINY, changes or {}))
 
 
 @pytest.fixture(scope="session")
@@ -153,4 +153,4 @@ def settings(byte_model, problems):
 @pytest.fixture(scope="session")
 def make_words_config(settings):
     """A function from changes to the config of a run over problems in words."""
-    return lambda changes=None: configs.parse(configs._merge(settings, changes or {}))
+    return lambda changes=None: configs.parse(configs.merge(settings, changes or {}))

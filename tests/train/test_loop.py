@@ -213,7 +213,7 @@ def test_sample_and_eval_of_a_run(undisturbed, capsys):
 
 
 def test_a_mesh_is_picked_and_the_reason_told(make_config, tmp_path, capsys):
-    config = configs.parse(configs._merge(make_config().model_dump(mode="json"), {"mesh": "auto"}))
+    config = configs.parse(configs.merge(make_config().model_dump(mode="json"), {"mesh": "auto"}))
     assert config.mesh.auto
     folder = RunFolder(tmp_path / "run")
     few = {"warmup": {"steps": 1}, "train": {"steps": 1}, "eval": {"num_problems": 8}}

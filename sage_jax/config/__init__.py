@@ -1,0 +1,28 @@
+"""The run configuration: frozen, strict, and checked as a whole before any work starts.
+
+One YAML file describes one run. Every field can be overridden on the command line, and an unknown
+field, a value of the wrong type or an impossible combination is one `ConfigError` that names the
+field, the value and what would be right. Nothing below `train/` and `evaluate/` ever sees these
+classes.
+"""
+
+from sage_jax.config.arms import arms
+from sage_jax.config.faults import ConfigError, explain
+from sage_jax.config.files import dump, load, merge, override, parse
+from sage_jax.config.sections import Config, Loss, Rollout, Task, Warmup
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "Loss",
+    "Rollout",
+    "Task",
+    "Warmup",
+    "arms",
+    "dump",
+    "explain",
+    "load",
+    "merge",
+    "override",
+    "parse",
+]

@@ -1,0 +1,166 @@
+"""Combinations of fields that cannot run, each told as a sentence that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sage_jax.config.sections import Config
+
+_LORA_TARGETS = {
+    "all-linear", "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+}  # fmt: skip
+
+
+def impossible(c: Config) -> Iterator[str]:
+    """What does not go together in a config whose fields are right each by itself."""
+    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _guide, _mesh,
+                  _architecture, _schedule):  # fmt: skip
+        yield from check(c)
+
+
+def _groups(c: Config) -> Iterator[str]:
+    if c.rollout.group_size == 1:
+        yield (
+            f"rollout.group_size is 1, but loss.advantage {c.loss.advantage!r} compares "
+            "completions of one prompt: take a group of 2 or more"
+        )
+
+
+def _rows(c: Config) -> Iterator[str]:
+    rows, updates = c.rollout.num_prompts * c.rollout.group_size, c.optimizer.updates_per_rollout
+    if rows % updates:
+        yield (
+            f"optimizer.updates_per_rollout {updates} does not divide the {rows} rows of a rollout "
+            "(rollout.num_prompts x rollout.group_size)"
+        )
+    per_update, micro = rows // updates, c.optimizer.micro_batch
+    if micro and per_update % micro:
+        yield f"optimizer.micro_batch {micro} does not divide the {per_update} rows of an update"
+
+
+def _anchor(c: Config) -> Iterator[str]:
+    if c.guide != "none" and c.loss.kl_coef == 0:
+        yield (
+            f"guide is {c.guide!r}, but loss.kl_coef is 0, so there is no anchor to reshape: set "
+            "loss.kl_coef above 0 or guide 'none'"
+        )
+
+
+def _kl(c: Config) -> Iterator[str]:
+    estimator = c.loss.kl_estimator
+    if estimator == "k1" and not c.loss.kl_in_reward and c.loss.kl_coef > 0:
+        yield (
+            "loss.kl_estimator 'k1' in the loss has an expected gradient of zero: set "
+            "loss.kl_in_reward true, or take k2, k3, exact or forward"
+        )
+    if c.loss.kl_in_reward and estimator != "k1":
+        yield (
+            "loss.kl_in_reward takes the log-ratio itself off the reward, which is kl_estimator "
+            f"'k1', not {estimator!r}"
+        )
+    if c.loss.kl_renormalize and estimator not in ("exact", "forward_exact"):
+        yield (
+            "loss.kl_renormalize needs kl_estimator 'exact' or 'forward_exact', not "
+            f"{estimator!r}, which sees one token"
+        )
+    if c.loss.kl_in_reward and c.loss.kl_coef == 0:
+        yield "loss.kl_in_reward is true, but loss.kl_coef is 0"
+
+
+def _task(c: Config) -> Iterator[str]:
+    kind, rollout = c.task.kind, c.rollout
+    if kind == "jsonl" and not (c.task.train_file and c.task.eval_file):
+        yield "task.kind 'jsonl' needs both task.train_file and task.eval_file"
+    if c.model.source == "random" and kind != "brackets":
+        yield (
+            f"model.source 'random' has no tokenizer, which task.kind {kind!r} needs: name "
+            "a pretrained model, or take task.kind 'brackets'"
+        )
+    if c.model.source != "random" and kind == "brackets":
+        yield "task.kind 'brackets' has a vocabulary of its own: it needs model.source 'random'"
+    if kind == "brackets" and (rollout.max_prompt_length < 6 or rollout.max_completion_length < 8):
+        yield (
+            "task.kind 'brackets' has prompts of 6 and completions of 8 tokens: raise "
+            f"rollout.max_prompt_length {rollout.max_prompt_length} or max_completion_length "
+            f"{rollout.max_completion_length}"
+        )
+
+
+def _warmup(c: Config) -> Iterator[str]:
+    if not c.warmup.steps:
+        if c.model.source == "random":
+            yield "model.source 'random' knows nothing to explore from: set warmup.steps above 0"
+        return
+    if c.lora.rank:
+        yield (
+            "warmup trains all weights and makes a new reference, so it does not go with lora.rank "
+            f"{c.lora.rank}: warm up in a run of its own and name its base folder as model.source"
+        )
+    if c.warmup.batch_size % (c.optimizer.micro_batch or 1):
+        yield (
+            f"optimizer.micro_batch {c.optimizer.micro_batch} does not divide warmup.batch_size "
+            f"{c.warmup.batch_size}"
+        )
+
+
+def _stop(c: Config) -> Iterator[str]:
+    if c.rollout.stop and c.model.source == "random":
+        yield (
+            f"rollout.stop {list(c.rollout.stop)} needs a tokenizer, which model.source 'random' "
+            "does not have"
+        )
+
+
+def _lora(c: Config) -> Iterator[str]:
+    targets = list(c.lora.targets)
+    if "all-linear" in targets and len(targets) > 1:
+        yield f"lora.targets {targets}: 'all-linear' stands alone"
+    if not targets or not _LORA_TARGETS.issuperset(targets):
+        yield f"lora.targets {targets} must name some of {sorted(_LORA_TARGETS)}"
+
+
+def _guide(c: Config) -> Iterator[str]:
+    o = c.guide_options
+    if _above(o.level_lower, o.level_upper) or _above(o.sigma_lower, o.sigma_upper):
+        yield "guide_options: a lower bound lies above its upper bound"
+    if c.guide == "random" and _above(o.level_upper, 1.0):
+        yield (
+            f"guide_options.level_upper {o.level_upper} is a probability under guide 'random': "
+            "take 1 or less"
+        )
+
+
+def _above(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and low > high
+
+
+def _mesh(c: Config) -> Iterator[str]:
+    axes = (c.mesh.data, c.mesh.fsdp, c.mesh.tensor)
+    if axes.count(-1) > 1:
+        yield "mesh: only one of data, fsdp and tensor may be -1"
+    if 0 in axes:
+        yield "mesh: an axis of 0 devices holds nothing; take 1 or more, or -1 for what is left"
+
+
+def _architecture(c: Config) -> Iterator[str]:
+    shape = c.model.architecture
+    if shape.num_heads % shape.num_kv_heads:
+        yield (
+            f"model.architecture.num_kv_heads {shape.num_kv_heads} does not divide num_heads "
+            f"{shape.num_heads}"
+        )
+    if shape.hidden_size % (2 * shape.num_heads):
+        yield (
+            f"model.architecture.hidden_size {shape.hidden_size} does not give {shape.num_heads} "
+            "heads an even number of dimensions each"
+        )
+
+
+def _schedule(c: Config) -> Iterator[str]:
+    if c.optimizer.schedule != "constant" and c.optimizer.rise_steps >= c.total_updates:
+        yield (
+            f"optimizer.rise_steps {c.optimizer.rise_steps} leaves nothing of the run's "
+            f"{c.total_updates} updates for the schedule"
+        )

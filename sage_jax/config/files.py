@@ -1,0 +1,67 @@
+"""Configs out of YAML and of nested dicts, and back."""
+
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import yaml
+
+from sage_jax import yaml_text
+from sage_jax.config.faults import ConfigError, as_json, culprit, explain
+from sage_jax.config.sections import Config
+from sage_jax.paths import as_path
+from sage_jax.telling import line
+
+
+def parse(data: Any, *, origin: str = "config") -> Config:
+    """Check a nested dict and make a `Config` of it.
+
+    Raises:
+        ConfigError: one line with all faults, naming the field and the value of each.
+    """
+    if not isinstance(data, dict):
+        raise ConfigError(f"{origin}: a config is a mapping of sections, not {type(data).__name__}")
+    try:
+        # Through JSON, because pydantic's strict mode takes JSON lists for tuples and ints for
+        # floats, but still refuses "3" for 3.
+        return Config.model_validate_json(as_json(data))
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{origin}: {explain(error)}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        said = f"{culprit(data)}a value that is neither text nor number: {line(error)}"
+        raise ConfigError(f"{origin}: {said}") from None
+
+
+def load(path: str | Path) -> Config:
+    """Read a YAML file.
+
+    Raises:
+        ConfigError: if the file is missing, is not YAML, or is not a valid config.
+        PathError: if it lies where nothing can be read.
+    """
+    path = as_path(path)
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {line(error)}") from None
+    try:
+        return parse(yaml_text.read(text), origin=str(path))
+    except yaml_text.YamlError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
+
+
+def dump(config: Config) -> str:
+    """The config as YAML; `load` gives it back."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def override(config: Config, changes: dict[str, Any], *, origin: str = "override") -> Config:
+    """The config with nested `changes` merged in, checked again as a whole."""
+    return parse(merge(config.model_dump(mode="json"), changes), origin=origin)
+
+
+def merge(base: Any, changes: Any) -> Any:
+    """Nested dicts laid over one another; anything else is replaced."""
+    if not (isinstance(base, dict) and isinstance(changes, dict)):
+        return changes
+    return base | {key: merge(base.get(key), value) for key, value in changes.items()}
