@@ -121,8 +121,10 @@ def test_examples_in_docstrings(module):
     assert found.failed == 0
 
 
-def test_dump_and_load_are_inverse(tmp_path):
-    config = configs.parse(merged(BRACKETS, {"loss": {"delta": 3.0}, "arms": {"a": {"seed": 3}}}))
+@pytest.mark.parametrize("name", ["tiny", "1e5", "9E999", "0E0", "12", "true", "2020-01-01"])
+def test_dump_and_load_are_inverse(tmp_path, name):
+    changes = {"name": name, "loss": {"delta": 3.0}, "arms": {"a": {"seed": 3}}}
+    config = configs.parse(merged(BRACKETS, changes))
     path = tmp_path / "config.yaml"
     path.write_text(configs.dump(config))
     assert configs.load(path) == config

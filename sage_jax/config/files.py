@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 import pydantic
-import yaml
 
 from sage_jax import yaml_text
 from sage_jax.config.faults import ConfigError, as_json, culprit, explain
@@ -52,7 +51,7 @@ def load(path: str | Path) -> Config:
 
 def dump(config: Config) -> str:
     """The config as YAML; `load` gives it back."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    return yaml_text.write(config.model_dump(mode="json"))
 
 
 def override(config: Config, changes: dict[str, Any], *, origin: str = "override") -> Config:
