@@ -25,8 +25,8 @@ def printable(text: str) -> str:
 
 
 def brief(value: Any) -> str:
-    """A value as Python writes it, in at most a few hundred characters."""
-    return printable(_REPR.repr(value))
+    """A value as Python writes it, in at most 300 characters."""
+    return printable(_REPR.repr(value))[:300]
 
 
 def line(error: Exception) -> str:

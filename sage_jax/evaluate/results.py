@@ -16,6 +16,7 @@ from sage_jax.evaluate.files import ResultError, write_atomically
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.passk import ladder, pass_at_k
 from sage_jax.paths import as_path
+from sage_jax.telling import brief
 
 
 @dataclass(frozen=True)
@@ -196,20 +197,22 @@ def _read(path: Path) -> dict:
 def _typed(content: dict, fields: dict[str, type], where: str) -> dict:
     unknown = sorted(set(content) - set(fields))
     if unknown:
-        raise ResultError(f"{where}unknown field {unknown[0]!r}; known are {', '.join(fields)}")
+        raise ResultError(
+            f"{where}unknown field {brief(unknown[0])}; known are {', '.join(fields)}"
+        )
     for name, kind in fields.items():
         if name not in content:
             raise ResultError(f"{where}field {name!r} is missing")
         allowed = (int, float) if kind is float else kind
         value = content[name]
         if not isinstance(value, allowed) or isinstance(value, bool):
-            raise ResultError(f"{where}{name} must be {_NOUNS[kind]}, got {value!r:.80}")
+            raise ResultError(f"{where}{name} must be {_NOUNS[kind]}, got {brief(value)}")
     return content
 
 
 def _problem(place: int, content: object) -> ProblemResult:
     if not isinstance(content, dict):
-        raise ResultError(f"problems[{place}] must be an object, got {content!r:.80}")
+        raise ResultError(f"problems[{place}] must be an object, got {brief(content)}")
     fields = _typed(content, _PROBLEM, f"problems[{place}]: ")
     return ProblemResult(**fields)
 
@@ -234,15 +237,15 @@ def _check_summary(summary: dict, result: EvalResult) -> None:
         if not isinstance(stored, int | float) or not math.isclose(stored, expected, abs_tol=1e-6):
             raise ResultError(
                 f"summary: pass@{k} must have mean {expected:.6g}, which the problems give, "
-                f"got {stored!r:.80}"
+                f"got {brief(stored)}"
             )
 
 
 def _validate(result: EvalResult) -> None:
     if result.samples < 1:
-        raise ResultError(f"samples must be at least 1, got {result.samples}")
+        raise ResultError(f"samples must be at least 1, got {brief(result.samples)}")
     if result.step < 0:
-        raise ResultError(f"step must not be negative, got {result.step}")
+        raise ResultError(f"step must not be negative, got {brief(result.step)}")
     if not (math.isfinite(result.temperature) and result.temperature >= 0):
         raise ResultError(f"temperature must be finite and >= 0, got {result.temperature}")
     if not (math.isfinite(result.mean_length) and result.mean_length >= 0):
@@ -254,29 +257,35 @@ def _validate(result: EvalResult) -> None:
         raise ResultError("problems must not be empty")
     repeated = [name for name, times in Counter(result.ids).items() if times > 1]
     if repeated:
-        raise ResultError(f"problem ids must be unique, got {repeated[0]!r} more than once")
+        raise ResultError(f"problem ids must be unique, got {brief(repeated[0])} more than once")
     for problem in result.problems:
         _validate_problem(problem, result.samples, result.has_answers)
 
 
 def _validate_problem(problem: ProblemResult, samples: int, has_answers: bool) -> None:
-    where = f"problem {problem.id!r}"
+    where = f"problem {brief(problem.id)}"
     if problem.samples != samples:
         raise ResultError(
-            f"{where}: samples must be {samples}, as in the file's head, got {problem.samples}"
+            f"{where}: samples must be {samples}, as in the file's head, "
+            f"got {brief(problem.samples)}"
         )
     if not 0 <= problem.correct <= samples:
-        raise ResultError(f"{where}: correct must lie in 0..{samples}, got {problem.correct}")
+        raise ResultError(
+            f"{where}: correct must lie in 0..{samples}, got {brief(problem.correct)}"
+        )
     for answer, count in problem.answers.items():
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise ResultError(
-                f"{where}: answers[{answer!r:.40}] must be a count of at least 1, got {count!r:.40}"
+                f"{where}: answers[{brief(answer)}] must be a count of at least 1, "
+                f"got {brief(count)}"
             )
     votes = sum(problem.answers.values())
     if votes > samples:
-        raise ResultError(f"{where}: answers add up to {votes}, more than the {samples} samples")
+        raise ResultError(
+            f"{where}: answers add up to {brief(votes)}, more than the {samples} samples"
+        )
     if has_answers and problem.answers.get(problem.gold, 0) != problem.correct:
         raise ResultError(
             f"{where}: answers must count the {problem.correct} correct samples under the gold "
-            f"{problem.gold!r:.40}, got {problem.answers.get(problem.gold, 0)}"
+            f"{brief(problem.gold)}, got {problem.answers.get(problem.gold, 0)}"
         )
