@@ -82,9 +82,9 @@ def test_after_thinking():
     ],
 )
 def test_hostile_text_takes_no_time(text):
-    started = time.perf_counter()
+    started = time.thread_time()
     extract(text)
-    assert time.perf_counter() - started < 1.0
+    assert time.thread_time() - started < 1.0
 
 
 @pytest.mark.parametrize(

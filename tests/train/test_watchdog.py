@@ -1,5 +1,6 @@
 """A phase that hangs is reported with every thread's stack, once, and usual ones are not."""
 
+import re
 import threading
 import time
 
@@ -39,7 +40,7 @@ def test_a_phase_that_hangs_is_reported_once_with_every_thread(tmp_path, capsys,
             time.sleep(0.2)
     said = path.read_text()
     assert said == capsys.readouterr().err
-    assert said.count("sage-jax: step has taken 0 s") == 1
+    assert len(re.findall(r"sage-jax: step has taken \d+ s", said)) == 1
     assert "test_a_phase_that_hangs" in said
     assert "a_thread_that_waits" in said
 
