@@ -6,6 +6,20 @@ import re
 
 from sage_jax.plan.hlo import Computation, Instruction, Module
 
+_COPIES = ("copy", "bitcast", "convert")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scalar:
+    """A number before the loop, and whether it is a constant of it.
+
+    Where the loop carries it, `index` is its place in the loop's state.
+    """
+
+    value: int
+    constant: bool
+    index: int | None = None
+
 
 @dataclasses.dataclass(frozen=True)
 class Trips:
@@ -33,7 +47,7 @@ def trips(loop: Instruction, home: Computation, module: Module, *, unknown: int 
     bounds = [
         bound
         for one, where in _compares(condition, module)
-        if (bound := _bound(one, where, condition, loop, home)) is not None
+        if (bound := _bound(one, where, condition, loop, home, module)) is not None
     ]
     if not bounds:
         return Trips(unknown, False)
@@ -63,58 +77,80 @@ def _compares(
 
 def _bound(
     one: Instruction, inner: Computation | None, condition: Computation,
-    loop: Instruction, home: Computation,
+    loop: Instruction, home: Computation, module: Module,
 ) -> int | None:  # fmt: skip
-    """What is left of a comparison counter < n from where the counter, which adds one, starts."""
+    """The runs that a comparison counter < n leaves from where the counter starts."""
     if one.attribute("direction") not in ("LT", "GT") or not one.operands:
         return None
-    low, high = one.operands if one.attribute("direction") == "LT" else one.operands[::-1]
-    values = [_value(name, inner, condition, loop, home) for name in (low, high)]
-    if values[0] is None or values[1] is None or values[0][1] or not values[1][1]:
+    names = one.operands if one.attribute("direction") == "LT" else one.operands[::-1]
+    low, high = (_value(name, inner, condition, loop, home) for name in names)
+    if low is None or high is None or low.constant or not high.constant:
         return None
-    return max(values[1][0] - values[0][0], 0)
+    return -(-max(high.value - low.value, 0) // _step(low.index, loop, module))
+
+
+def _step(index: int | None, loop: Instruction, module: Module) -> int:
+    """What a run of the loop's body adds to its counter: 2 where the compiler has doubled it."""
+    body = module.computations[loop.attribute("body").lstrip("%")]
+    if index is None or body.root.opcode != "tuple":
+        return 1
+    one = _renamed(body.by_name.get(body.root.operands[index]), body)
+    if one is None or one.opcode != "add":
+        return 1
+    added = (_renamed(body.by_name.get(name), body) for name in one.operands)
+    steps = (int(x.literal) for x in added if x is not None and _is_number(x))
+    return max(next(steps, 1), 1)
+
+
+def _renamed(one: Instruction | None, home: Computation) -> Instruction | None:
+    """What an instruction only copies or converts."""
+    while one is not None and one.opcode in _COPIES and one.operands:
+        one = home.by_name.get(one.operands[0])
+    return one
+
+
+def _is_number(one: Instruction) -> bool:
+    return one.opcode == "constant" and re.fullmatch(r"-?\d+", one.literal) is not None
 
 
 def _value(
     name: str, inner: Computation | None, condition: Computation, loop: Instruction,
     home: Computation,
-) -> tuple[int, bool] | None:  # fmt: skip
-    """A scalar before the loop, and whether it is a constant of it."""
+) -> _Scalar | None:  # fmt: skip
+    """A scalar of a condition."""
     where = inner or condition
-    one = where.by_name.get(name)
+    one = _renamed(where.by_name.get(name), where)
     if one is None:
         return None
     if one.opcode == "constant":
-        return (int(one.literal), True) if re.fullmatch(r"-?\d+", one.literal) else None
+        return _Scalar(int(one.literal), True) if _is_number(one) else None
     if one.opcode == "parameter" and inner is not None:
         caller = next(x for x in condition.instructions if inner.name in x.called)
         return _value(caller.operands[int(one.literal)], None, condition, loop, home)
-    if one.opcode in ("copy", "bitcast", "convert"):
-        return _value(one.operands[0], inner, condition, loop, home)
     if one.opcode == "add":
-        parts = [_value(x, inner, condition, loop, home) for x in one.operands]
-        if any(part is None for part in parts):
-            return None
-        return sum(part[0] for part in parts if part), all(part[1] for part in parts if part)
+        return _sum([_value(x, inner, condition, loop, home) for x in one.operands])
     if one.opcode == "get-tuple-element":
-        return _carried(int(one.attribute("index")), condition, loop, home)
+        return _carried(int(one.attribute("index")), loop, home)
     return None
 
 
-def _carried(
-    index: int, condition: Computation, loop: Instruction, home: Computation
-) -> tuple[int, bool]:
+def _sum(parts: list[_Scalar | None]) -> _Scalar | None:
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    index = next((part.index for part in known if not part.constant), None)
+    return _Scalar(sum(x.value for x in known), all(x.constant for x in known), index)
+
+
+def _carried(index: int, loop: Instruction, home: Computation) -> _Scalar:
     """What the loop's state holds at `index` at first; a counter of unknown start begins at 0.
 
-    Compilers hand a loop's limit in as part of its state: that is a scalar constant which is not 0.
+    Compilers hand a loop's limit in as part of its state: that is a scalar constant above 1.
     """
     start = home.by_name[loop.operands[0]]
     if start.opcode != "tuple":
-        return 0, False
-    one = home.by_name.get(start.operands[index])
-    while one is not None and one.opcode in ("copy", "bitcast", "convert") and one.operands:
-        one = home.by_name.get(one.operands[0])
-    if one is None or one.opcode != "constant" or not re.fullmatch(r"-?\d+", one.literal):
-        return 0, False
-    value = int(one.literal)
-    return value, value > 1
+        return _Scalar(0, False, index)
+    one = _renamed(home.by_name.get(start.operands[index]), home)
+    if one is None or not _is_number(one):
+        return _Scalar(0, False, index)
+    return _Scalar(int(one.literal), int(one.literal) > 1, index)
