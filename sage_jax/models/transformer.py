@@ -106,10 +106,16 @@ class Block(nnx.Module):
         """Queries, keys and values of the normalised stream."""
         return self.self_attn.project(self.input_layernorm(x), cos, sin)
 
-    def finish(self, x: jax.Array, attended: jax.Array) -> jax.Array:
-        """Adds the attention's output and then the MLP's to the stream [B, S, D]."""
-        x = x + self.self_attn.output(attended)
-        return x + self.mlp(self.post_attention_layernorm(x))
+    def finish(
+        self, x: jax.Array, attended: jax.Array, lay: Callable[[jax.Array], jax.Array]
+    ) -> jax.Array:
+        """Adds the attention's output and then the MLP's to the stream [B, S, D].
+
+        After both the stream is laid out by `lay`. The compiler by itself would cut it along D,
+        where an adapter's wide product is added, and send pieces round for every product after.
+        """
+        x = lay(x + self.self_attn.output(attended))
+        return lay(x + self.mlp(self.post_attention_layernorm(x)))
 
 
 class Unrolled(NamedTuple):
@@ -244,11 +250,11 @@ class Transformer(nnx.Module):
         def body(streams: tuple, params: Any) -> tuple[tuple, None]:
             block, (prompts, own) = nnx.merge(graph, params), streams
             q, k, v = block.project(prompts, *turns[0])
-            prompts = self._rows(block.finish(prompts, self.attend(q, k, v, prompt_mask)))
+            prompts = block.finish(prompts, self.attend(q, k, v, prompt_mask), self._rows)
             past = Past(k, v, prompt_valid)
             own_q, own_k, own_v = block.project(own, *turns[1])
             attended = self.attend(own_q, own_k, own_v, own_mask, past=past)
-            return (prompts, self._rows(block.finish(own, attended))), None
+            return (prompts, block.finish(own, attended, self._rows)), None
 
         streams, _ = jax.lax.scan(_rematerialised(body, self.remat), tuple(streams), stacked)
         prompts, own = (self._rows(self.norm(stream)) for stream in streams)
@@ -308,7 +314,7 @@ class Transformer(nnx.Module):
         def body(x: jax.Array, params: Any) -> tuple[jax.Array, None]:
             block = nnx.merge(graph, params)
             q, k, v = block.project(x, cos, sin)
-            return self._rows(block.finish(x, self.attend(q, k, v, mask))), None
+            return block.finish(x, self.attend(q, k, v, mask), self._rows), None
 
         return jax.lax.scan(_rematerialised(body, self.remat), x, stacked)[0]
 
@@ -346,7 +352,7 @@ class Transformer(nnx.Module):
             keys, own_k = _write(keys, k, (layer, 0, 0, 0, start))
             values, own_v = _write(values, v, (layer, 0, 0, start, 0))
             attended = attend(q, own_k, own_v, mask, past=past)
-            return (self._rows(block.finish(x, attended)), keys, values), None
+            return (block.finish(x, attended, self._rows), keys, values), None
 
         count = jnp.arange(self.config.num_layers)
         carry = (x, cache.keys, cache.values)
@@ -377,7 +383,7 @@ class Transformer(nnx.Module):
             q, k, v = block.project(x, cos, sin)
             keys = _put(keys, k, (0, 0, 0, cache.index))
             values = _put(values, v, (0, 0, cache.index, 0))
-            x = self._rows(block.finish(x, attend(q, keys, values, mask, past=past)))
+            x = block.finish(x, attend(q, keys, values, mask, past=past), self._rows)
             all_keys.append(keys)
             all_values.append(values)
         return x, tuple(all_keys), tuple(all_values)

@@ -65,11 +65,23 @@ class Layout:
     mesh: Mesh
 
     def __call__(self, x: jax.Array, axes: tuple[str | None, ...]) -> jax.Array:
-        """The same array with its layout fixed; as it is inside `map_rows`, where rows are cut."""
-        if jax.sharding.get_abstract_mesh().manual_axes:
+        """The same array with its layout fixed.
+
+        Inside `map_rows`, where rows are cut, it is laid over the axes that are left.
+        """
+        spec, here = partition(self.mesh, axes, x.shape), jax.sharding.get_abstract_mesh()
+        if not here.manual_axes:
+            return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, spec))
+        if not here.auto_axes:
             return x
-        spec = partition(self.mesh, axes, x.shape)
-        return jax.lax.with_sharding_constraint(x, NamedSharding(self.mesh, spec))
+        left = PartitionSpec(*(_left(place, here.auto_axes) for place in spec))
+        return jax.lax.with_sharding_constraint(x, NamedSharding(here, left))
+
+
+def _left(place: Any, axes: tuple[str, ...]) -> Any:
+    """What of one entry of a partition lies along some axes: those of rows come and go together."""
+    names = place if isinstance(place, tuple) else (place,)
+    return place if set(names) <= set(axes) else None
 
 
 def batch_sharding(mesh: Mesh, rows: int) -> NamedSharding:
