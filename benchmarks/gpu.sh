@@ -27,6 +27,8 @@ contestants=ours
 if [[ "${1:-} ${2:-}" == "--shape tiny" ]]; then
   small=(--prompts 2 --group 2 --prompt-length 16 --length 16 --micro-batch 4 --matmul-size 256 --array-mb 16)
   part "phases of a tiny model" 120 "$python" benchmarks/roofline.py --shape tiny --dtype bfloat16 "${small[@]}"
+  part "phases by the attention of cuDNN" 120 "$python" benchmarks/roofline.py --shape tiny --dtype bfloat16 \
+    "${small[@]}" --attention cudnn
   part scoring 120 "$python" benchmarks/scoring.py --tokens 512 --timed-tokens 256 --width 64 --vocab 4096
   if can_run True; then contestants=ours,transformers; fi
   part rollout 120 "$python" benchmarks/rollout.py --here --only "$contestants" --model random:tiny \
@@ -36,10 +38,11 @@ fi
 
 large=(--dtype bfloat16 --prompts 32 --group 8 --prompt-length 128 --length 128
   --matmul-size 8192 --array-mb 2048 --micro-batch 32)
-part "phases, 1.5B" 200 "$python" benchmarks/roofline.py --shape qwen-1.5b "${large[@]}"
-part "phases, 135M" 100 "$python" benchmarks/roofline.py --shape smollm2 "${large[@]}"
-part scoring 60 "$python" benchmarks/scoring.py --dtype bfloat16 --timed-tokens 8192
+part "phases, 1.5B" 140 "$python" benchmarks/roofline.py --shape qwen-1.5b "${large[@]}"
+part "phases with cuDNN, 1.5B" 100 "$python" benchmarks/roofline.py --shape qwen-1.5b "${large[@]}" --attention cudnn
+part "phases, 135M" 80 "$python" benchmarks/roofline.py --shape smollm2 "${large[@]}"
+part scoring 50 "$python" benchmarks/scoring.py --dtype bfloat16 --timed-tokens 8192
 if can_run 'torch.cuda.is_available()'; then contestants=ours,transformers; fi
-part rollout 110 "$python" benchmarks/rollout.py --here --only "$contestants" --model random:smollm2 \
+part rollout 100 "$python" benchmarks/rollout.py --here --only "$contestants" --model random:smollm2 \
   --device gpu --dtype bfloat16 --ends even --prompts 32 --group 8
 echo "all parts: $((SECONDS - began)) s"

@@ -23,7 +23,7 @@ from sage_jax.train.optimizer import make_optimizer
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import of_rollout
-from sage_jax.train.setup import way_of_decoding
+from sage_jax.train.setup import attention, way_of_decoding
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.update import update
@@ -39,6 +39,7 @@ class Phases:
         dtype: of weights, activations and cache.
         micro_batch: rows in one pass of scoring and updating.
         remat: what the update computes again.
+        attention: how scoring and update attend.
     """
 
     shape: models.ModelConfig
@@ -46,12 +47,14 @@ class Phases:
     dtype: str = "float32"
     micro_batch: int = 0
     remat: Any = "dots"
+    attention: str = "plain"
 
     @functools.cached_property
     def model(self) -> tuple[Any, Any]:
         """The static half, and random weights."""
         knobs: Any = {"compute_dtype": jnp.dtype(self.dtype), "param_dtype": jnp.dtype(self.dtype)}
-        return models.init(self.shape, jax.random.key(0), remat=self.remat, **knobs)
+        attend = attention(self.attention, make_mesh(data=1))
+        return models.init(self.shape, jax.random.key(0), remat=self.remat, attend=attend, **knobs)
 
     @functools.cached_property
     def rollout(self) -> Rollout:

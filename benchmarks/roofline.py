@@ -21,7 +21,7 @@ from shapes import SHAPES
 
 
 def main() -> None:
-    """Measure, and write benchmarks/results/roofline_SHAPE_DTYPE.{json,md}."""
+    """Measure, and write benchmarks/results/roofline_SHAPE_DTYPE[_ATTENTION].{json,md}."""
     parser = _parser()
     options = parser.parse_args()
     sizes = work.Sizes(
@@ -29,7 +29,10 @@ def main() -> None:
         item=jnp.dtype(options.dtype).itemsize, adapters=options.lora,
     )  # fmt: skip
     rates = measure_rates(options)
-    phases = Phases(SHAPES[options.shape], sizes, options.dtype, options.micro_batch, options.remat)
+    phases = Phases(
+        SHAPES[options.shape], sizes, options.dtype, options.micro_batch, options.remat,
+        options.attention,
+    )  # fmt: skip
     seconds = phases.seconds(options.rounds)
     figures = {"task": vars(options), "rates": rates, "seconds": seconds}
     figures["phases"] = {
@@ -38,6 +41,7 @@ def main() -> None:
     }
     command = results.command(options, parser.parse_args([]), "roofline.py")
     name = f"roofline_{options.shape}_{options.dtype}"
+    name += "" if options.attention == "plain" else f"_{options.attention}"
     results.write(name, command, figures, as_table(figures, sizes))
 
 
@@ -118,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--micro-batch", type=int, default=8, help="rows a pass; 0 is all")
     parser.add_argument("--lora", action="store_true", help="train adapters of rank 8 only")
     parser.add_argument("--remat", choices=("none", "dots", "full"), default="dots")
+    parser.add_argument("--attention", choices=("plain", "splash", "cudnn"), default="plain")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--matmul-size", type=int, default=2048)
     parser.add_argument("--array-mb", type=int, default=256)

@@ -60,6 +60,7 @@ REFUSED = [
         {"model": {"architecture": {"hidden_size": 36, "num_heads": 4}}},
         "hidden_size 36 does not give 4 heads an even number of dimensions",
     ),
+    ({"model": {"attention": "cudnn"}}, "model.attention 'cudnn' has no kernel for float32"),
     (
         {"optimizer": {"schedule": "cosine", "rise_steps": 100}},
         "optimizer.rise_steps 100 leaves nothing of the run's 100 updates",

@@ -16,7 +16,7 @@ _LORA_TARGETS = {
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
     for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _guide, _mesh,
-                  _architecture, _schedule):  # fmt: skip
+                  _architecture, _attention, _schedule):  # fmt: skip
         yield from check(c)
 
 
@@ -155,6 +155,14 @@ def _architecture(c: Config) -> Iterator[str]:
         yield (
             f"model.architecture.hidden_size {shape.hidden_size} does not give {shape.num_heads} "
             "heads an even number of dimensions each"
+        )
+
+
+def _attention(c: Config) -> Iterator[str]:
+    if c.model.attention == "cudnn" and c.model.compute_dtype != "bfloat16":
+        yield (
+            f"model.attention 'cudnn' has no kernel for {c.model.compute_dtype}: set "
+            "model.compute_dtype bfloat16 or attention 'plain'"
         )
 
 

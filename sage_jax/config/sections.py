@@ -62,9 +62,10 @@ class Model(Section):
     """Dtype in which weights are kept."""
     remat: Literal["none", "dots", "full"] = "dots"
     """What the backward pass computes again: nothing, all but matrix products, or everything."""
-    attention: Literal["plain", "splash"] = "plain"
-    """How scoring and update attend: by XLA's products, or by a TPU kernel that holds no scores;
-    off a TPU that kernel is interpreted, for tests."""
+    attention: Literal["plain", "splash", "cudnn"] = "plain"
+    """How scoring and update attend: by XLA's products, or by a kernel that holds no scores, for
+    TPUs (`splash`; elsewhere it is interpreted, for tests) or for NVIDIA GPUs (`cudnn`, which
+    takes bfloat16; elsewhere XLA's products stand in for it)."""
 
 
 class Lora(Section):

@@ -7,6 +7,7 @@ from sage_jax.models.attention import attend
 from sage_jax.models.axes import logical_axes
 from sage_jax.models.cache import KVCache
 from sage_jax.models.config import Llama3Scaling, ModelConfig
+from sage_jax.models.cudnn import CuDNN
 from sage_jax.models.errors import ModelError
 from sage_jax.models.load import Loaded, load, read_config
 from sage_jax.models.logprobs import token_logps
@@ -16,6 +17,7 @@ from sage_jax.models.split import abstract, build_graphdef, init, merge
 from sage_jax.models.transformer import Knobs, Transformer, count_positions
 
 __all__ = [
+    "CuDNN",
     "KVCache",
     "Knobs",
     "Llama3Scaling",

@@ -32,6 +32,20 @@ class Past(NamedTuple):
     valid: jax.Array
 
 
+def written_out(
+    past: Past | None, k: jax.Array, v: jax.Array, valid: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Keys, values and which of them are valid, each row's own after what it sees of the past."""
+    if past is None:
+        return k, v, valid
+    before = [jnp.repeat(x, k.shape[0] // x.shape[0], axis=0) for x in past]
+    return (
+        jnp.concatenate([before[0].astype(k.dtype), k], axis=3),
+        jnp.concatenate([before[1].astype(v.dtype), v], axis=2),
+        jnp.concatenate([before[2], valid], axis=1),
+    )
+
+
 def attend(
     q: jax.Array,
     k: jax.Array,

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sage_jax.models.attention import Past
+from sage_jax.models.attention import Past, written_out
 
 # A core's lanes, which lengths are filled up to, and the longest block that is held at once.
 _LANES, _BLOCK = 128, 512
@@ -52,7 +52,7 @@ class Splash:
         """
         length, _, width = q.shape[1:]
         valid = mask[:, -1]
-        k, v, seen = _after(past, k, v, valid)
+        k, v, seen = written_out(past, k, v, valid)
         rows, columns = _filled(length), _filled(k.shape[3])
         q = _fill((q * jnp.asarray(width**-0.5, q.dtype)).swapaxes(1, 2), 2, rows)
         k, v = (_fill(x, axis, columns).astype(q.dtype) for x, axis in ((k, 3), (v, 2)))
@@ -61,20 +61,6 @@ class Splash:
         out = _run(q, k, v, *kinds, offset=offset, interpret=self.interpret)
         out = out[:, :, :length].swapaxes(1, 2)
         return jnp.where(valid[:, :, None, None], out, jnp.zeros((), out.dtype))
-
-
-def _after(
-    past: Past | None, k: jax.Array, v: jax.Array, valid: jax.Array
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Keys, values and which of them are valid, each row's own after what it sees of the past."""
-    if past is None:
-        return k, v, valid
-    before = [jnp.repeat(x, k.shape[0] // x.shape[0], axis=0) for x in past]
-    return (
-        jnp.concatenate([before[0].astype(k.dtype), k], axis=3),
-        jnp.concatenate([before[1].astype(v.dtype), v], axis=2),
-        jnp.concatenate([before[2], valid], axis=1),
-    )
 
 
 def _run(

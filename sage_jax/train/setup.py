@@ -101,15 +101,20 @@ def model_knobs(config: configs.Config, mesh: Mesh) -> models.Knobs:
         "param_dtype": jnp.dtype(config.model.param_dtype),
         "remat": config.model.remat,
         "constrain": parallel.Layout(mesh),
-        "attend": _attend(config, mesh),
+        "attend": attention(config.model.attention, mesh),
     }
 
 
-def _attend(config: configs.Config, mesh: Mesh) -> Callable[..., jax.Array]:
-    if config.model.attention == "plain":
+def attention(kind: str, mesh: Mesh) -> Callable[..., jax.Array]:
+    """How scoring and update attend, see `config.Model.attention`."""
+    if kind == "plain":
         return models.attend
-    on_tpu = mesh.devices.flat[0].platform == "tpu"
-    return parallel.MapHeads(models.Splash(interpret=not on_tpu), models.attend, mesh)
+    platform = mesh.devices.flat[0].platform
+    if kind == "splash":
+        kernel = models.Splash(interpret=platform != "tpu")
+    else:
+        kernel = models.CuDNN("cudnn" if platform == "gpu" else "xla")
+    return parallel.MapHeads(kernel, models.attend, mesh)
 
 
 def random_model(config: configs.Config, task: Task) -> models.ModelConfig:

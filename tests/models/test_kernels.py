@@ -1,15 +1,15 @@
-"""The TPU's kernel, interpreted, against the plain attention that it stands for."""
+"""Kernels of attention, interpreted or by products, against the plain one they stand for."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sage_jax import models
-from sage_jax.models import Splash, attend
+from sage_jax import models, parallel
+from sage_jax.models import CuDNN, Splash, attend
 from sage_jax.models.attention import Past
 
-INTERPRETED = Splash(interpret=True)
+SPLASH, CUDNN = Splash(interpret=True), CuDNN("xla")
 
 # rows, rows of a group, tokens, tokens of the past, heads, heads of keys, width
 CASES = {
@@ -61,25 +61,32 @@ def out_and_gradients(function, q, k, v, mask, past):
     return [np.asarray(x, np.float32) for x in (out, *jax.tree.leaves(gradients))]
 
 
-@pytest.mark.parametrize(
-    "case", ["no past", *(pytest.param(c, marks=pytest.mark.slow) for c in [*CASES][1:])]
-)
-def test_the_kernel_gives_what_plain_attention_gives(case):
+# Interpreting takes its time.
+SLOW = pytest.param(SPLASH, marks=pytest.mark.slow, id="splash")
+KERNELS = [pytest.param(SPLASH, id="splash"), pytest.param(CUDNN, id="cudnn")]
+MOSTLY_FAST = [SLOW, KERNELS[1]]
+
+
+@pytest.mark.parametrize("kernel", MOSTLY_FAST)
+@pytest.mark.parametrize("case", CASES)
+def test_the_kernel_gives_what_plain_attention_gives(kernel, case):
     arrays = some_case(*CASES[case])
     # Sums of up to 730 float32 products in another order.
     for one, other in zip(
-        out_and_gradients(INTERPRETED, *arrays), out_and_gradients(attend, *arrays), strict=True
+        out_and_gradients(kernel, *arrays), out_and_gradients(attend, *arrays), strict=True
     ):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=5e-6)
 
 
-@pytest.mark.slow
-def test_in_bfloat16_it_is_no_worse_than_plain_attention():
+@pytest.mark.parametrize("kernel", MOSTLY_FAST)
+def test_in_bfloat16_it_is_no_worse_than_plain_attention(kernel):
     sizes = (4, 2, 100, 40, 4, 2, 128)  # A width whose root is no power of two.
     half = some_case(*sizes, dtype=jnp.bfloat16)
     exact = out_and_gradients(attend, *jax.tree.map(upcast, half))
-    plain, kernel = out_and_gradients(attend, *half), out_and_gradients(INTERPRETED, *half)
-    for true, one, other in zip(exact, kernel, plain, strict=True):
+    # What stands in for cuDNN mixes dtypes.
+    with jax.numpy_dtype_promotion("standard"):
+        plain, by_kernel = (out_and_gradients(one, *half) for one in (attend, kernel))
+    for true, one, other in zip(exact, by_kernel, plain, strict=True):
         assert np.abs(one - true).mean() < 1.5 * np.abs(other - true).mean()
 
 
@@ -87,24 +94,60 @@ def upcast(x):
     return x.astype(jnp.float32) if x.dtype == jnp.bfloat16 else x
 
 
-def test_tokens_that_are_not_valid_get_zero():
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_tokens_that_are_not_valid_get_zero(kernel):
     q, k, v, mask, past = some_case(4, 2, 100, 40, 4, 2, 64)
-    out = INTERPRETED(q, k, v, mask, past=past)
+    out = kernel(q, k, v, mask, past=past)
     assert not np.asarray(out)[~np.asarray(mask[:, -1])].any()
     assert np.asarray(out)[np.asarray(mask[:, -1])].all()
 
 
-def test_equal_kernels_are_equal():
-    assert Splash() == Splash() != Splash(interpret=True)
-    assert hash(Splash()) == hash(Splash())
+@pytest.mark.parametrize(("kernel", "other"), [(Splash, Splash(True)), (CuDNN, CUDNN)])
+def test_equal_kernels_are_equal(kernel, other):
+    assert kernel() == kernel() != other
+    assert hash(kernel()) == hash(kernel())
 
 
-@pytest.mark.parametrize(
-    "together",
-    [pytest.param(False, marks=pytest.mark.slow), True],
-    ids=["whole rows", "prompts once"],
-)
-def test_a_model_computes_the_same_by_either(together):
+def test_a_row_without_a_token_does_not_spoil_the_gradients():
+    q, k, v, mask, _ = some_case(2, 1, 5, 0, 2, 2, 8)
+    mask = mask.at[0].set(False)
+    for one in out_and_gradients(CUDNN, q, k, v, mask, None):
+        assert np.isfinite(one).all()
+        assert not one[0].any()
+
+
+@pytest.fixture
+def some_cudnn(monkeypatch):
+    """Lets programs for GPUs be made where there is none; nothing else here asks for a version."""
+    kernels = pytest.importorskip("jax._src.cudnn.fused_attention_stablehlo")
+    monkeypatch.setattr(kernels, "check_cudnn_version", lambda: 91_000)
+
+
+@pytest.mark.usefixtures("some_cudnn")
+@pytest.mark.parametrize("devices", [1, 8])
+def test_the_program_for_a_gpu_calls_the_flash_kernel(devices):
+    """Without a bias, which would be [T, T]; each shard calls it for its rows and heads."""
+    mesh = parallel.make_mesh(
+        data=min(2, devices), tensor=-(-devices // 4), fsdp=min(2, devices),
+        devices=jax.devices()[:devices],
+    )  # fmt: skip
+    function = parallel.MapHeads(CuDNN(), attend, mesh)
+    q, k, v, mask, past = some_case(8, 2, 100, 40, 4, 2, 64, dtype=jnp.bfloat16)
+
+    def loss(q, k, v):
+        return function(q, k, v, mask, past=past).astype(jnp.float32).sum()
+
+    traced = jax.jit(jax.grad(loss, argnums=(0, 1, 2))).trace(q, k, v)
+    text = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert "@__cudnn$fmhaSoftmaxBackward(" in text
+    [call] = [line for line in text.splitlines() if "@__cudnn$fmhaSoftmax(" in line]
+    rows, heads = 8 // parallel.row_shards(mesh), 4 // mesh.shape["tensor"]
+    assert f"(tensor<{rows}x140x{heads}x64xbf16>, " in call
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("together", [False, True], ids=["whole rows", "prompts once"])
+def test_a_model_computes_the_same_by_either(kernel, together):
     config = models.ModelConfig(
         family="qwen3", vocab_size=50, hidden_size=32, intermediate_size=48, num_layers=2,
         num_heads=4, num_kv_heads=2, head_dim=16, rms_norm_eps=1e-6, rope_theta=1e4,
@@ -123,6 +166,6 @@ def test_a_model_computes_the_same_by_either(together):
             return model.continue_prompts(prompts, prompt_valid, tokens, valid)[1]
         return model(tokens, jnp.arange(7)[None] + jnp.zeros((4, 1), jnp.int32), valid)[0]
 
-    one, other = hidden(INTERPRETED), hidden(attend)
+    one, other = hidden(kernel), hidden(attend)
     seen = np.asarray(valid)
     np.testing.assert_allclose(np.asarray(one)[seen], np.asarray(other)[seen], rtol=1e-4, atol=1e-5)
