@@ -111,7 +111,8 @@ def words(make_words_config):
             "resample": 1,
             "max_completion_length": 12,
         },
-        "optimizer": {"learning_rate": 1e-3, "updates_per_rollout": 2},
+        # With Adam's usual 1e-8 rounding alone makes whole steps where a gradient is nearly zero.
+        "optimizer": {"learning_rate": 1e-3, "updates_per_rollout": 2, "eps": 1e-3},
         "lora": {"rank": 0},
         "warmup": {"steps": 60, "batch_size": 16, "learning_rate": 1e-2, "checkpoint_every": 60},
         "train": {"steps": 4, "checkpoint_every": 1, "eval_every": 2},
