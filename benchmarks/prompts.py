@@ -38,6 +38,12 @@ def packed(folder: Path, count: int, length: int = 64) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def stops(tokenizer: Any) -> list[int]:
+    """The end of a turn, a newline and two: what ends rows that are to be ragged."""
+    said = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("\n", "\n\n")]
+    return [tokenizer.eos_token_id, *(ids[0] for ids in said)]
+
+
 def text_of(tokenizer: Any, row: dict[str, str]) -> str:
     """A problem in the tokenizer's chat template, as training writes it."""
     asked = problem.Problem(**row, solution="", source="benchmark")

@@ -57,8 +57,7 @@ def make_task(options: Any) -> dict[str, Any]:
     if options.ends == "ragged":
         if tokenizer is None:
             sys.exit("ragged ends need a model with a tokenizer: take --model smollm2")
-        said = [tokenizer(text, add_special_tokens=False)["input_ids"] for text in ("\n", "\n\n")]
-        stop_ids = [tokenizer.eos_token_id, *(ids[0] for ids in said)]
+        stop_ids = prompts.stops(tokenizer)
     return prompts.packed(folder, options.prompts) | {
         "folder": str(folder), "group_size": options.group, "length": options.length,
         "stop_ids": stop_ids, "pad_id": tokenizer.pad_token_id if tokenizer else 0,

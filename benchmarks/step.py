@@ -7,6 +7,8 @@
 SmolLM2-135M-Instruct in float32, LoRA of rank 8 on all linear layers, 4 problems of GSM8K (made
 ones without the folder) x 8 completions of up to 128 tokens at temperature 1, KL to the reference,
 one update of AdamW: sampling, rewards, scoring and updating. Nothing is written down or saved.
+With ragged ends a row stops at its first newline or end of turn, which Tunix is not told to do.
+`unpacked` is ours without `optimizer.packing`.
 """
 
 import argparse
@@ -24,6 +26,7 @@ from sage_jax.models.load import folder_tokenizer
 
 CONTESTANTS = {
     "ours": ("ours_step.py", RUNNING),
+    "unpacked": ("ours_step.py", RUNNING),
     "trl": ("trl_step.py", "trl"),
     "tunix": ("tunix_step.py", "tunix"),
 }
@@ -31,21 +34,28 @@ RECIPE = {"kl_coef": 0.05, "learning_rate": 5e-6, "clip": 0.2, "rank": 8, "alpha
 
 
 def main() -> None:
-    """Race, and write benchmarks/results/step.{json,md}."""
+    """Race, and write benchmarks/results/step[_ragged].{json,md}."""
     parser = make_parser("Whole steps side by side.")
     parser.add_argument("--only", default="ours,trl,tunix", help="contestants")
     options = parser.parse_args()
-    names = [x for x in options.only.split(",") if installed(CONTESTANTS[x][1])]
+    asked = options.only.split(",")
+    if options.ends == "ragged":
+        asked = [name for name in asked if name != "tunix"]
+    names = [x for x in asked if installed(CONTESTANTS[x][1])]
     with tempfile.TemporaryDirectory() as home:
         task = make_task(options, Path(home))
-        contestants = [Contestant(name, *CONTESTANTS[name], task) for name in names]
+        contestants = [
+            Contestant(name, *CONTESTANTS[name], task | {"packing": name != "unpacked"})
+            for name in names
+        ]
         runs = race(contestants, options.rounds)
     figures = {
         "task": vars(options), "contestants": {x.name: x.facts["versions"] for x in contestants},
         "runs": runs, **summary(runs),
     }  # fmt: skip
     command = results.command(options, parser.parse_args([]), "step.py")
-    results.write("step", command, figures, as_table(figures))
+    name = "step" if options.ends == "cut" else "step_ragged"
+    results.write(name, command, figures, as_table(figures))
 
 
 def make_parser(description: str) -> argparse.ArgumentParser:
@@ -55,6 +65,10 @@ def make_parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--group", type=int, default=8)
     parser.add_argument("--length", type=int, default=128, help="new tokens at most")
+    parser.add_argument(
+        "--ends", choices=("cut", "ragged"), default="cut",
+        help="rows end with their turn, mostly cut before it, or at a newline too",
+    )  # fmt: skip
     parser.add_argument("--micro-batch", type=int, default=8, help="rows in one pass, of all")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--warmups", type=int, default=1)
@@ -65,6 +79,7 @@ def make_task(options: Any, home: Path) -> dict[str, Any]:
     """What every contestant is told; files lie in `home`."""
     folder = shapes.folder(options.model)
     tokenizer = folder_tokenizer(folder)
+    ragged = options.ends == "ragged"
     rows = problems(options.prompts)
     return RECIPE | {
         "folder": str(folder), "file": write_problems(rows, home), "instruction": INSTRUCTION,
@@ -72,6 +87,7 @@ def make_task(options: Any, home: Path) -> dict[str, Any]:
         "answers": [row["answer"] for row in rows], "prompts": options.prompts,
         "group_size": options.group, "length": options.length,
         "micro_batch": options.micro_batch, "warmups": options.warmups, "guide": "none",
+        "stop": ["\n"] if ragged else [], "stop_ids": prompts.stops(tokenizer) if ragged else [],
         "width": prompts.packed(folder, options.prompts)["width"],
     }  # fmt: skip
 

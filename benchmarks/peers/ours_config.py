@@ -15,11 +15,13 @@ def describe(task):
         "rollout": {
             "num_prompts": task["prompts"], "group_size": task["group_size"],
             "max_prompt_length": task["width"], "max_completion_length": task["length"],
+            "stop": task.get("stop", []),
         },
         "loss": {
             "kl_coef": task["kl_coef"], "eps_low": task["clip"], "eps_high": task["clip"],
         },
         "optimizer": {
             "learning_rate": task["learning_rate"], "micro_batch": task["micro_batch"],
+            "packing": task.get("packing", True),
         },
     }  # fmt: skip

@@ -78,6 +78,9 @@ def arguments(task):
         max_prompt_length=None, max_completion_length=task["length"], temperature=1.0, top_k=0,
         top_p=1.0, beta=task["kl_coef"], epsilon=task["clip"], learning_rate=task["learning_rate"],
         lr_scheduler_type="constant", loss_type="grpo",
+        # Behind any of them rows are padded with the end of turn, which is what the trainer looks
+        # for: rows count one token more than they have.
+        generation_kwargs={"eos_token_id": task["stop_ids"]} if task["stop_ids"] else None,
     )  # fmt: skip
 
 

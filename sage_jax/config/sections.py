@@ -241,6 +241,10 @@ class Optimizer(Section):
     """Passes over each rollout."""
     micro_batch: int = Field(default=0, ge=0)
     """Rows in one forward and backward pass; 0 takes an update's rows at once."""
+    packing: bool = True
+    """Let completions of a prompt share rows in scoring and update, where their lengths leave room
+    and a pass holds a whole group. Not with an attention by kernels, and not where an estimator
+    needs all logits."""
 
 
 class Warmup(Section):

@@ -14,7 +14,7 @@ from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.splash import Splash
 from sage_jax.models.split import abstract, build_graphdef, init, merge
-from sage_jax.models.transformer import Knobs, Transformer, count_positions
+from sage_jax.models.transformer import Knobs, Transformer, begins, count_positions
 
 __all__ = [
     "CuDNN",
@@ -29,6 +29,7 @@ __all__ = [
     "Transformer",
     "abstract",
     "attend",
+    "begins",
     "build_graphdef",
     "count_positions",
     "init",

@@ -218,6 +218,8 @@ class Transformer(nnx.Module):
         prompt_valid: jax.Array,
         tokens: jax.Array,
         valid: jax.Array,
+        *,
+        segments: jax.Array | None = None,
     ) -> tuple[jax.Array, jax.Array]:
         """Hidden states of N prompts and of B = N·G continuations, each prompt computed once.
 
@@ -230,6 +232,9 @@ class Transformer(nnx.Module):
             prompt_valid: [N, P] bool.
             tokens: [B, T] int32, right-padded.
             valid: [B, T] bool.
+            segments: [B, T] int32, which of several continuations in a row a token belongs to, one
+                after the other; they see their prompt and not each other. Not for an `attend` that
+                reads nothing of its mask but which tokens are valid, as a kernel does.
 
         Returns:
             [N, P, D] and [B, T, D] in the compute dtype.
@@ -238,13 +243,15 @@ class Transformer(nnx.Module):
         before = jnp.sum(prompt_valid, axis=1, keepdims=True, dtype=jnp.int32)
         before = jnp.repeat(before, group_size, axis=0)
         streams, turns = [], []
-        for ids, places in (
+        for ids, positions in (
             (prompt_tokens, count_positions(prompt_valid)),
-            (tokens, before + count_positions(valid)),
+            (tokens, before + (count_positions(valid) if segments is None else places(segments))),
         ):
             streams.append(self._embed(ids))
-            turns.append(angles(self.config, places, dtype=stats_dtype(self.compute_dtype)))
+            turns.append(angles(self.config, positions, dtype=stats_dtype(self.compute_dtype)))
         prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid)
+        if segments is not None:
+            own_mask = own_mask & (segments[:, :, None] == segments[:, None, :])
         graph, stacked = nnx.split(self.layers)
 
         def body(streams: tuple, params: Any) -> tuple[tuple, None]:
@@ -401,6 +408,17 @@ def _stacked_blocks(config: ModelConfig, rngs: nnx.Rngs, **dtypes: DTypeLike) ->
 def count_positions(valid: jax.Array) -> jax.Array:
     """Valid tokens before each one in its row, 0 on leading padding: [B, S] bool -> int32."""
     return jnp.maximum(jnp.cumsum(valid, axis=1, dtype=jnp.int32) - 1, 0)
+
+
+def begins(segments: jax.Array) -> jax.Array:
+    """Whether a token is the first of its segment: [B, S] int32 -> bool."""
+    return segments != jnp.pad(segments[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
+
+
+def places(segments: jax.Array) -> jax.Array:
+    """Place of each token inside its segment, from 0: [B, S] int32 -> int32."""
+    columns = jnp.arange(segments.shape[1], dtype=jnp.int32)[None]
+    return columns - jax.lax.cummax(jnp.where(begins(segments), columns, 0), axis=1)
 
 
 def _causal_mask(valid: jax.Array) -> jax.Array:

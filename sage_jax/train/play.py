@@ -16,8 +16,21 @@ from sage_jax.losses import Terms
 from sage_jax.parallel import own_rows
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
+from sage_jax.train.packing import Packing
 
-Scored = tuple[Rollout, Terms]
+
+class Scored(NamedTuple):
+    """What the update reads of a rollout besides its rewards.
+
+    Attributes:
+        rollout: cut to the columns worth computing on.
+        terms: of `Steps.score`.
+        packing: how its completions share rows, if they do.
+    """
+
+    rollout: Rollout
+    terms: Terms
+    packing: Packing | None
 
 
 class Played(NamedTuple):

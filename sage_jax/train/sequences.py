@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from sage_jax.models import Transformer
+from sage_jax.models import Transformer, begins
 from sage_jax.rollout import Rollout
 
 
@@ -20,12 +20,15 @@ class Sequences:
         prompt_mask: bool[N, P].
         tokens: int32[B, T].
         mask: float32[B, T].
+        segments: int32[B, T], which of several completions in a row a token belongs to, 0 for none;
+            None where each row is one.
     """
 
     prompt_tokens: jax.Array
     prompt_mask: jax.Array
     tokens: jax.Array
     mask: jax.Array
+    segments: jax.Array | None = None
 
 
 def of_rollout(rollout: Rollout) -> Sequences:
@@ -40,6 +43,7 @@ def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
     predicts nothing that is asked for.
     """
     group_size = len(sequences.tokens) // len(sequences.prompt_tokens)
+    segments = sequences.segments
     last = sequences.tokens.shape[1] - 1
     # Completions of one token are read for nothing: kernels need not know arrays without columns.
     read = max(last, 1)
@@ -48,9 +52,13 @@ def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
         sequences.prompt_mask,
         sequences.tokens[:, :read],
         sequences.mask[:, :read] > 0,
+        segments=None if segments is None else segments[:, :read],
     )
     first = jnp.repeat(prompts[:, -1:], group_size, axis=0)
-    return jnp.concatenate([first, own[:, :last]], axis=1)
+    hidden = jnp.concatenate([first, own[:, :last]], axis=1)
+    if segments is None:
+        return hidden
+    return jnp.where(begins(segments)[..., None], first, hidden)
 
 
 def split_groups(

@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from sage_jax import config as configs
 from sage_jax import parallel
@@ -69,7 +70,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
     passes = jax.jit(steps.score)
     learn = setup.keep_sharding(steps.learn, start.layout)
     cut = jax.jit(_cut, static_argnames="length", out_shardings=rows)
-    longest = jax.jit(_longest, out_shardings=parallel.replicated(base.mesh))
+    count = jax.jit(_lengths, out_shardings=parallel.replicated(base.mesh))
 
     def run(state: TrainState, step: int, cursor: int):
         def sample(prompts: Prompts, attempt: int) -> Rollout:
@@ -78,8 +79,11 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
             return roll(state.trained, start.frozen, tokens, mask, key)
 
         def score(rollout: Rollout) -> Scored:
-            rollout = cut(rollout, length=bucket(int(longest(rollout.mask)), room))
-            return rollout, passes(state.trained, start.frozen, rollout)
+            lengths = np.asarray(count(rollout.mask))
+            rollout = cut(rollout, length=bucket(int(lengths.max()), room))
+            packing = parallel.spread(steps.pack(lengths, rollout), rows)
+            terms = passes(state.trained, start.frozen, rollout, packing)
+            return Scored(rollout, terms, packing)
 
         played = play(
             base.task, sample, score, cursor,
@@ -87,10 +91,13 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         )  # fmt: skip
         begun = time.perf_counter()
         # Or its work would be booked under the update.
-        rollout, terms = jax.block_until_ready(played.scored)
+        assert played.scored is not None
+        rollout, terms, packing = jax.block_until_ready(played.scored)
         scored = time.perf_counter()
         rewards = parallel.spread(played.outcome.judged.rewards, rows)
-        state, metrics = learn(state, start.frozen, rollout, terms, rewards, root, jnp.int32(step))
+        state, metrics = learn(
+            state, start.frozen, rollout, terms, rewards, root, jnp.int32(step), packing
+        )
         jax.block_until_ready(metrics)
         seconds = played.seconds | {"update": time.perf_counter() - scored}
         seconds["score"] += scored - begun  # What is left of it when the rewards are there.
@@ -99,9 +106,9 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
     return run
 
 
-def _longest(mask: jax.Array) -> jax.Array:
-    """int32[], tokens of the longest completion."""
-    return mask.astype(jnp.int32).sum(axis=1).max()
+def _lengths(mask: jax.Array) -> jax.Array:
+    """int32[B], tokens of each completion."""
+    return mask.astype(jnp.int32).sum(axis=1)
 
 
 def _cut(rollout: Rollout, *, length: int) -> Rollout:

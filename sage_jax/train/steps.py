@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
@@ -13,6 +14,7 @@ from sage_jax.losses import Terms, reduce
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Rollout
 from sage_jax.train.keys import Purpose, derive
+from sage_jax.train.packing import Packing, plan
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import Sequences, of_rollout, split_groups
@@ -33,6 +35,7 @@ class Steps:
         sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
         temperature: of the policy.
         micro_batch: rows in one pass.
+        packing: whether completions share rows where the caller knows their lengths.
         shards: that rows and vocabulary are split over.
         updates_per_rollout: M updates that each rollout is split into.
         epochs: passes over each rollout.
@@ -50,6 +53,7 @@ class Steps:
     temperature: float
     micro_batch: int
     shards: Shards
+    packing: bool = True
     updates_per_rollout: int = 1
     epochs: int = 1
     needs_policy: bool = False
@@ -65,30 +69,47 @@ class Steps:
         graphdef, params = self.policy.decoder(trained, frozen)
         return self.sampler(graphdef, params, prompt_tokens, prompt_mask, key)
 
-    def score(self, trained: Any, frozen: Any, rollout: Rollout) -> Terms:
+    def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
+        """How completions of these lengths are to share rows, if that spares any."""
+        if not self.packing or self.full_vocabulary:
+            return None
+        return plan(
+            lengths,
+            group_size=rollout.group_size,
+            length=rollout.tokens.shape[1],
+            micro_batch=self.micro_batch,
+            updates=self.updates_per_rollout,
+            shards=self.shards.rows,
+        )
+
+    def score(
+        self, trained: Any, frozen: Any, rollout: Rollout, packing: Packing | None = None
+    ) -> Terms:
         """All that an update needs to know of a rollout but its rewards, which come later.
 
         `logps` are placeholders; the update computes its own.
         """
         sequences = of_rollout(rollout)
-        knobs: dict[str, Any] = {"temperature": self.temperature, "micro_batch": self.micro_batch}
-        knobs["shards"] = self.shards
+        knobs: dict[str, Any] = {"temperature": self.temperature, "shards": self.shards}
+        knobs["micro_batch"] = self._together(self.micro_batch, rollout.group_size, packing)
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
         if self.needs_policy:
             params = self.policy.params(trained, frozen)
-            logps, entropies = score(self.policy.graphdef, params, sequences, **knobs)
+            logps, entropies = score(self.policy.graphdef, params, sequences, packing, **knobs)
             terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
         if self.needs_reference:
-            logps, entropies = score(self.policy.reference_graphdef, frozen, sequences, **knobs)
+            reference = self.policy.reference_graphdef
+            logps, entropies = score(reference, frozen, sequences, packing, **knobs)
             terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
         return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
 
     def update(
         self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
-        step: jax.Array,
+        step: jax.Array, packing: Packing | None = None,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """One optimiser update on some rows."""
         rows = sequences.tokens.shape[0]
+        group_size = rows // sequences.prompt_tokens.shape[0]
         return update(
             state,
             frozen,
@@ -96,18 +117,19 @@ class Steps:
             terms,
             key,
             step,
+            packing,
             policy=self.policy,
             loss=self.loss,
             optimizer=self.optimizer,
             temperature=self.temperature,
-            micro_batch=min(self.micro_batch, rows),
+            micro_batch=self._together(min(self.micro_batch, rows), group_size, packing),
             shards=self.shards,
             full_vocabulary=self.full_vocabulary,
         )
 
     def learn(
         self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
-        root: jax.Array, step: jax.Array,
+        root: jax.Array, step: jax.Array, packing: Packing | None = None,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """All updates on one rollout: `epochs` passes of `updates_per_rollout` each.
 
@@ -119,6 +141,7 @@ class Steps:
             rewards: [B].
             root: the run's root key.
             step: int32 scalar.
+            packing: of `pack`.
 
         Which rows make up an update is part of the algorithm, so it does not depend on the mesh:
         groups are cut to fill the shards only inside an update, where the order of a sum is all
@@ -128,13 +151,14 @@ class Steps:
         key = derive(root, Purpose.LOSS, step, 0)
         advantages = self.advantages(rewards, terms, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=advantages)
-        parts = split_groups(of_rollout(rollout), terms, self.updates_per_rollout)
+        rows = (terms, packing)
+        parts = split_groups(of_rollout(rollout), rows, self.updates_per_rollout)
 
         def one(state, drawn):
             part, index = drawn
-            sequences, terms = jax.tree.map(lambda x: x[part], parts)
+            sequences, (terms, packing) = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
-            return self.update(state, frozen, sequences, terms, key, step)
+            return self.update(state, frozen, sequences, terms, key, step, packing)
 
         passes = jnp.arange(self.updates_per_rollout * self.epochs, dtype=jnp.int32)
         if len(passes) == 1:
@@ -144,6 +168,11 @@ class Steps:
         skipped = metrics["updates/skipped"]  # A number of updates and not their share.
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics
+
+    @staticmethod
+    def _together(micro_batch: int, group_size: int, packing: Packing | None) -> int:
+        """Completions in one pass."""
+        return micro_batch if packing is None else packing.groups * group_size
 
     def whole(
         self, state: TrainState, frozen: Any, root: jax.Array, step: jax.Array, *,

@@ -10,7 +10,9 @@ import optax
 
 from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
+from sage_jax.train.packing import Packing
 from sage_jax.train.policy import Policy
+from sage_jax.train.score import token_scores
 from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
@@ -30,6 +32,7 @@ def update(
     terms: Terms,
     key: jax.Array,
     step: jax.Array,
+    packing: Packing | None = None,
     *,
     policy: Policy,
     loss: Loss,
@@ -52,11 +55,12 @@ def update(
             `full_vocabulary`, logits, which are computed here and replace what stands there.
         key: for guides that draw noise.
         step: int32 scalar, the training step, for schedules.
+        packing: how completions share rows, if they do; not with `full_vocabulary`.
         policy: which module is called on which arrays.
         loss: (terms, *, step, key) -> (Mean, metrics).
         optimizer: an optax transformation.
         temperature: divides the logits.
-        micro_batch: rows in one forward and backward pass; divides B.
+        micro_batch: completions in one forward and backward pass; divides B.
         shards: that rows and vocabulary are split over.
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
@@ -67,16 +71,16 @@ def update(
     """
 
     def total(trained, part):
-        part_sequences, part_terms = part
+        rows, places, known = part
         seen = observe(
-            policy, trained, frozen, part_sequences, part_terms, temperature, shards,
-            full_vocabulary,
-        )  # fmt: skip
+            policy, trained, frozen, rows, places, known, temperature, shards, full_vocabulary
+        )
         mean, metrics = loss(seen, step=step, key=key)
         return mean.sum, (mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(seen))})
 
     count = sequences.tokens.shape[0] // micro_batch
-    parts = split_groups(sequences, terms, count, shards=shards.rows)
+    cut, (terms, packing) = split_groups(sequences, (terms, packing), count, shards=shards.rows)
+    parts = (cut, packing, terms)
     grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
@@ -122,6 +126,7 @@ def observe(
     trained: Any,
     frozen: Any,
     sequences: Sequences,
+    packing: Packing | None,
     terms: Terms,
     temperature: float,
     shards: Shards,
@@ -129,18 +134,12 @@ def observe(
 ) -> Terms:
     """The terms with what the policy says of the completions now."""
     model = models.merge(policy.graphdef, policy.params(trained, frozen))
-    hidden = completion_hidden(model, sequences)
     if not full_vocabulary:
-        logps, entropies = models.token_logps(
-            model,
-            hidden,
-            sequences.tokens,
-            temperature=temperature,
-            block_size=shards.block_size(sequences.tokens.size),
-            shards=shards.vocab,
+        logps, entropies = token_scores(
+            model, sequences, packing, temperature=temperature, shards=shards
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
-    logits = model.unembed(hidden) / temperature
+    logits = model.unembed(completion_hidden(model, sequences)) / temperature
     reference = models.merge(policy.reference_graphdef, frozen)
     ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
     logps, entropies = losses.from_logits(logits, sequences.tokens)

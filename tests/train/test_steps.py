@@ -33,17 +33,22 @@ def prepare(config, base):
     return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
 
 
-def learn(config, base, rollout, rewards):
+def learn(config, base, rollout, rewards, *, packed=False):
     """Score and update on a given rollout: (state, metrics)."""
     steps, state, frozen = prepare(config, base)
     root, step = jax.random.key(config.seed), jnp.int32(5)
+    packing = None
+    if packed:
+        packing = steps.pack(np.asarray(rollout.mask).sum(axis=1).astype(int), rollout)
+        assert packing is not None
+        packing = parallel.spread(packing, parallel.batch_sharding(base.mesh, 4))
 
     @jax.jit
-    def both(state, frozen, rollout, rewards):
-        terms = steps.score(state.trained, frozen, rollout)
-        return steps.learn(state, frozen, rollout, terms, rewards, root, step)
+    def both(state, frozen, rollout, rewards, packing):
+        terms = steps.score(state.trained, frozen, rollout, packing)
+        return steps.learn(state, frozen, rollout, terms, rewards, root, step, packing)
 
-    return both(state, frozen, rollout, rewards)
+    return both(state, frozen, rollout, rewards, packing)
 
 
 def a_rollout(*, rows=ROWS, length=8, group_size=4):
@@ -121,6 +126,43 @@ def test_sharded_equals_one_device(make_config, make_base, mesh, rank):
     rows = parallel.batch_sharding(base.mesh, 4)
     left = learn(plain, make_base(plain), a_rollout(), REWARDS)
     compare(left, learn(meshed, base, *jax.device_put((a_rollout(), REWARDS), rows)))
+
+
+# An estimator that needs all logits is not packed.
+PACKED = [k for k in KNOBS if "forward_exact" not in str(k)]
+
+
+@pytest.mark.parametrize(
+    "changes", [*PACKED, *(pytest.param(k, marks=pytest.mark.slow) for k in MORE_KNOBS)], ids=str
+)
+def test_packed_equals_unpacked(make_config, make_base, changes):
+    config = make_config(changes)
+    left = learn(config, make_base(config), a_rollout(), REWARDS)
+    compare(left, learn(config, make_base(config), a_rollout(), REWARDS, packed=True))
+
+
+@pytest.mark.parametrize(
+    ("mesh", "rank", "micro_batch"),
+    [
+        ((1, 1, 1), 4, 4),
+        ((2, 2, 2), 0, 0),
+        pytest.param((4, 1, 1), 0, 0, marks=pytest.mark.slow),
+        pytest.param((1, 2, 2), 4, 8, marks=pytest.mark.slow),
+    ],
+    ids=str,
+)
+def test_packed_in_parts_and_sharded_equals_unpacked(
+    make_config, make_base, mesh, rank, micro_batch
+):
+    axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
+    plain = _with_lora(make_config(), rank)
+    changes = {"mesh": axes, "optimizer": {"micro_batch": micro_batch}}
+    meshed = _with_lora(make_config(changes), rank)
+    base = make_base(meshed, devices=int(np.prod(mesh)))
+    rows = parallel.batch_sharding(base.mesh, 4)
+    left = learn(plain, make_base(plain), a_rollout(), REWARDS)
+    right = learn(meshed, base, *jax.device_put((a_rollout(), REWARDS), rows), packed=True)
+    compare(left, right)
 
 
 @pytest.mark.parametrize("mesh", [(4, 1, 1), (2, 1, 2)], ids=str)

@@ -11,7 +11,7 @@ from sage_jax.config import ConfigError
 from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult
 from sage_jax.parallel import MeshError
-from sage_jax.train import commands, setup
+from sage_jax.train import commands, packing, setup, steps
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
@@ -38,6 +38,35 @@ def test_problems_from_files_train_adapters(make_words_config, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_run_is_the_same_with_completions_that_share_rows(
+    make_words_config, tmp_path, monkeypatch
+):
+    """Any printable character ends a row, so that most rows are short."""
+    made = []
+
+    def spy(*args, **knobs):
+        made.append(packing.plan(*args, **knobs))
+        return made[-1]
+
+    monkeypatch.setattr(steps, "plan", spy)
+    entries = []
+    for packed in (True, False):
+        stop = [chr(code) for code in range(33, 127)]
+        optimizer = {"packing": packed, "updates_per_rollout": 1, "learning_rate": 1e-5}
+        config = make_words_config({"rollout": {"stop": stop}, "optimizer": optimizer})
+        folder = RunFolder(tmp_path / str(packed))
+        train(config, folder, StopRequest())
+        entries += [[json.loads(line) for line in folder.metrics_file.read_text().splitlines()]]
+    assert [one and one.rows for one in made] == [2, 3]
+    timed = ("time", "seconds/", "tokens_per_s/", "memory/")
+    for left, right in zip(*entries, strict=True):
+        for name in left:
+            if not name.startswith(timed):
+                # float32 sums over other numbers of rows.
+                np.testing.assert_allclose(left[name], right[name], rtol=1e-4, atol=1e-6,
+                                           err_msg=name)  # fmt: skip
+
+
 def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     changes = {
         "lora": {"rank": 0},
