@@ -51,12 +51,15 @@ def main():
     turns = Turns(Channel())
     task = turns.channel.task
     model = AutoModelForCausalLM.from_pretrained(task["folder"], attn_implementation="sdpa")
+    tokenizer = AutoTokenizer.from_pretrained(task["folder"], padding_side="left")
+    # What follows a stop is padding, and only the end of a turn is looked for to tell where.
+    tokenizer.pad_token = tokenizer.eos_token
     turns.trainer = GRPOTrainer(
         model,
         turns.pay,
         args=arguments(task),
         train_dataset=Dataset.from_dict({"prompt": task["texts"], "answer": task["answers"]}),
-        processing_class=AutoTokenizer.from_pretrained(task["folder"], padding_side="left"),
+        processing_class=tokenizer,
         peft_config=LoraConfig(
             r=task["rank"], lora_alpha=task["alpha"], target_modules="all-linear",
             task_type="CAUSAL_LM",
@@ -78,8 +81,7 @@ def arguments(task):
         max_prompt_length=None, max_completion_length=task["length"], temperature=1.0, top_k=0,
         top_p=1.0, beta=task["kl_coef"], epsilon=task["clip"], learning_rate=task["learning_rate"],
         lr_scheduler_type="constant", loss_type="grpo",
-        # Behind any of them rows are padded with the end of turn, which is what the trainer looks
-        # for: rows count one token more than they have.
+        # A row that ends otherwise than with its turn counts one token more than it has.
         generation_kwargs={"eos_token_id": task["stop_ids"]} if task["stop_ids"] else None,
     )  # fmt: skip
 
