@@ -35,6 +35,11 @@ def _rows(c: Config) -> Iterator[str]:
             f"optimizer.updates_per_rollout {updates} does not divide the {rows} rows of a rollout "
             "(rollout.num_prompts x rollout.group_size)"
         )
+    if c.rollout.num_prompts % c.rollout.parts:
+        yield (
+            f"rollout.parts {c.rollout.parts} does not divide rollout.num_prompts "
+            f"{c.rollout.num_prompts}"
+        )
     per_update, micro = rows // updates, c.optimizer.micro_batch
     if micro and per_update % micro:
         yield f"optimizer.micro_batch {micro} does not divide the {per_update} rows of an update"

@@ -147,6 +147,10 @@ class Rollout(Section):
     growths: int | None = Field(default=None, ge=0)
     """Times that the cache is doubled while decoding, instead of attending over room for the
     longest completion from the start. By default 2 where `halvings` is 3, for the same reason."""
+    parts: int = Field(default=1, ge=1)
+    """Parts that the prompts are sampled in, one after the other: the answers of one are judged
+    while the devices sample the next. Changes no result; smaller batches decode less at once.
+    `plan` takes all prompts at once."""
     resample: int = Field(default=0, ge=0)
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 

@@ -8,7 +8,7 @@ from sage_jax.rollout.filters import (
     apply_top_p,
     check_knobs,
 )
-from sage_jax.rollout.generate import generate
+from sage_jax.rollout.generate import generate, row_keys
 from sage_jax.rollout.prompts import PackedPrompts, pack_prompts
 from sage_jax.rollout.result import Finish, Rollout, Sequences, completion_ids, sequences
 from sage_jax.rollout.sampling import draw, greedy, sample
@@ -33,6 +33,7 @@ __all__ = [
     "generate",
     "greedy",
     "pack_prompts",
+    "row_keys",
     "sample",
     "sequences",
     "token_bytes",

@@ -228,11 +228,19 @@ def _choose(progress, logits, *, keys, stop_ids, stop_table, **knobs) -> Progres
     return progress.append(tokens, logps, stop_ids=stop_ids, stop_table=stop_table)
 
 
+def row_keys(key: jax.Array, rows: int) -> jax.Array:
+    """The keys that `generate` draws each row from where it is given one: fold_in(key, r), [rows].
+
+    With a slice of them, some of the prompts are completed as they are among all.
+    """
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
+
+
 def _row_keys(key: jax.Array, rows: int) -> jax.Array:
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         raise ValueError(f"key must be made by jax.random.key, got an array of {key.dtype}")
     if key.shape == ():
-        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(rows))
+        return row_keys(key, rows)
     if key.shape != (rows,):
         raise ValueError(f"key must be one key or {rows} keys, one per row, got shape {key.shape}")
     return key

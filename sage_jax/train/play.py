@@ -60,7 +60,7 @@ class Played(NamedTuple):
 
 def play(
     task: Task,
-    sample: Callable[[Prompts, int], Rollout],
+    sample: Callable[[Prompts, int], list[Rollout]],
     score: Callable[[Rollout], Scored],
     cursor: int,
     *,
@@ -70,13 +70,14 @@ def play(
 ) -> Played:
     """Sample, score and judge a batch; with `resample`, replace groups of equal rewards.
 
-    The devices score while the host verifies, unless the rewards decide which rows are kept. Groups
-    of equal rewards have advantages of zero and teach nothing. Up to `resample` further batches are
-    drawn; places still empty after that are filled with equal groups, so that shapes stay.
+    The host verifies one part of a rollout while the devices sample the next, and the last part
+    while they score, unless the rewards decide which rows are kept. Groups of equal rewards have
+    advantages of zero and teach nothing. Up to `resample` further batches are drawn; places still
+    empty after that are filled with equal groups, so that shapes stay.
 
     Args:
         task: prompts and judge.
-        sample: (prompts, attempt) -> Rollout.
+        sample: (prompts, attempt) -> Rollouts of equal parts of them, best without waiting.
         score: (rollout) -> what the update reads, best without waiting for it.
         cursor: index of the first batch of prompts.
         num_prompts: N.
@@ -86,7 +87,8 @@ def play(
     parts: list[Played] = []
     ahead = None if resample else score
     for attempt in range(resample + 1):
-        parts.append(_once(task, sample, ahead, cursor + attempt, attempt, num_prompts))
+        prompts = task.train_prompts(cursor + attempt, num_prompts)
+        parts.append(_once(task, prompts, functools.partial(sample, prompts, attempt), ahead, rows))
         equal = np.concatenate([_equal_groups(part) for part in parts])
         if (~equal).sum() >= num_prompts:
             break
@@ -101,19 +103,22 @@ def play(
 
 def _once(
     task: Task,
-    sample: Callable[[Prompts, int], Rollout],
+    prompts: Prompts,
+    sample: Callable[[], list[Rollout]],
     score: Callable[[Rollout], Scored] | None,
-    index: int,
-    attempt: int,
-    num_prompts: int,
+    rows: NamedSharding,
 ) -> Played:
-    prompts = task.train_prompts(index, num_prompts)
     times = [time.perf_counter()]
-    rollout = jax.block_until_ready(sample(prompts, attempt))
+    coming = sample()
+    places = np.split(np.arange(len(prompts.ids)), len(coming))
+    asked = [prompts.take(own) for own in places]
+    early = zip(asked[:-1], coming[:-1], strict=True)
+    outcomes = [judge(task, own, jax.block_until_ready(part)) for own, part in early]
+    rollout = jax.block_until_ready(_joined(rows)(coming) if len(coming) > 1 else coming[0])
     times.append(time.perf_counter())
     scored = score(rollout) if score else None
     times.append(time.perf_counter())
-    outcome = judge(task, prompts, rollout)
+    outcome = Outcome.join([*outcomes, judge(task, asked[-1], coming[-1])])
     times.append(time.perf_counter())
     sampled, scoring, judged = np.diff(times).tolist()
     seconds = {"rollout": sampled, "reward": judged, "score": scoring}
@@ -154,6 +159,16 @@ def take(parts: list[Played], places: np.ndarray, rows: NamedSharding) -> Played
         figures=parts[0].figures,
         lost=tuple(row for part in parts for row in part.lost),
     )
+
+
+@functools.cache
+def _joined(rows: NamedSharding) -> Callable[[list[Rollout]], Rollout]:
+    """A program that lays parts of a rollout under one another, on the devices."""
+
+    def run(parts: list[Rollout]) -> Rollout:
+        return jax.tree.map(lambda *own: jnp.concatenate(own), *parts)
+
+    return jax.jit(run, out_shardings=rows)
 
 
 @functools.cache

@@ -123,7 +123,8 @@ _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every",
     "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto", "mesh.data",
     "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "rollout.halvings",
-    "rollout.growths", "warmup.attempts", "warmup.min_pass1", "warmup.checkpoint_every",
+    "rollout.growths", "rollout.parts", "optimizer.packing", "warmup.attempts", "warmup.min_pass1",
+    "warmup.checkpoint_every",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.

@@ -11,6 +11,7 @@ import numpy as np
 
 from sage_jax import config as configs
 from sage_jax import parallel
+from sage_jax import rollout as rollouts
 from sage_jax.data.judging import Outcome, shared
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.losses import reduce
@@ -63,8 +64,8 @@ def _outcome(rollout: Rollout, rewards: jax.Array) -> Outcome:
 
 def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
     """Rollout on the device, score there while the host gives rewards, update on the device."""
-    steps, root = start.steps, jax.random.key(config.seed)
-    num_prompts, room = config.rollout.num_prompts, config.rollout.max_completion_length
+    steps, root, knobs = start.steps, jax.random.key(config.seed), config.rollout
+    num_prompts, room = knobs.num_prompts, knobs.max_completion_length
     rows = parallel.batch_sharding(base.mesh, num_prompts)
     roll = jax.jit(steps.rollout, out_shardings=rows)
     passes = jax.jit(steps.score)
@@ -73,10 +74,13 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
     count = jax.jit(_lengths, out_shardings=parallel.replicated(base.mesh))
 
     def run(state: TrainState, step: int, cursor: int):
-        def sample(prompts: Prompts, attempt: int) -> Rollout:
-            tokens, mask = parallel.spread((prompts.tokens, prompts.mask), rows)
+        def sample(prompts: Prompts, attempt: int) -> list[Rollout]:
             key = derive(root, Purpose.ROLLOUT, step, attempt)
-            return roll(state.trained, start.frozen, tokens, mask, key)
+            keys = rollouts.row_keys(key, num_prompts * knobs.group_size)
+            arrays = (prompts.tokens, prompts.mask, keys)
+            parts = [x.reshape(knobs.parts, -1, *x.shape[1:]) for x in arrays]
+            return [roll(state.trained, start.frozen, *parallel.spread(part, rows))
+                    for part in zip(*parts, strict=True)]  # fmt: skip
 
         def score(rollout: Rollout) -> Scored:
             lengths = np.asarray(count(rollout.mask))
@@ -87,7 +91,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
 
         played = play(
             base.task, sample, score, cursor,
-            num_prompts=num_prompts, resample=config.rollout.resample, rows=rows,
+            num_prompts=num_prompts, resample=knobs.resample, rows=rows,
         )  # fmt: skip
         begun = time.perf_counter()
         # Or its work would be booked under the update.

@@ -16,7 +16,8 @@ GROUPS, SIZE, LENGTH = 2, 4, 3
 class Told:
     """A task that gives each batch the rewards it was told, and notes what happens when."""
 
-    def __init__(self, *rewards):
+    def __init__(self, *rewards, parts=1):
+        self.parts = parts
         self.rewards = [np.array(batch, np.float32).ravel() for batch in rewards]
         self.events, self.scored = [], []
 
@@ -27,10 +28,14 @@ class Told:
 
     def sample(self, prompts, attempt):
         self.events.append(f"sample {attempt}")
-        rows = GROUPS * SIZE
+        groups = np.split(np.arange(GROUPS), self.parts)
+        return [self.complete(prompts.take(own), own) for own in groups]
+
+    def complete(self, prompts, groups):
+        rows = len(groups) * SIZE
         ones = jnp.ones((rows, LENGTH))
         # Which group of which batch a row belongs to.
-        names = 10 * int(prompts.tokens[0, 0]) + jnp.repeat(jnp.arange(GROUPS), SIZE)
+        names = 10 * int(prompts.tokens[0, 0]) + jnp.repeat(jnp.asarray(groups), SIZE)
         return Rollout(
             prompt_tokens=jnp.asarray(prompts.tokens),
             prompt_mask=jnp.asarray(prompts.mask),
@@ -42,7 +47,8 @@ class Told:
 
     def judge(self, prompts, tokens, mask):
         self.events.append("judge")
-        rewards = self.rewards[self.batch]
+        assert list(tokens[::SIZE, 0] % 10) == [int(id.split("-")[1]) for id in prompts.ids]
+        rewards = self.rewards[self.batch].reshape(GROUPS, SIZE)[tokens[::SIZE, 0] % 10].ravel()
         return Judged(rewards, rewards > 0, [""] * len(rewards), ["wrong"] * len(rewards))
 
     def score(self, rollout):
@@ -69,6 +75,20 @@ def test_the_devices_score_while_the_host_verifies():
     assert told.scored == [played.rollout]
     assert played.scored == (played.rollout, 1)
     assert set(played.seconds) == {"rollout", "score", "reward"}
+
+
+@pytest.mark.parametrize("resample", [0, 1])
+def test_the_host_verifies_one_part_while_the_devices_sample_the_next(resample):
+    told = Told([DIFFERENT, EQUAL], [EQUAL, DIFFERENT], parts=2)
+    played = told.play(resample)
+    if resample:
+        once = ["judge", "judge"]
+        assert told.events == ["sample 0", *once, "sample 1", *once, "score"]
+        assert played.ids == ["0-0", "1-1"]
+    else:
+        assert told.events == ["sample 0", "judge", "score", "judge"]
+        np.testing.assert_array_equal(played.outcome.judged.rewards, [*DIFFERENT, *EQUAL])
+    np.testing.assert_array_equal(told.scored[0].tokens[::SIZE, 0], [0, 11 if resample else 1])
 
 
 @pytest.mark.parametrize(

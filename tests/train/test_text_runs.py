@@ -67,6 +67,16 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
                                            err_msg=name)  # fmt: skip
 
 
+def test_rollouts_in_parts_are_the_same(make_words_config, tmp_path):
+    samples = []
+    for parts in (1, 2):
+        config = make_words_config({"rollout": {"parts": parts}, "train": {"steps": 1}})
+        folder = RunFolder(tmp_path / str(parts))
+        train(config, folder, StopRequest())
+        samples.append(folder.samples_file(1).read_text())
+    assert samples[0] == samples[1]
+
+
 def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     changes = {
         "lora": {"rank": 0},
