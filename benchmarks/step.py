@@ -34,7 +34,7 @@ RECIPE = {"kl_coef": 0.05, "learning_rate": 5e-6, "clip": 0.2, "rank": 8, "alpha
 
 
 def main() -> None:
-    """Race, and write benchmarks/results/step[_ragged].{json,md}."""
+    """Race, and write benchmarks/results/step[_ragged][_unpacked].{json,md}."""
     parser = make_parser("Whole steps side by side.")
     parser.add_argument("--only", default="ours,trl,tunix", help="contestants")
     options = parser.parse_args()
@@ -55,6 +55,7 @@ def main() -> None:
     }  # fmt: skip
     command = results.command(options, parser.parse_args([]), "step.py")
     name = "step" if options.ends == "cut" else "step_ragged"
+    name += "_unpacked" if "unpacked" in runs else ""
     results.write(name, command, figures, as_table(figures))
 
 

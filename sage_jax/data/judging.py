@@ -54,6 +54,22 @@ class Outcome(NamedTuple):
         )
 
 
+class Verdicts(NamedTuple):
+    """What one process finds of the rows it holds; see `Outcome`.
+
+    Attributes:
+        rows: int64[b], their numbers among all B.
+        judged: rewards and answers.
+        lengths: int64[b].
+        finish: int64[b].
+    """
+
+    rows: np.ndarray
+    judged: Judged
+    lengths: np.ndarray
+    finish: np.ndarray
+
+
 def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
     """Judge the completions of N prompts. A collective: each process verifies the rows it holds.
 
@@ -62,16 +78,21 @@ def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
         prompts: of all processes.
         rollout: of those prompts, over the mesh, whole groups on each process.
     """
+    return shared(verify(task, prompts, rollout))
+
+
+def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
+    """The part of `judge` that each process does by itself, in any thread."""
     rows, tokens = own_rows(rollout.tokens)
     mask, finish = own_rows(rollout.mask)[1], own_rows(rollout.finish)[1]
     mine = prompts.take(np.unique(rows // rollout.group_size))
     judged = task.judge(mine, tokens, mask) if len(rows) else _NOTHING
-    return shared(rows, judged, mask.sum(axis=1).astype(int), finish)
+    return Verdicts(rows, judged, mask.sum(axis=1).astype(int), finish)
 
 
-def shared(rows: np.ndarray, judged: Judged, lengths: np.ndarray, finish: np.ndarray) -> Outcome:
+def shared(own: Verdicts) -> Outcome:
     """The outcome of all rows, from what each process knows of its own. A collective."""
-    columns = [rows, *judged, lengths, finish]
+    columns = [own.rows, *own.judged, own.lengths, own.finish]
     said = hosts.gather([list(map(_plain, column)) for column in columns])
     places, rewards, correct, answers, reasons, ends, why = (
         list(itertools.chain(*parts)) for parts in zip(*said, strict=True)

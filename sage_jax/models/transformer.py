@@ -233,25 +233,29 @@ class Transformer(nnx.Module):
             tokens: [B, T] int32, right-padded.
             valid: [B, T] bool.
             segments: [B, T] int32, which of several continuations in a row a token belongs to, one
-                after the other; they see their prompt and not each other. Not for an `attend` that
-                reads nothing of its mask but which tokens are valid, as a kernel does.
+                after the other, 0 for none; they see their prompt and not each other. B is then
+                the number of rows, G the rows of a prompt.
 
         Returns:
             [N, P, D] and [B, T, D] in the compute dtype.
+
+        Raises:
+            ValueError: There are segments, and the model attends by a kernel, which reads nothing
+                of a mask but which tokens are valid.
         """
+        if segments is not None and self.attend is not attend:
+            raise ValueError("segments need models.attend; a kernel would not keep them apart")
         group_size = tokens.shape[0] // prompt_tokens.shape[0]
         before = jnp.sum(prompt_valid, axis=1, keepdims=True, dtype=jnp.int32)
         before = jnp.repeat(before, group_size, axis=0)
         streams, turns = [], []
         for ids, positions in (
             (prompt_tokens, count_positions(prompt_valid)),
-            (tokens, before + (count_positions(valid) if segments is None else places(segments))),
+            (tokens, before + _positions(valid, segments)),
         ):
             streams.append(self._embed(ids))
             turns.append(angles(self.config, positions, dtype=stats_dtype(self.compute_dtype)))
-        prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid)
-        if segments is not None:
-            own_mask = own_mask & (segments[:, :, None] == segments[:, None, :])
+        prompt_mask, own_mask = _causal_mask(prompt_valid), _causal_mask(valid, segments)
         graph, stacked = nnx.split(self.layers)
 
         def body(streams: tuple, params: Any) -> tuple[tuple, None]:
@@ -415,15 +419,18 @@ def begins(segments: jax.Array) -> jax.Array:
     return segments != jnp.pad(segments[:, :-1], ((0, 0), (1, 0)), constant_values=-1)
 
 
-def places(segments: jax.Array) -> jax.Array:
-    """Place of each token inside its segment, from 0: [B, S] int32 -> int32."""
+def _positions(valid: jax.Array, segments: jax.Array | None) -> jax.Array:
+    """Place of each token inside its row, or inside its segment where rows have several."""
+    if segments is None:
+        return count_positions(valid)
     columns = jnp.arange(segments.shape[1], dtype=jnp.int32)[None]
     return columns - jax.lax.cummax(jnp.where(begins(segments), columns, 0), axis=1)
 
 
-def _causal_mask(valid: jax.Array) -> jax.Array:
+def _causal_mask(valid: jax.Array, segments: jax.Array | None = None) -> jax.Array:
     length = valid.shape[1]
-    return jnp.tril(jnp.ones((length, length), bool))[None] & valid[:, None, :]
+    mask = jnp.tril(jnp.ones((length, length), bool))[None] & valid[:, None, :]
+    return mask if segments is None else mask & (segments[:, :, None] == segments[:, None, :])
 
 
 def _cached_mask(seen: jax.Array, start: jax.Array, length: int) -> jax.Array:

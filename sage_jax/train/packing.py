@@ -23,49 +23,56 @@ class Packing:
     Attributes:
         starts: int32[B], slot of a completion's first token among the `rows` * T of its group.
         rows: that each group takes, instead of one a completion.
-        groups: in one pass.
+        micro_batch: completions in one pass, of whole groups.
     """
 
     starts: jax.Array | np.ndarray
     rows: int = dataclasses.field(metadata={"static": True})
-    groups: int = dataclasses.field(metadata={"static": True})
+    micro_batch: int = dataclasses.field(metadata={"static": True})
 
 
-def plan(
+def fit(
     lengths: np.ndarray,
     *,
     group_size: int,
+    prompt_length: int,
     length: int,
     micro_batch: int,
     updates: int,
     shards: int,
 ) -> Packing | None:
-    """How to pack a rollout, or None where that spares no rows.
+    """How to pack a rollout, or None where that spares nothing.
 
     Every group takes the same number of rows, the least allowed one that holds each of them:
-    longest completions first, each in the first row with room (Johnson, 1974). A pass takes as
-    many whole groups as `micro_batch` rows hold.
+    longest completions first, each in the first row with room (Johnson, 1974). A pass takes whole
+    groups, no fewer than without packing and as many as need no more memory.
 
     Args:
         lengths: int[B], tokens of each completion.
         group_size: G.
+        prompt_length: P, slots of a prompt.
         length: T, slots of a row.
-        micro_batch: rows in one pass.
+        micro_batch: rows in one pass without packing.
         updates: that the rollout is split into.
         shards: that the rows of a pass are split over.
 
-    >>> plan(np.array([4, 1, 2, 1]), group_size=4, length=4, micro_batch=2, updates=1, shards=1)
-    Packing(starts=array([0, 6, 4, 7], dtype=int32), rows=2, groups=1)
+    >>> fit(np.array([4, 1, 2, 1]), group_size=4, prompt_length=2, length=4, micro_batch=4,
+    ...     updates=1, shards=1)
+    Packing(starts=array([0, 6, 4, 7], dtype=int32), rows=2, micro_batch=4)
     """
     groups, over = divmod(len(lengths) // group_size, updates)
     packed = [_first_fit(own, length) for own in lengths.reshape(-1, group_size)]
     needed = max(rows for _, rows in packed)
-    allowed = [n * group_size // 8 for n in _EIGHTHS if n * group_size % 8 == 0]
+    allowed = (-(-eighths * group_size // 8) for eighths in _EIGHTHS)
     rows = next((n for n in allowed if n >= needed), group_size)
-    together = [n for n in range(shards, micro_batch // rows + 1, shards) if groups % n == 0]
-    if over or rows == group_size or not together:
+    least = min(-(-micro_batch // group_size), groups)
+    slots = micro_batch * length + max(micro_batch // group_size, 1) * prompt_length
+    most = min(slots // (prompt_length + rows * length), micro_batch // rows)
+    together = [n for n in range(shards, most + 1, shards) if groups % n == 0 and n >= least]
+    if over or rows >= group_size or not together:
         return None
-    return Packing(np.concatenate([starts for starts, _ in packed]), rows, together[-1])
+    starts = np.concatenate([starts for starts, _ in packed])
+    return Packing(starts, rows, together[-1] * group_size)
 
 
 def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
@@ -83,7 +90,7 @@ def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
 
 
 def pack(sequences: Sequences, packing: Packing) -> Sequences:
-    """N·G completions in N·`rows` rows, with `segments` to tell them apart."""
+    """The completions of N prompts in N·`rows` rows, with `segments` to tell them apart."""
     groups, length = len(sequences.prompt_tokens), sequences.tokens.shape[1]
     size = len(sequences.tokens) // groups
     numbers = jnp.tile(jnp.arange(1, size + 1, dtype=jnp.int32), groups)[:, None]

@@ -1,5 +1,6 @@
 """Collecting what one training step learns from: prompts, completions, rewards."""
 
+import concurrent.futures
 import functools
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding
 
-from sage_jax.data.judging import Outcome, judge
+from sage_jax.data.judging import Outcome, shared, verify
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.losses import Terms
 from sage_jax.parallel import own_rows
@@ -112,13 +113,18 @@ def _once(
     coming = sample()
     places = np.split(np.arange(len(prompts.ids)), len(coming))
     asked = [prompts.take(own) for own in places]
-    early = zip(asked[:-1], coming[:-1], strict=True)
-    outcomes = [judge(task, own, jax.block_until_ready(part)) for own, part in early]
-    rollout = jax.block_until_ready(_joined(rows)(coming) if len(coming) > 1 else coming[0])
-    times.append(time.perf_counter())
-    scored = score(rollout) if score else None
-    times.append(time.perf_counter())
-    outcome = Outcome.join([*outcomes, judge(task, asked[-1], coming[-1])])
+    # Alone in its thread: nothing there waits for devices, which score as soon as all is sampled.
+    with concurrent.futures.ThreadPoolExecutor(1) as host:
+        early = [host.submit(verify, task, own, jax.block_until_ready(part))
+                 for own, part in zip(asked[:-1], coming[:-1], strict=True)]  # fmt: skip
+        rollout = jax.block_until_ready(_joined(rows)(coming) if len(coming) > 1 else coming[0])
+        times.append(time.perf_counter())
+        scored = score(rollout) if score else None
+        times.append(time.perf_counter())
+        verdicts = [one.result() for one in early]
+    verdicts.append(verify(task, asked[-1], coming[-1]))
+    # Exchanged here and not by part: a collective waits for all that the devices were given before.
+    outcome = Outcome.join([shared(one) for one in verdicts])
     times.append(time.perf_counter())
     sampled, scoring, judged = np.diff(times).tolist()
     seconds = {"rollout": sampled, "reward": judged, "score": scoring}

@@ -15,6 +15,8 @@ from sage_jax.rollout import Rollout
 class Sequences:
     """N left-padded prompts and B = N·G right-padded completions, those of a prompt adjacent.
 
+    Or, where completions share rows, fewer rows of several completions each.
+
     Attributes:
         prompt_tokens: int32[N, P].
         prompt_mask: bool[N, P].
@@ -39,10 +41,10 @@ def of_rollout(rollout: Rollout) -> Sequences:
 def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
     """Hidden states [B, T, D] that predict each completion token.
 
-    The first token is predicted by the last one of the prompt, and the last token of a completion
-    predicts nothing that is asked for.
+    The first token of each is predicted by the last one of the prompt, and the last token of a
+    completion predicts nothing that is asked for.
     """
-    group_size = len(sequences.tokens) // len(sequences.prompt_tokens)
+    rows = len(sequences.tokens) // len(sequences.prompt_tokens)
     segments = sequences.segments
     last = sequences.tokens.shape[1] - 1
     # Completions of one token are read for nothing: kernels need not know arrays without columns.
@@ -54,7 +56,7 @@ def completion_hidden(model: Transformer, sequences: Sequences) -> jax.Array:
         sequences.mask[:, :read] > 0,
         segments=None if segments is None else segments[:, :read],
     )
-    first = jnp.repeat(prompts[:, -1:], group_size, axis=0)
+    first = jnp.repeat(prompts[:, -1:], rows, axis=0)
     hidden = jnp.concatenate([first, own[:, :last]], axis=1)
     if segments is None:
         return hidden

@@ -319,7 +319,7 @@ def _steps(
         ),
         temperature=config.rollout.temperature,
         micro_batch=knobs.micro_batch or rows // knobs.updates_per_rollout,
-        packing=knobs.packing and config.model.attention == "plain",
+        share_rows=knobs.packing and config.model.attention == "plain",
         shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
         updates_per_rollout=knobs.updates_per_rollout,
         epochs=knobs.epochs,

@@ -12,7 +12,7 @@ import numpy as np
 from sage_jax import config as configs
 from sage_jax import parallel
 from sage_jax import rollout as rollouts
-from sage_jax.data.judging import Outcome, shared
+from sage_jax.data.judging import Outcome, Verdicts, shared
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
@@ -59,7 +59,7 @@ def _outcome(rollout: Rollout, rewards: jax.Array) -> Outcome:
     lengths = parallel.own_rows(rollout.mask)[1].sum(axis=1).astype(int)
     reasons = ["correct" if reward > 0 else "wrong" for reward in own]
     judged = Judged(own, own > 0, [""] * len(own), reasons)
-    return shared(rows, judged, lengths, parallel.own_rows(rollout.finish)[1])
+    return shared(Verdicts(rows, judged, lengths, parallel.own_rows(rollout.finish)[1]))
 
 
 def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:

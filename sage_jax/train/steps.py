@@ -14,7 +14,7 @@ from sage_jax.losses import Terms, reduce
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Rollout
 from sage_jax.train.keys import Purpose, derive
-from sage_jax.train.packing import Packing, plan
+from sage_jax.train.packing import Packing, fit
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import score
 from sage_jax.train.sequences import Sequences, of_rollout, split_groups
@@ -35,7 +35,7 @@ class Steps:
         sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
         temperature: of the policy.
         micro_batch: rows in one pass.
-        packing: whether completions share rows where the caller knows their lengths.
+        share_rows: whether completions share rows where the caller knows their lengths.
         shards: that rows and vocabulary are split over.
         updates_per_rollout: M updates that each rollout is split into.
         epochs: passes over each rollout.
@@ -53,7 +53,7 @@ class Steps:
     temperature: float
     micro_batch: int
     shards: Shards
-    packing: bool = True
+    share_rows: bool = True
     updates_per_rollout: int = 1
     epochs: int = 1
     needs_policy: bool = False
@@ -71,11 +71,12 @@ class Steps:
 
     def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
         """How completions of these lengths are to share rows, if that spares any."""
-        if not self.packing or self.full_vocabulary:
+        if not self.share_rows or self.full_vocabulary:
             return None
-        return plan(
+        return fit(
             lengths,
             group_size=rollout.group_size,
+            prompt_length=rollout.prompt_tokens.shape[1],
             length=rollout.tokens.shape[1],
             micro_batch=self.micro_batch,
             updates=self.updates_per_rollout,
@@ -90,8 +91,10 @@ class Steps:
         `logps` are placeholders; the update computes its own.
         """
         sequences = of_rollout(rollout)
-        knobs: dict[str, Any] = {"temperature": self.temperature, "shards": self.shards}
-        knobs["micro_batch"] = self._together(self.micro_batch, rollout.group_size, packing)
+        knobs: dict[str, Any] = {
+            "temperature": self.temperature, "shards": self.shards,
+            "micro_batch": packing.micro_batch if packing else self.micro_batch,
+        }  # fmt: skip
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
         if self.needs_policy:
             params = self.policy.params(trained, frozen)
@@ -109,7 +112,6 @@ class Steps:
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
         """One optimiser update on some rows."""
         rows = sequences.tokens.shape[0]
-        group_size = rows // sequences.prompt_tokens.shape[0]
         return update(
             state,
             frozen,
@@ -122,7 +124,7 @@ class Steps:
             loss=self.loss,
             optimizer=self.optimizer,
             temperature=self.temperature,
-            micro_batch=self._together(min(self.micro_batch, rows), group_size, packing),
+            micro_batch=packing.micro_batch if packing else min(self.micro_batch, rows),
             shards=self.shards,
             full_vocabulary=self.full_vocabulary,
         )
@@ -168,11 +170,6 @@ class Steps:
         skipped = metrics["updates/skipped"]  # A number of updates and not their share.
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics
-
-    @staticmethod
-    def _together(micro_batch: int, group_size: int, packing: Packing | None) -> int:
-        """Completions in one pass."""
-        return micro_batch if packing is None else packing.groups * group_size
 
     def whole(
         self, state: TrainState, frozen: Any, root: jax.Array, step: jax.Array, *,

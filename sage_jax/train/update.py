@@ -71,16 +71,15 @@ def update(
     """
 
     def total(trained, part):
-        rows, places, known = part
+        sequences, (terms, packing) = part
         seen = observe(
-            policy, trained, frozen, rows, places, known, temperature, shards, full_vocabulary
+            policy, trained, frozen, sequences, terms, packing, temperature, shards, full_vocabulary
         )
         mean, metrics = loss(seen, step=step, key=key)
         return mean.sum, (mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(seen))})
 
     count = sequences.tokens.shape[0] // micro_batch
-    cut, (terms, packing) = split_groups(sequences, (terms, packing), count, shards=shards.rows)
-    parts = (cut, packing, terms)
+    parts = split_groups(sequences, (terms, packing), count, shards=shards.rows)
     grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
@@ -126,8 +125,8 @@ def observe(
     trained: Any,
     frozen: Any,
     sequences: Sequences,
-    packing: Packing | None,
     terms: Terms,
+    packing: Packing | None,
     temperature: float,
     shards: Shards,
     full_vocabulary: bool,

@@ -9,6 +9,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from sage_jax.models import (
     KVCache,
     abstract,
+    begins,
     build_graphdef,
     init,
     logical_axes,
@@ -254,3 +255,9 @@ def test_logical_axes_name_every_dimension(make_model):
 def test_logical_axes_refuse_a_strange_tree():
     with pytest.raises(ValueError, match=r"conv\.kernel is no parameter"):
         logical_axes({"conv": {"kernel": jnp.ones(3)}})
+
+
+def test_segments_begin_where_their_number_changes():
+    segments = jnp.array([[2, 2, 1, 3, 3, 0], [1, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]], jnp.int32)
+    begun = [[1, 0, 1, 1, 0, 1], [1, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0]]
+    np.testing.assert_array_equal(begins(segments), np.array(begun, bool))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sage_jax.train import packing
-from sage_jax.train.packing import pack, plan, unpack
+from sage_jax.train.packing import fit, pack, unpack
 from sage_jax.train.sequences import Sequences, join_groups, split_groups
 
 LENGTH = 16
@@ -22,25 +22,45 @@ def test_doctests():
     assert result.failed == 0
 
 
-def planned(lengths, *, group_size=8, micro_batch=64, updates=1, shards=1):
-    return plan(
-        np.asarray(lengths), group_size=group_size, length=LENGTH, micro_batch=micro_batch,
-        updates=updates, shards=shards,
+def planned(lengths, *, group_size=8, prompt_length=1, micro_batch=64, updates=1, shards=1):
+    return fit(
+        np.asarray(lengths), group_size=group_size, prompt_length=prompt_length, length=LENGTH,
+        micro_batch=micro_batch, updates=updates, shards=shards,
     )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.lists(st.integers(1, LENGTH), min_size=8, max_size=32).filter(lambda x: len(x) % 8 == 0))
-def test_no_two_tokens_have_one_slot_and_no_completion_two_rows(lengths):
-    found = planned(lengths)
+CASES = st.integers(2, 12).flatmap(
+    lambda size: st.tuples(
+        st.just(size),
+        st.lists(st.lists(st.integers(1, LENGTH), min_size=size, max_size=size), min_size=1,
+                 max_size=6),
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(CASES, st.integers(1, 40), st.integers(1, 3), st.sampled_from([1, 2, 4]), st.integers(1, 40))
+def test_what_a_packing_promises(case, micro_batch, updates, shards, prompt_length):
+    group_size, groups = case
+    found = planned(np.ravel(groups), group_size=group_size, prompt_length=prompt_length,
+                    micro_batch=micro_batch, updates=updates, shards=shards)  # fmt: skip
     if found is None:
         return
-    for group, starts in zip(*(np.reshape(x, (-1, 8)) for x in (lengths, found.starts)),
-                             strict=True):  # fmt: skip
+    for group, starts in zip(groups, found.starts.reshape(-1, group_size), strict=True):
         slots = np.concatenate([s + np.arange(n) for s, n in zip(starts, group, strict=True)])
         assert len(set(slots)) == len(slots)
         assert slots.max() < found.rows * LENGTH
         np.testing.assert_array_equal(starts // LENGTH, (starts + group - 1) // LENGTH)
+    together, cut = divmod(found.micro_batch, group_size)
+    assert not cut
+    assert len(groups) % (updates * together) == 0
+    assert together % shards == 0
+    # No more passes and no more tokens in one than without.
+    assert found.micro_batch >= min(micro_batch, len(groups) * group_size // updates)
+    prompts = max(micro_batch // group_size, 1)
+    assert together * (prompt_length + found.rows * LENGTH) <= (
+        prompts * prompt_length + micro_batch * LENGTH
+    )
 
 
 def test_as_few_rows_as_the_fullest_group_needs():
@@ -60,19 +80,21 @@ def test_as_few_rows_as_the_fullest_group_needs():
     ("changes", "groups"),
     [
         ({}, 4),
-        ({"micro_batch": 8}, 2),
         ({"micro_batch": 11}, 2),
+        ({"micro_batch": 8}, 1),
         ({"micro_batch": 4}, 1),
         ({"micro_batch": 16, "updates": 2}, 2),
         ({"micro_batch": 8, "updates": 4}, 1),
-        ({"micro_batch": 8, "shards": 2}, 2),
+        ({"micro_batch": 11, "shards": 2}, 2),
+        ({"micro_batch": 16, "prompt_length": 64}, 2),
+        ({"micro_batch": 16, "prompt_length": 128}, 2),
     ],
     ids=str,
 )
 def test_a_pass_takes_the_groups_that_it_has_room_for(changes, groups):
     found = planned(np.full(32, LENGTH // 2), **changes)
     assert found is not None
-    assert found.groups == groups
+    assert found.micro_batch == groups * 8
 
 
 @pytest.mark.parametrize(
@@ -83,6 +105,13 @@ def test_a_pass_takes_the_groups_that_it_has_room_for(changes, groups):
 )  # fmt: skip
 def test_groups_stay_whole_or_are_not_packed(changes):
     assert planned(np.full(32, LENGTH // 2), **changes) is None
+
+
+@pytest.mark.parametrize(("group_size", "rows"), [(2, 1), (3, 2), (5, 3), (6, 3), (16, 8)])
+def test_groups_of_any_size(group_size, rows):
+    found = planned(np.full(4 * group_size, LENGTH // 2), group_size=group_size)
+    assert found is not None
+    assert found.rows == rows
 
 
 def test_full_rows_are_left_as_they_are():

@@ -15,6 +15,7 @@ from sage_jax.data import brackets
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout, sequences
 from sage_jax.train import setup
+from sage_jax.train.packing import fit, pack, unpack
 from sage_jax.train.play import bucket
 from sage_jax.train.sequences import completion_hidden, join_groups, of_rollout, split_groups
 
@@ -315,6 +316,28 @@ def test_split_and_join_are_inverse(count, shards):
                       zip(prompts, rollout.tokens.tolist(), strict=True)}  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": {"packing": False}}, {"loss": {"kl_estimator": "forward_exact"}},
+     {"model": {"attention": "splash"}}],
+    ids=str,
+)  # fmt: skip
+def test_rows_are_not_shared_where_they_cannot_be(make_config, make_base, changes):
+    config = make_config(changes)
+    steps, *_ = prepare(config, make_base(config))
+    assert steps.pack(np.ones(ROWS, int), a_rollout()) is None
+
+
+def test_a_kernel_refuses_rows_of_several_completions(make_config, make_base):
+    base = make_base(make_config({"model": {"attention": "splash"}}))
+    model = models.merge(base.loaded.graphdef, base.loaded.params)
+    packing = fit(np.ones(ROWS, int), group_size=4, prompt_length=6, length=8, micro_batch=16,
+                  updates=1, shards=1)  # fmt: skip
+    assert packing is not None
+    with pytest.raises(ValueError, match="a kernel would not keep them apart"):
+        completion_hidden(model, pack(of_rollout(a_rollout()), packing))
+
+
 @pytest.mark.parametrize("length", [1, 8])
 def test_shared_prompts_give_what_whole_rows_give(make_config, make_base, length):
     base = make_base(make_config())
@@ -322,11 +345,20 @@ def test_shared_prompts_give_what_whole_rows_give(make_config, make_base, length
     rollout = a_rollout(length=length)
     mask = jnp.asarray(np.arange(6) >= np.array([[0], [2], [5], [1]]))
     rollout = dataclasses.replace(rollout, prompt_mask=mask)
-    shared = completion_hidden(model, of_rollout(rollout))
+    shared = [completion_hidden(model, of_rollout(rollout))]
+    lengths = np.asarray(rollout.mask).sum(axis=1).astype(int)
+    packing = fit(lengths, group_size=4, prompt_length=6, length=length, micro_batch=16, updates=1,
+                  shards=1)  # fmt: skip
+    assert (packing is None) == (length == 1)
+    if packing is not None:
+        rows = completion_hidden(model, pack(of_rollout(rollout), packing))
+        unpacked = [unpack(rows[:, :, i], packing) for i in range(rows.shape[2])]
+        shared.append(jnp.stack(unpacked, axis=-1))
     whole = sequences(rollout)
     hidden, _ = model(whole.tokens, whole.positions, whole.valid)
     kept = np.asarray(rollout.mask) > 0
     # Hidden states reach 10; float32 sums over other blocks differ by up to 4e-5.
-    np.testing.assert_allclose(
-        np.asarray(shared)[kept], np.asarray(hidden[:, 5:-1])[kept], rtol=0, atol=1e-4
-    )
+    for one in shared:
+        np.testing.assert_allclose(
+            np.asarray(one)[kept], np.asarray(hidden[:, 5:-1])[kept], rtol=0, atol=1e-4
+        )

@@ -45,10 +45,10 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
     made = []
 
     def spy(*args, **knobs):
-        made.append(packing.plan(*args, **knobs))
+        made.append(packing.fit(*args, **knobs))
         return made[-1]
 
-    monkeypatch.setattr(steps, "plan", spy)
+    monkeypatch.setattr(steps, "fit", spy)
     entries = []
     for packed in (True, False):
         stop = [chr(code) for code in range(33, 127)]
