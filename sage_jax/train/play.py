@@ -33,6 +33,12 @@ class Scored(NamedTuple):
     terms: Terms
     packing: Packing | None
 
+    @property
+    def slots(self) -> int:
+        """Places for completion tokens that are computed on, padding included."""
+        (rows, length), prompts = self.rollout.tokens.shape, len(self.rollout.prompt_tokens)
+        return (rows if self.packing is None else prompts * self.packing.rows) * length
+
 
 class Played(NamedTuple):
     """One step's rollout, judged.

@@ -105,7 +105,9 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         jax.block_until_ready(metrics)
         seconds = played.seconds | {"update": time.perf_counter() - scored}
         seconds["score"] += scored - begun  # What is left of it when the rewards are there.
-        return state, metrics, played._replace(seconds=seconds, scored=None)
+        padding = 1 - float(played.outcome.lengths.sum()) / played.scored.slots
+        seen = played.figures | {"padding": padding}
+        return state, metrics, played._replace(seconds=seconds, figures=seen, scored=None)
 
     return run
 

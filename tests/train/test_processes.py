@@ -173,6 +173,26 @@ def test_four_processes_are_one_with_adapters(train, words, alone):
     assert_met_at_start(four)
 
 
+def test_two_processes_share_rows_alike(train, words, byte_model):
+    """Any printable character ends a row of a random model, so that most rows are short."""
+    changes = {
+        "model": {"source": str(byte_model)},
+        "warmup": {"steps": 0},
+        "lora": {"rank": 2},
+        "rollout": {"stop": [chr(code) for code in range(33, 127)], "group_size": 4, "resample": 0,
+                    "parts": 2},
+        "optimizer": {"updates_per_rollout": 1},
+        "train": {"steps": 2},
+        "mesh": {"data": 2, "fsdp": 1},
+    }  # fmt: skip
+    config = configs.override(words, changes)
+    two, one = train(config, processes=2, devices=1), train(config, processes=1, devices=2)
+    assert_same(two, one)
+    for entry in metrics(two):
+        # Less than there would be of one row a completion.
+        assert entry["padding"] < 0.9 * (1 - entry["length/mean"] / entry["length/max"])
+
+
 def test_two_processes_are_one_where_the_device_judges(train, make_config):
     config = make_config({
         "rollout": {"num_prompts": 8},
