@@ -78,6 +78,7 @@ def test_rollouts_in_parts_are_the_same(make_words_config, tmp_path):
     assert samples[0] == samples[1]
 
 
+@pytest.mark.slow
 def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     changes = {
         "lora": {"rank": 0},
