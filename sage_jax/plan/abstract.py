@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from sage_jax import config as configs
@@ -16,6 +17,8 @@ from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
 from sage_jax.rollout import Rollout
 from sage_jax.train import setup
+from sage_jax.train.packing import Packing
+from sage_jax.train.stepping import judged_on_device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,12 +62,14 @@ class Abstract:
         shape: the model's.
         mesh: where the arrays would lie.
         start: steps, and the shapes of the state.
+        task: what the steps are told of it.
     """
 
     config: configs.Config
     shape: models.ModelConfig
     mesh: Mesh
     start: setup.Start
+    task: StubTask | BracketsTask
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -82,7 +87,7 @@ class Abstract:
 
     def score(self) -> Program:
         """Log-probabilities of the reference, and of the policy where they are needed."""
-        batch = (self._rollout(),)
+        batch = (self._rollout(), self._packing())
         arguments = (self.start.layout.trained, self.start.frozen, *batch)
         return Program("score", jax.jit(self.start.steps.score), arguments, batch)
 
@@ -96,11 +101,30 @@ class Abstract:
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
         terms = setup.with_shardings(terms, shardings)
         rewards = self._array((self._rows,), jnp.float32, self._by_row)
-        batch = (self._rollout(), terms, rewards, self._key(), self._scalar())
+        batch = (self._rollout(), terms, rewards, self._key(), self._scalar(), self._packing())
         layout = self.start.layout
         function = setup.keep_sharding(self.start.steps.learn, layout)
         arguments = (layout, self.start.frozen, *batch)
         return Program("update", function, arguments, batch)
+
+    def most_passes(self) -> int:
+        """Passes of one update over completions that share rows, or 0 where they do not."""
+        packing = self._full()
+        return 0 if packing is None else int(packing.passes.max())
+
+    def _full(self) -> Packing | None:
+        """How completions of full length share rows.
+
+        Other lengths are compiled alike where a pass has no room for a whole group.
+        """
+        if judged_on_device(self.config, self.task):
+            return None
+        lengths = np.full(self._rows, self.config.rollout.max_completion_length)
+        return self.start.steps.pack(lengths, self._rollout())
+
+    def _packing(self) -> Any:
+        whole = parallel.replicated(self.mesh)
+        return jax.tree.map(lambda x: self._array(x.shape, x.dtype, whole), self._full())
 
     @property
     def _rows(self) -> int:
@@ -159,9 +183,8 @@ def open_abstract(config: configs.Config, devices: Sequence[Any]) -> Abstract:
     loaded = models.Loaded(graphdef, setup.place_abstract(mesh, params), shape, None)
     # Stop strings need a tokenizer; their table is a few megabytes.
     plain = configs.override(config, {"rollout": {"stop": []}})
-    return Abstract(
-        config, shape, mesh, setup.start_abstract(plain, setup.Base(loaded, task, mesh))
-    )
+    start = setup.start_abstract(plain, setup.Base(loaded, task, mesh))
+    return Abstract(config, shape, mesh, start, task)
 
 
 def shape_and_task(config: configs.Config) -> tuple[models.ModelConfig, Any]:

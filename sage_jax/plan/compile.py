@@ -77,7 +77,8 @@ def _compile(program: Program, run: Abstract) -> tuple[Step, Any]:
     way = way_of_decoding(run.mesh, run.config.rollout)
     loops = 1 + way["halvings"] + way["growths"]
     columns = run.config.rollout.max_completion_length - 1
-    costs = count(module, unknown=max(columns // loops, 1))
+    runs = columns // loops if program.name == "rollout" else run.most_passes()
+    costs = count(module, unknown=max(runs, 1))
     return Step(program.name, used, costs, largest_alive(module, _LISTED), *spent), compiled
 
 

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from sage_jax.plan.arrays import Array
@@ -20,13 +21,14 @@ def write(plan: Plan, console: Console) -> None:
     chip = plan.topology.chip
     axes = " x ".join(f"{axis} {size}" for axis, size in plan.mesh.items())
     console.print(
-        f"[bold]{plan.config.name}[/] on {plan.topology.name}: {len(plan.topology.devices)} "
-        f"devices ({axes}), {size_text(chip.memory)} each; {_si(plan.parameters)} parameters"
+        f"[bold]{escape(plan.config.name)}[/] on {plan.topology.name}: "
+        f"{len(plan.topology.devices)} devices ({axes}), {size_text(chip.memory)} each; "
+        f"{_si(plan.parameters)} parameters"
     )
     if plan.why:
-        console.print(plan.why)
+        console.print(escape(plan.why))
     if plan.estimated:
-        console.print(f"Memory is by formula, since {plan.topology.reason}.")
+        console.print(escape(f"Memory is by formula, since {plan.topology.reason}."))
     console.print(_memory(plan))
     if not plan.estimated:
         console.print(_work(plan))
@@ -96,6 +98,8 @@ def _parts(step: Step) -> list[tuple[str, Cost]]:
         return []
     if not step.costs.bound:
         return [(step.name, step.costs.whole)]
+    if step.name != "rollout":
+        return [(f"{step.name}, {step.costs.bound:,} passes", step.costs.whole)]
     return [
         (f"{step.name}: prefill", step.costs.fixed),
         (f"{step.name}: decode, {step.costs.bound:,} tokens", step.costs.open),
@@ -180,7 +184,7 @@ def _step_json(step: Step, plan: Plan) -> dict[str, Any]:
         "compile_seconds": round(step.seconds, 2),
         "compile_cpu_seconds": round(step.cpu_seconds, 2),
         "largest": [dataclasses.asdict(array) for array in step.arrays],
-        "decode_bound": step.costs.bound if step.costs else 0,
+        "bound": step.costs.bound if step.costs else 0,
         "work": {
             name: dataclasses.asdict(cost) | dataclasses.asdict(roofline(cost, plan.topology.chip))
             | {"seconds": roofline(cost, plan.topology.chip).seconds}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,25 +12,47 @@ import numpy as np
 
 from sage_jax.train.sequences import Sequences
 
-# Rows that a group may take, in eighths of its size: each number compiles scoring and the update
-# once more, so that there are few.
+# Rows that a unit may have, in eighths of a group's size: each number compiles scoring and the
+# update once more, so that there are few, and a smaller one has to spare some share of the tokens.
 _EIGHTHS = (1, 2, 3, 4, 6)
+_WORTH = 0.1
 
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Packing:
-    """Where each completion lies in the rows that its group is packed into.
+    """All passes over a rollout whose completions share rows.
+
+    A unit is a prompt with `rows` rows of its completions, and a group takes as many units as it
+    needs. The number of passes is known when a program runs and not when it is compiled.
 
     Attributes:
-        starts: int32[B], slot of a completion's first token among the `rows` * T of its group.
-        rows: that each group takes, instead of one a completion.
-        micro_batch: completions in one pass, of whole groups.
+        passes: int32[M], of each of M updates.
+        prompts: int32[M, most passes, U], which of an update's prompts a unit continues.
+        members: int32[M, most passes, U, G], which of an update's rows a unit holds, by their
+            place in the group; the number of all where it holds none.
+        starts: int32[M, most passes, U, G], slot of a completion's first token among the
+            `rows` * T of its unit.
+        rows: of one unit.
     """
 
+    passes: jax.Array | np.ndarray
+    prompts: jax.Array | np.ndarray
+    members: jax.Array | np.ndarray
     starts: jax.Array | np.ndarray
     rows: int = dataclasses.field(metadata={"static": True})
-    micro_batch: int = dataclasses.field(metadata={"static": True})
+
+    @property
+    def rows_taken(self) -> int:
+        """Rows that are computed on, those of units without completions included."""
+        return int(np.sum(self.passes)) * self.prompts.shape[-1] * self.rows
+
+
+class Layout(NamedTuple):
+    """Where completions lie in the rows of their units: [U * G] starts, and the rows of a unit."""
+
+    starts: jax.Array | np.ndarray
+    rows: int
 
 
 def fit(
@@ -41,11 +65,11 @@ def fit(
     updates: int,
     shards: int,
 ) -> Packing | None:
-    """How to pack a rollout, or None where that spares nothing.
+    """How to pack a rollout, or None where a pass without packing holds whole groups as well.
 
-    Every group takes the same number of rows, the least allowed one that holds each of them:
-    longest completions first, each in the first row with room (Johnson, 1974). A pass takes whole
-    groups, no fewer than without packing and as many as need no more memory.
+    Completions of a group go into rows, longest first, each into the first with room (Johnson,
+    1974). A pass holds no more tokens than one without packing, prompts included. A unit has as
+    many rows as a pass has room for, unless fewer spare computing on many tokens.
 
     Args:
         lengths: int[B], tokens of each completion.
@@ -53,26 +77,32 @@ def fit(
         prompt_length: P, slots of a prompt.
         length: T, slots of a row.
         micro_batch: rows in one pass without packing.
-        updates: that the rollout is split into.
+        updates: M, that the rollout is split into.
         shards: that the rows of a pass are split over.
-
-    >>> fit(np.array([4, 1, 2, 1]), group_size=4, prompt_length=2, length=4, micro_batch=4,
-    ...     updates=1, shards=1)
-    Packing(starts=array([0, 6, 4, 7], dtype=int32), rows=2, micro_batch=4)
     """
-    groups, over = divmod(len(lengths) // group_size, updates)
-    packed = [_first_fit(own, length) for own in lengths.reshape(-1, group_size)]
-    needed = max(rows for _, rows in packed)
-    allowed = (-(-eighths * group_size // 8) for eighths in _EIGHTHS)
-    rows = next((n for n in allowed if n >= needed), group_size)
-    least = min(-(-micro_batch // group_size), groups)
-    slots = micro_batch * length + max(micro_batch // group_size, 1) * prompt_length
-    most = min(slots // (prompt_length + rows * length), micro_batch // rows)
-    together = [n for n in range(shards, most + 1, shards) if groups % n == 0 and n >= least]
-    if over or rows >= group_size or not together:
+    each, over = divmod(len(lengths) // group_size, updates)
+    micro_batch = min(micro_batch, each * group_size)
+    if over or micro_batch % shards:
         return None
-    starts = np.concatenate([starts for starts, _ in packed])
-    return Packing(starts, rows, together[-1] * group_size)
+    own = micro_batch // shards
+    room = own * length + max(own // group_size, 1) * prompt_length
+    packed = [_first_fit(group, length) for group in lengths.reshape(-1, group_size)]
+    # Prompts are dealt to updates like cards, see `split_groups`.
+    hands = [packed[update::updates] for update in range(updates)]
+    sizes = {-(-eighths * group_size // 8) for eighths in _EIGHTHS} | {own}
+    best, least = None, math.inf
+    if own >= group_size:
+        least = updates * -(-each * group_size // micro_batch) * shards * room
+    for rows in sorted(sizes, reverse=True):
+        if rows > own or rows >= group_size:
+            continue
+        size = prompt_length + rows * length
+        # More than one for each group would mostly be empty.
+        units = min(room // size, own // rows, -(-each // shards)) * shards
+        passes = [-(-sum(-(-n // rows) for _, n in hand) // units) for hand in hands]
+        if (cost := sum(passes) * units * size) < (1 - _WORTH) * least:
+            best, least = (rows, units, passes), cost
+    return best and _laid_out(hands, length, *best)
 
 
 def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
@@ -89,14 +119,78 @@ def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
     return starts, len(taken)
 
 
-def pack(sequences: Sequences, packing: Packing) -> Sequences:
-    """The completions of N prompts in N·`rows` rows, with `segments` to tell them apart."""
+def _laid_out(
+    hands: list[list[tuple[np.ndarray, int]]], length: int, rows: int, units: int, passes: list[int]
+) -> Packing:
+    """Rows of groups as units, in the order of the groups."""
+    group_size = len(hands[0][0][0])
+    none = len(hands[0]) * group_size
+    most = -(-len(hands[0]) * -(-group_size // rows) // units)
+    shape = (len(hands), most * units)
+    prompts = np.zeros(shape, np.int32)
+    members = np.full((*shape, group_size), none, np.int32)
+    starts = np.zeros((*shape, group_size), np.int32)
+    for update, hand in enumerate(hands):
+        first = 0
+        for prompt, (slots, count) in enumerate(hand):
+            unit, slot = np.divmod(slots, rows * length)
+            places = np.arange(group_size)
+            prompts[update, first : first + -(-count // rows)] = prompt
+            members[update, first + unit, places] = prompt * group_size + places
+            starts[update, first + unit, places] = slot
+            first += -(-count // rows)
+
+    def by_pass(x: np.ndarray) -> np.ndarray:
+        return x.reshape(len(hands), most, units, *x.shape[2:])
+
+    counts = np.asarray(passes, np.int32)
+    return Packing(counts, by_pass(prompts), by_pass(members), by_pass(starts), rows)
+
+
+def take(
+    packing: Packing, index: jax.Array | int, sequences: Sequences, rows: Any
+) -> tuple[Sequences, Any, Layout]:
+    """One pass of an update: its units' prompts and G completions each, where a unit has them.
+
+    Args:
+        packing: of this update, without the axis M.
+        index: of the pass.
+        sequences: of this update.
+        rows: any tree of arrays [B, ...] that goes with them.
+
+    Returns:
+        Sequences of U prompts and U * G rows, the tree of U * G rows, and how those share rows.
+        Rows that a unit does not have are all zero, their mask too.
+    """
+    prompts, members = packing.prompts[index], packing.members[index].reshape(-1)
+
+    def taken(x: jax.Array) -> jax.Array:
+        return x.at[members].get(mode="fill", fill_value=0)
+
+    own = Sequences(
+        sequences.prompt_tokens[prompts],
+        sequences.prompt_mask[prompts],
+        taken(sequences.tokens),
+        taken(sequences.mask),
+    )
+    layout = Layout(packing.starts[index].reshape(-1), packing.rows)
+    return own, jax.tree.map(taken, rows), layout
+
+
+def put(packing: Packing, index: jax.Array | int, whole: Any, rows: Any) -> Any:
+    """Arrays [B, ...] with what `rows` [U * G, ...] says of the completions of a pass."""
+    members = packing.members[index].reshape(-1)
+    return jax.tree.map(lambda x, new: x.at[members].set(new, mode="drop"), whole, rows)
+
+
+def pack(sequences: Sequences, layout: Layout) -> Sequences:
+    """The completions of U prompts in U·`rows` rows, with `segments` to tell them apart."""
     groups, length = len(sequences.prompt_tokens), sequences.tokens.shape[1]
     size = len(sequences.tokens) // groups
     numbers = jnp.tile(jnp.arange(1, size + 1, dtype=jnp.int32), groups)[:, None]
-    room = packing.rows * length
+    room = layout.rows * length
     # What is padding has a slot behind the last, and is dropped.
-    slots = jnp.where(sequences.mask > 0, _slots(packing, length), room).reshape(groups, -1)
+    slots = jnp.where(sequences.mask > 0, _slots(layout, length), room).reshape(groups, -1)
 
     def lay(values: jax.Array) -> jax.Array:
         put = jax.vmap(lambda at, new: jnp.zeros(room, new.dtype).at[at].set(new, mode="drop"))
@@ -112,14 +206,14 @@ def pack(sequences: Sequences, packing: Packing) -> Sequences:
     )
 
 
-def unpack(values: jax.Array, packing: Packing) -> jax.Array:
-    """Figures of packed tokens [N·rows, T] by completion, [N·G, T]; behind its end, of others."""
+def unpack(values: jax.Array, layout: Layout) -> jax.Array:
+    """Figures of packed tokens [U·rows, T] by completion, [U·G, T]; behind its end, of others."""
     rows, length = values.shape
-    groups, room = rows // packing.rows, packing.rows * length
-    places = jnp.minimum(_slots(packing, length), room - 1).reshape(groups, -1)
+    groups, room = rows // layout.rows, layout.rows * length
+    places = jnp.minimum(_slots(layout, length), room - 1).reshape(groups, -1)
     taken = jnp.take_along_axis(values.reshape(groups, room), places, axis=1)
     return taken.reshape(-1, length)
 
 
-def _slots(packing: Packing, length: int) -> jax.Array:
-    return jnp.asarray(packing.starts)[:, None] + jnp.arange(length, dtype=jnp.int32)[None]
+def _slots(layout: Layout, length: int) -> jax.Array:
+    return jnp.asarray(layout.starts)[:, None] + jnp.arange(length, dtype=jnp.int32)[None]

@@ -36,8 +36,8 @@ class Scored(NamedTuple):
     @property
     def slots(self) -> int:
         """Places for completion tokens that are computed on, padding included."""
-        (rows, length), prompts = self.rollout.tokens.shape, len(self.rollout.prompt_tokens)
-        return (rows if self.packing is None else prompts * self.packing.rows) * length
+        rows, length = self.rollout.tokens.shape
+        return (rows if self.packing is None else self.packing.rows_taken) * length
 
 
 class Played(NamedTuple):

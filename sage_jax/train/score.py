@@ -1,12 +1,15 @@
 """The scoring step: log-probabilities and entropies of completions under given weights."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from sage_jax import models
-from sage_jax.train.packing import Packing, pack, unpack
+from sage_jax.train import packing as packings
+from sage_jax.train.packing import Layout, Packing
 from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
 from sage_jax.train.shards import Shards
 
@@ -29,7 +32,7 @@ def score(
         sequences: B rows.
         packing: how completions share rows, if they do.
         temperature: divides the logits.
-        micro_batch: completions in one forward pass; divides B.
+        micro_batch: rows in one forward pass where they do not; divides B.
         shards: that rows and vocabulary are split over.
 
     Returns:
@@ -37,25 +40,48 @@ def score(
     """
     model = models.merge(graphdef, params)
 
-    def one(part: tuple[Sequences, Packing | None]):
-        return token_scores(model, *part, temperature=temperature, shards=shards)
+    def of(part: Sequences, layout: Layout | None):
+        return token_scores(model, part, layout, temperature=temperature, shards=shards)
 
+    if packing is not None:
+        return _packed_scores(of, sequences, packing)
     count = len(sequences.tokens) // micro_batch
-    parts = split_groups(sequences, packing, count, shards=shards.rows)
-    prompts = parts[0].prompt_tokens.shape[0] * parts[0].prompt_tokens.shape[1]
-    return join_groups(jax.lax.map(one, parts), prompts)
+    parts, _ = split_groups(sequences, (), count, shards=shards.rows)
+    scores = jax.lax.map(lambda part: of(part, None), parts)
+    return join_groups(scores, parts.prompt_tokens.shape[0] * parts.prompt_tokens.shape[1])
+
+
+def _packed_scores(
+    of: Callable[..., tuple[jax.Array, jax.Array]], sequences: Sequences, packing: Packing
+) -> tuple[jax.Array, jax.Array]:
+    def update(part: tuple[Sequences, Packing]):
+        sequences, packing = part
+
+        def one(index: jax.Array):
+            rows, _, layout = packings.take(packing, index, sequences, ())
+            return of(rows, layout)
+
+        def body(index: jax.Array, seen: Any):
+            return packings.put(packing, index, seen, one(index))
+
+        dtypes = [x.dtype for x in jax.eval_shape(one, jnp.int32(0))]
+        blank = tuple(jnp.zeros(sequences.tokens.shape, dtype) for dtype in dtypes)
+        return jax.lax.fori_loop(0, packing.passes, body, blank)
+
+    parts, _ = split_groups(sequences, (), len(packing.passes))
+    return join_groups(jax.lax.map(update, (parts, packing)), len(sequences.prompt_tokens))
 
 
 def token_scores(
     model: models.Transformer,
     sequences: Sequences,
-    packing: Packing | None,
+    layout: Layout | None,
     *,
     temperature: float,
     shards: Shards,
 ) -> tuple[jax.Array, jax.Array]:
     """(logps, entropies) [B, T] of one pass, see `score`; differentiable."""
-    rows = sequences if packing is None else pack(sequences, packing)
+    rows = sequences if layout is None else packings.pack(sequences, layout)
     scores = models.token_logps(
         model,
         completion_hidden(model, rows),
@@ -64,4 +90,4 @@ def token_scores(
         block_size=shards.block_size(rows.tokens.size),
         shards=shards.vocab,
     )
-    return scores if packing is None else jax.tree.map(lambda x: unpack(x, packing), scores)
+    return scores if layout is None else jax.tree.map(lambda x: packings.unpack(x, layout), scores)

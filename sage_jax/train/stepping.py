@@ -27,8 +27,13 @@ Step = Callable[[TrainState, int, int], tuple[TrainState, reduce.Metrics, Played
 
 def make_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
     """The step for a config: one program where the task is judged on the device."""
-    on_device = hasattr(base.task, "reward") and not config.rollout.resample
-    return (_whole_step if on_device else _phased_step)(config, base, start)
+    whole = judged_on_device(config, base.task)
+    return (_whole_step if whole else _phased_step)(config, base, start)
+
+
+def judged_on_device(config: configs.Config, task: Any) -> bool:
+    """Whether a step is one program, in which nothing is known of the completions' lengths."""
+    return hasattr(task, "reward") and not config.rollout.resample
 
 
 def _whole_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
@@ -71,7 +76,8 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
     passes = jax.jit(steps.score)
     learn = setup.keep_sharding(steps.learn, start.layout)
     cut = jax.jit(_cut, static_argnames="length", out_shardings=rows)
-    count = jax.jit(_lengths, out_shardings=parallel.replicated(base.mesh))
+    whole = parallel.replicated(base.mesh)
+    count = jax.jit(_lengths, out_shardings=whole)
 
     def run(state: TrainState, step: int, cursor: int):
         def sample(prompts: Prompts, attempt: int) -> list[Rollout]:
@@ -85,7 +91,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         def score(rollout: Rollout) -> Scored:
             lengths = np.asarray(count(rollout.mask))
             rollout = cut(rollout, length=bucket(int(lengths.max()), room))
-            packing = parallel.spread(steps.pack(lengths, rollout), rows)
+            packing = parallel.spread(steps.pack(lengths, rollout), whole)
             terms = passes(state.trained, start.frozen, rollout, packing)
             return Scored(rollout, terms, packing)
 

@@ -92,8 +92,8 @@ class Steps:
         """
         sequences = of_rollout(rollout)
         knobs: dict[str, Any] = {
-            "temperature": self.temperature, "shards": self.shards,
-            "micro_batch": packing.micro_batch if packing else self.micro_batch,
+            "temperature": self.temperature, "micro_batch": self.micro_batch,
+            "shards": self.shards,
         }  # fmt: skip
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
         if self.needs_policy:
@@ -124,7 +124,7 @@ class Steps:
             loss=self.loss,
             optimizer=self.optimizer,
             temperature=self.temperature,
-            micro_batch=packing.micro_batch if packing else min(self.micro_batch, rows),
+            micro_batch=min(self.micro_batch, rows),
             shards=self.shards,
             full_vocabulary=self.full_vocabulary,
         )
@@ -153,12 +153,11 @@ class Steps:
         key = derive(root, Purpose.LOSS, step, 0)
         advantages = self.advantages(rewards, terms, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=advantages)
-        rows = (terms, packing)
-        parts = split_groups(of_rollout(rollout), rows, self.updates_per_rollout)
+        parts = (*split_groups(of_rollout(rollout), terms, self.updates_per_rollout), packing)
 
         def one(state, drawn):
             part, index = drawn
-            sequences, (terms, packing) = jax.tree.map(lambda x: x[part], parts)
+            sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
             return self.update(state, frozen, sequences, terms, key, step, packing)
 

