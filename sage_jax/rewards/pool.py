@@ -271,10 +271,15 @@ def _refuse_rest(shared: _Shared) -> None:
     if not (shared.closed or shared.broken):
         return
     message = shared.broken or "the verifier pool is closed"
+    words = 0
     while True:
         try:
             task = shared.tasks.get_nowait()
         except queue.Empty:
-            return
-        if task is not None:
+            break
+        if task is None:
+            words += 1
+        else:
             task.future.set_exception(VerifierError(message))
+    for _ in range(words):  # To leave, for threads that have not looked yet.
+        shared.tasks.put(None)
