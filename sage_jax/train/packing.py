@@ -45,7 +45,7 @@ class Packing:
     @property
     def rows_taken(self) -> int:
         """Rows that are computed on, those of units without completions included."""
-        return int(np.sum(self.passes)) * self.prompts.shape[-1] * self.rows
+        return int(np.asarray(self.passes).sum()) * self.prompts.shape[-1] * self.rows
 
 
 class Layout(NamedTuple):
@@ -68,8 +68,9 @@ def fit(
     """How to pack a rollout, or None where a pass without packing holds whole groups as well.
 
     Completions of a group go into rows, longest first, each into the first with room (Johnson,
-    1974). A pass holds no more tokens than one without packing, prompts included. A unit has as
-    many rows as a pass has room for, unless fewer spare computing on many tokens.
+    1974). A pass holds no more tokens than one without packing, prompts included. Where a device
+    has no room for a whole group, a unit has as many rows as it has room for; elsewhere as many as
+    spare computing on most tokens.
 
     Args:
         lengths: int[B], tokens of each completion.
@@ -89,13 +90,13 @@ def fit(
     packed = [_first_fit(group, length) for group in lengths.reshape(-1, group_size)]
     # Prompts are dealt to updates like cards, see `split_groups`.
     hands = [packed[update::updates] for update in range(updates)]
-    sizes = {-(-eighths * group_size // 8) for eighths in _EIGHTHS} | {own}
-    best, least = None, math.inf
-    if own >= group_size:
+    if own < group_size:  # One program for all lengths.
+        sizes, least = {own}, math.inf
+    else:
+        sizes = {-(-eighths * group_size // 8) for eighths in _EIGHTHS} - {group_size}
         least = updates * -(-each * group_size // micro_batch) * shards * room
+    best = None
     for rows in sorted(sizes, reverse=True):
-        if rows > own or rows >= group_size:
-            continue
         size = prompt_length + rows * length
         # More than one for each group would mostly be empty.
         units = min(room // size, own // rows, -(-each // shards)) * shards
@@ -110,6 +111,8 @@ def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
     taken: list[int] = []
     starts = np.zeros(len(lengths), np.int32)
     for place in np.argsort(-lengths, kind="stable"):
+        if not lengths[place]:
+            break
         fits = (row for row, used in enumerate(taken) if used + lengths[place] <= room)
         row = next(fits, len(taken))
         if row == len(taken):
@@ -193,8 +196,8 @@ def pack(sequences: Sequences, layout: Layout) -> Sequences:
     slots = jnp.where(sequences.mask > 0, _slots(layout, length), room).reshape(groups, -1)
 
     def lay(values: jax.Array) -> jax.Array:
-        put = jax.vmap(lambda at, new: jnp.zeros(room, new.dtype).at[at].set(new, mode="drop"))
-        return put(slots, values.reshape(groups, -1)).reshape(-1, length)
+        into = jax.vmap(lambda at, new: jnp.zeros(room, new.dtype).at[at].set(new, mode="drop"))
+        return into(slots, values.reshape(groups, -1)).reshape(-1, length)
 
     segments = lay(jnp.broadcast_to(numbers, sequences.tokens.shape))
     return Sequences(
