@@ -247,8 +247,8 @@ class Optimizer(Section):
     """Rows in one forward and backward pass; 0 takes an update's rows at once."""
     packing: bool = True
     """Let completions of a prompt share rows in scoring and update, where their lengths leave room.
-    Not with an attention by kernels, not where an estimator needs
-    all logits, and not in a task judged inside the compiled step."""
+    Not with an attention by kernels, not where an estimator needs all logits, and not in a task
+    judged inside the compiled step."""
 
 
 class Warmup(Section):

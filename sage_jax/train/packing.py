@@ -1,16 +1,12 @@
-"""Completions of one prompt that share rows, so that little of a pass is padding."""
+"""How completions of one prompt are to share rows, so that little of a pass is padding."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-
-from sage_jax.train.sequences import Sequences
 
 # Rows that a unit may have, in eighths of a group's size: each number compiles scoring and the
 # update once more, so that there are few, and a smaller one has to spare some share of the tokens.
@@ -48,13 +44,6 @@ class Packing:
         return int(np.asarray(self.passes).sum()) * self.prompts.shape[-1] * self.rows
 
 
-class Layout(NamedTuple):
-    """Where completions lie in the rows of their units: [U * G] starts, and the rows of a unit."""
-
-    starts: jax.Array | np.ndarray
-    rows: int
-
-
 def fit(
     lengths: np.ndarray,
     *,
@@ -80,6 +69,11 @@ def fit(
         micro_batch: rows in one pass without packing.
         updates: M, that the rollout is split into.
         shards: that the rows of a pass are split over.
+
+    >>> found = fit(np.array([4, 1, 2, 1]), group_size=4, prompt_length=2, length=4, micro_batch=4,
+    ...     updates=1, shards=1)
+    >>> found.rows, found.passes.tolist(), found.starts[0, 0].tolist()
+    (2, [1], [[0, 6, 4, 7]])
     """
     each, over = divmod(len(lengths) // group_size, updates)
     micro_batch = min(micro_batch, each * group_size)
@@ -148,75 +142,3 @@ def _laid_out(
 
     counts = np.asarray(passes, np.int32)
     return Packing(counts, by_pass(prompts), by_pass(members), by_pass(starts), rows)
-
-
-def take(
-    packing: Packing, index: jax.Array | int, sequences: Sequences, rows: Any
-) -> tuple[Sequences, Any, Layout]:
-    """One pass of an update: its units' prompts and G completions each, where a unit has them.
-
-    Args:
-        packing: of this update, without the axis M.
-        index: of the pass.
-        sequences: of this update.
-        rows: any tree of arrays [B, ...] that goes with them.
-
-    Returns:
-        Sequences of U prompts and U * G rows, the tree of U * G rows, and how those share rows.
-        Rows that a unit does not have are all zero, their mask too.
-    """
-    prompts, members = packing.prompts[index], packing.members[index].reshape(-1)
-
-    def taken(x: jax.Array) -> jax.Array:
-        return x.at[members].get(mode="fill", fill_value=0)
-
-    own = Sequences(
-        sequences.prompt_tokens[prompts],
-        sequences.prompt_mask[prompts],
-        taken(sequences.tokens),
-        taken(sequences.mask),
-    )
-    layout = Layout(packing.starts[index].reshape(-1), packing.rows)
-    return own, jax.tree.map(taken, rows), layout
-
-
-def put(packing: Packing, index: jax.Array | int, whole: Any, rows: Any) -> Any:
-    """Arrays [B, ...] with what `rows` [U * G, ...] says of the completions of a pass."""
-    members = packing.members[index].reshape(-1)
-    return jax.tree.map(lambda x, new: x.at[members].set(new, mode="drop"), whole, rows)
-
-
-def pack(sequences: Sequences, layout: Layout) -> Sequences:
-    """The completions of U prompts in U·`rows` rows, with `segments` to tell them apart."""
-    groups, length = len(sequences.prompt_tokens), sequences.tokens.shape[1]
-    size = len(sequences.tokens) // groups
-    numbers = jnp.tile(jnp.arange(1, size + 1, dtype=jnp.int32), groups)[:, None]
-    room = layout.rows * length
-    # What is padding has a slot behind the last, and is dropped.
-    slots = jnp.where(sequences.mask > 0, _slots(layout, length), room).reshape(groups, -1)
-
-    def lay(values: jax.Array) -> jax.Array:
-        into = jax.vmap(lambda at, new: jnp.zeros(room, new.dtype).at[at].set(new, mode="drop"))
-        return into(slots, values.reshape(groups, -1)).reshape(-1, length)
-
-    segments = lay(jnp.broadcast_to(numbers, sequences.tokens.shape))
-    return Sequences(
-        sequences.prompt_tokens,
-        sequences.prompt_mask,
-        lay(sequences.tokens),
-        (segments > 0).astype(sequences.mask.dtype),
-        segments,
-    )
-
-
-def unpack(values: jax.Array, layout: Layout) -> jax.Array:
-    """Figures of packed tokens [U·rows, T] by completion, [U·G, T]; behind its end, of others."""
-    rows, length = values.shape
-    groups, room = rows // layout.rows, layout.rows * length
-    places = jnp.minimum(_slots(layout, length), room - 1).reshape(groups, -1)
-    taken = jnp.take_along_axis(values.reshape(groups, room), places, axis=1)
-    return taken.reshape(-1, length)
-
-
-def _slots(layout: Layout, length: int) -> jax.Array:
-    return jnp.asarray(layout.starts)[:, None] + jnp.arange(length, dtype=jnp.int32)[None]

@@ -4,14 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import nnx
 
 from sage_jax import models
-from sage_jax.train import packing as packings
-from sage_jax.train.packing import Layout, Packing
+from sage_jax.train.packing import Packing
 from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
 from sage_jax.train.shards import Shards
+from sage_jax.train.units import Layout, over_passes, pack, unpack
 
 
 def score(
@@ -54,19 +53,12 @@ def score(
 def _packed_scores(
     of: Callable[..., tuple[jax.Array, jax.Array]], sequences: Sequences, packing: Packing
 ) -> tuple[jax.Array, jax.Array]:
+    def one(total: tuple[()], rows: Sequences, _: Any, layout: Layout):
+        return total, of(rows, layout)
+
     def update(part: tuple[Sequences, Packing]):
         sequences, packing = part
-
-        def one(index: jax.Array):
-            rows, _, layout = packings.take(packing, index, sequences, ())
-            return of(rows, layout)
-
-        def body(index: jax.Array, seen: Any):
-            return packings.put(packing, index, seen, one(index))
-
-        dtypes = [x.dtype for x in jax.eval_shape(one, jnp.int32(0))]
-        blank = tuple(jnp.zeros(sequences.tokens.shape, dtype) for dtype in dtypes)
-        return jax.lax.fori_loop(0, packing.passes, body, blank)
+        return over_passes(packing, sequences, (), one, ())[1]
 
     parts, _ = split_groups(sequences, (), len(packing.passes))
     return join_groups(jax.lax.map(update, (parts, packing)), len(sequences.prompt_tokens))
@@ -81,7 +73,7 @@ def token_scores(
     shards: Shards,
 ) -> tuple[jax.Array, jax.Array]:
     """(logps, entropies) [B, T] of one pass, see `score`; differentiable."""
-    rows = sequences if layout is None else packings.pack(sequences, layout)
+    rows = sequences if layout is None else pack(sequences, layout)
     scores = models.token_logps(
         model,
         completion_hidden(model, rows),
@@ -90,4 +82,4 @@ def token_scores(
         block_size=shards.block_size(rows.tokens.size),
         shards=shards.vocab,
     )
-    return scores if layout is None else jax.tree.map(lambda x: packings.unpack(x, layout), scores)
+    return scores if layout is None else jax.tree.map(lambda x: unpack(x, layout), scores)

@@ -10,13 +10,13 @@ import optax
 
 from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
-from sage_jax.train import packing as packings
-from sage_jax.train.packing import Layout, Packing
+from sage_jax.train.packing import Packing
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import token_scores
 from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
+from sage_jax.train.units import Layout, over_passes
 
 # For whoever names what went wrong; no figure to be written down.
 BAD_GRADIENT, BAD_INPUT = "gradient/first_bad", "terms/first_bad"
@@ -183,20 +183,12 @@ def _accumulate_packed(
     metrics once, of all rows together.
     """
 
-    def one(index):
-        rows, own, layout = packings.take(packing, index, sequences, terms)
+    def one(total, rows, own, layout):
         grads, (seen, *_) = grad(trained, rows, own, layout)
-        return grads, (seen.logps, seen.entropies)
+        return _added(total, grads), (seen.logps, seen.entropies)
 
-    def body(index, carry):
-        total, seen = carry
-        grads, scores = one(index)
-        return _added(total, grads), packings.put(packing, index, seen, scores)
-
-    dtypes = [x.dtype for x in jax.eval_shape(one, jnp.int32(0))[1]]
-    blank = tuple(jnp.zeros(sequences.tokens.shape, dtype) for dtype in dtypes)
-    grads, (logps, entropies) = jax.lax.fori_loop(0, packing.passes, body, (_zeros(trained), blank))
-    return grads, dataclasses.replace(terms, logps=logps, entropies=entropies)
+    grads, seen = over_passes(packing, sequences, terms, one, _zeros(trained))
+    return grads, dataclasses.replace(terms, logps=seen[0], entropies=seen[1])
 
 
 def _zeros(trained: Any) -> Any:

@@ -1,5 +1,7 @@
 """Where completions lie when they share rows."""
 
+import doctest
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,11 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sage_jax.train.packing import fit, pack, put, take, unpack
+from sage_jax.train import packing
+from sage_jax.train.packing import fit
 from sage_jax.train.sequences import Sequences, join_groups, split_groups
+from sage_jax.train.units import pack, put, take, unpack
 
 LENGTH = 16
 HALF = np.full(32, LENGTH // 2)
+
+
+def test_doctests():
+    result = doctest.testmod(packing)
+    assert result.attempted >= 1
+    assert result.failed == 0
 
 
 def planned(lengths, *, group_size=8, prompt_length=1, micro_batch=64, updates=1, shards=1):
@@ -70,6 +80,20 @@ def test_what_a_packing_promises(case, micro_batch, updates, shards, prompt_leng
     if rows >= group_size:
         passes = -(-len(groups) * group_size // updates // (rows * shards))
         assert sum(found.passes) * size < 0.9 * updates * passes * room
+
+
+def test_as_few_rows_as_the_fullest_group_needs():
+    def rows(lengths):
+        # With a prompt this long a second unit costs more than rows that stay empty.
+        found = planned(lengths, prompt_length=LENGTH)
+        return found and found.rows
+
+    half = np.full(8, LENGTH // 2)
+    assert rows(half) == 4
+    assert rows(half // 2) == 2
+    assert rows([*half, *half // 2]) == 4
+    # Five rows are none of the numbers that are compiled for.
+    assert rows([*half, LENGTH, LENGTH, *half[:6]]) == 6
 
 
 @pytest.mark.parametrize(
@@ -147,18 +171,18 @@ def test_unpacking_undoes_packing(micro_batch, updates):
 
     def update(part):
         sequences, packing = part
-        kept = jnp.zeros(len(sequences.tokens), jnp.float32)
-        blank = (jnp.full_like(sequences.tokens, -1), kept)
+        counted = jnp.zeros(len(sequences.tokens), jnp.float32)
+        blank = (jnp.full_like(sequences.tokens, -1), counted)
         for index in range(packing.members.shape[0]):
             own, lengths, layout = take(packing, index, sequences, sequences.mask.sum(axis=1))
             rows = pack(own, layout)
             assert rows.segments is not None
             # Each unit's rows hold what its completions have, once.
             assert rows.segments.shape == (len(own.prompt_tokens) * packing.rows, LENGTH)
-            kept = jnp.sum((rows.segments > 0).reshape(len(own.prompt_tokens), -1), axis=1)
-            np.testing.assert_array_equal(
-                kept, lengths.reshape(len(own.prompt_tokens), -1).sum(axis=1)
-            )
+            each = jnp.split(rows.segments, len(own.prompt_tokens))
+            kept = [np.bincount(np.ravel(x), minlength=9)[1:] for x in each]
+            np.testing.assert_array_equal(np.ravel(kept), lengths)
+            np.testing.assert_array_equal(rows.mask > 0, rows.segments > 0)
             blank = put(packing, index, blank, (unpack(rows.tokens, layout), lengths))
         return blank
 
