@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sage_jax import paths
@@ -26,14 +26,18 @@ class Watchdog:
     Args:
         path: file that reports are added to, besides standard error; none in a bucket.
         at_least_s: seconds that no phase is reported before.
+        clock: seconds that never go back.
     """
 
-    def __init__(self, path: Path, *, at_least_s: float):
-        self._path, self._at_least_s = path, at_least_s
+    def __init__(
+        self, path: Path, *, at_least_s: float, clock: Callable[[], float] = time.monotonic
+    ):
+        self._path, self._at_least_s, self._clock = path, at_least_s, clock
         self._past: dict[str, collections.deque[float]] = collections.defaultdict(
             lambda: collections.deque(maxlen=_KEPT)
         )
         self._now: tuple[str, float, float] | None = None  # Phase, its begin, its limit.
+        self._reported: tuple[str, float, float] | None = None
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
@@ -48,7 +52,7 @@ class Watchdog:
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """What happens inside is one phase of that name; phases do not nest."""
-        begun, past = time.monotonic(), self._past[name]
+        begun, past = self._clock(), self._past[name]
         if past:
             limit = max(self._at_least_s, _TIMES * statistics.median(past))
             self._now = (name, begun, limit)
@@ -56,19 +60,22 @@ class Watchdog:
             yield
         finally:
             self._now = None
-            past.append(time.monotonic() - begun)
+            past.append(self._clock() - begun)
+
+    def look(self) -> None:
+        """Report the phase that goes on, once, if it takes too long."""
+        now = self._now
+        if now is None or now is self._reported or self._clock() - now[1] < now[2]:
+            return
+        self._reported = now
+        self._report(*now)
 
     def _watch(self) -> None:
-        reported = None
         while not self._leaving.wait(min(1.0, self._at_least_s / 4)):
-            now = self._now
-            if now is None or now is reported or time.monotonic() - now[1] < now[2]:
-                continue
-            reported = now
-            self._report(*now)
+            self.look()
 
     def _report(self, name: str, begun: float, limit: float) -> None:
-        taken = time.monotonic() - begun
+        taken = self._clock() - begun
         text = (
             f"sage-jax: {name} has taken {taken:.0f} s, and more than {limit:.0f} s is not usual; "
             f"every thread at {time.strftime('%Y-%m-%d %H:%M:%S')}:\n{_stacks()}\n"

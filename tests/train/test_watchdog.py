@@ -1,6 +1,5 @@
 """A phase that hangs is reported with every thread's stack, once, and usual ones are not."""
 
-import re
 import threading
 import time
 
@@ -9,11 +8,35 @@ import pytest
 from sage_jax.train.watchdog import Watchdog
 
 
-def wait_for(condition):
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until
-        time.sleep(0.01)
+class Clock:
+    """Seconds that pass only when a test says so."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "stalls.txt"
+
+
+@pytest.fixture
+def watchdog(path, clock):
+    """One that looks only when it is told to: its thread does not run."""
+    return Watchdog(path, at_least_s=5.0, clock=clock)
+
+
+def a_phase(watchdog, clock, seconds):
+    with watchdog.phase("step"):
+        clock.now += seconds
+        watchdog.look()
 
 
 def a_thread_that_waits(event):
@@ -30,56 +53,68 @@ def bystander():
     thread.join()
 
 
-def test_a_phase_that_hangs_is_reported_once_with_every_thread(tmp_path, capsys, bystander):
-    path = tmp_path / "stalls.txt"
-    with Watchdog(path, at_least_s=0.05) as watchdog:
-        with watchdog.phase("step"):
-            pass
-        with watchdog.phase("step"):
-            wait_for(path.is_file)
-            time.sleep(0.2)
+def test_a_phase_that_hangs_is_reported_once_with_every_thread(
+    watchdog, clock, path, capsys, bystander
+):
+    a_phase(watchdog, clock, 0.1)
+    with watchdog.phase("step"):
+        clock.now += 4.9
+        watchdog.look()
+        assert not path.exists()
+        for _ in range(3):
+            clock.now += 1
+            watchdog.look()
     said = path.read_text()
     assert said == capsys.readouterr().err
-    assert len(re.findall(r"sage-jax: step has taken \d+ s", said)) == 1
+    assert said.count("sage-jax: step has taken 6 s, and more than 5 s is not usual") == 1
     assert "test_a_phase_that_hangs" in said
     assert "a_thread_that_waits" in said
+    a_phase(watchdog, clock, 60)  # The next one that hangs is another.
+    assert path.read_text().count("has taken") == 2
 
 
-def test_neither_a_first_time_nor_a_usual_one_is_reported(tmp_path):
-    path = tmp_path / "stalls.txt"
+def test_its_own_thread_looks(path):
     with Watchdog(path, at_least_s=0.05) as watchdog:
-        for _ in range(3):
-            with watchdog.phase("step"):
-                time.sleep(0.15)  # Longer than the bound, but no longer than it always is.
-    assert not path.exists()
-
-
-def test_a_phase_that_fails_ends(tmp_path):
-    path = tmp_path / "stalls.txt"
-    with Watchdog(path, at_least_s=0.05) as watchdog:
-        for _ in range(2):
-            with pytest.raises(ValueError, match="on purpose"), watchdog.phase("step"):
-                raise ValueError("on purpose")
-        time.sleep(0.3)
-    assert not path.exists()
-
-
-def test_a_report_that_cannot_be_written_is_told_and_no_more(tmp_path, capsys):
-    with Watchdog(tmp_path / "gone" / "stalls.txt", at_least_s=0.05) as watchdog:
         with watchdog.phase("step"):
             pass
         with watchdog.phase("step"):
-            wait_for(lambda: "training goes on" in capsys.readouterr().err)
+            until = time.monotonic() + 300
+            while not (path.is_file() and path.read_text().endswith("\n\n")):
+                assert time.monotonic() < until
+                time.sleep(0.01)
 
 
-def test_clocks_that_jump_do_not_matter(tmp_path, monkeypatch):
+def test_neither_a_first_time_nor_a_usual_one_is_reported(watchdog, clock, path):
+    for seconds in (60, 100, 599):  # Ten times the usual is not yet too long.
+        a_phase(watchdog, clock, seconds)
+    assert not path.exists()
+    a_phase(watchdog, clock, 1001)
+    assert path.exists()
+
+
+def test_a_phase_that_fails_ends(watchdog, clock, path):
+    for _ in range(2):
+        with pytest.raises(ValueError, match="on purpose"), watchdog.phase("step"):
+            raise ValueError("on purpose")
+    clock.now += 60
+    watchdog.look()
+    assert not path.exists()
+
+
+def test_a_report_that_cannot_be_written_is_told_and_no_more(tmp_path, clock, capsys):
+    watchdog = Watchdog(tmp_path / "gone" / "stalls.txt", at_least_s=5.0, clock=clock)
+    for seconds in (1, 60):
+        a_phase(watchdog, clock, seconds)
+    assert "training goes on" in capsys.readouterr().err
+
+
+def test_clocks_that_jump_do_not_matter(path, monkeypatch):
     """Only the monotonic clock is read for lengths."""
     monkeypatch.setattr(time, "time", lambda: 0.0)
-    path = tmp_path / "stalls.txt"
-    with Watchdog(path, at_least_s=5) as watchdog:
-        with watchdog.phase("step"):
-            pass
-        monkeypatch.setattr(time, "time", lambda: 1e9)
-        with watchdog.phase("step"):
-            time.sleep(0.1)
+    watchdog = Watchdog(path, at_least_s=600)
+    with watchdog.phase("step"):
+        pass
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    with watchdog.phase("step"):
+        watchdog.look()
     assert not path.exists()
