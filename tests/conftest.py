@@ -1,6 +1,8 @@
 """Settings every test runs under: eight fake CPU devices and JAX's strictest promotion rules."""
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
@@ -14,6 +16,8 @@ os.environ["XLA_FLAGS"] = (
     # Eight devices on a busy machine of two cores may wait for each other longer than 40 seconds.
     + " --xla_cpu_collective_call_terminate_timeout_seconds=600"
 )
+
+sys.path.insert(0, str(Path(__file__).parent))  # For what several folders of tests share.
 
 import jax
 

@@ -1,0 +1,142 @@
+"""A run whose model, steps and evaluations are a few numbers; loop, files and checkpoints are real.
+
+For tests of what the loop does with a fault. Which numbers come out tells whether every step was
+done once, from the state that the one before it left.
+"""
+
+import contextlib
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from sage_jax.data.judging import Outcome
+from sage_jax.data.tasks import Judged
+from sage_jax.evaluate import EvalResult
+from sage_jax.evaluate.results import ProblemResult
+from sage_jax.losses import reduce
+from sage_jax.rollout import Rollout
+from sage_jax.train import loop
+from sage_jax.train.checkpoint import Checkpoints, shapes
+from sage_jax.train.play import Played, figures
+from sage_jax.train.state import TrainState
+from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT
+
+GROUPS, SIZE, LENGTH = 2, 2, 3
+CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
+
+
+class Task:
+    """What the loop asks of a task."""
+
+    def gold(self, id):
+        return id
+
+    def spell(self, tokens):
+        return " ".join(map(str, np.asarray(tokens).tolist()))
+
+    def close(self):
+        pass
+
+
+def install(patch) -> None:
+    """Let the loop run on these numbers, until the patch is undone."""
+    base: Any = SimpleNamespace(
+        task=Task(), why="", loaded=SimpleNamespace(graphdef=None, params=jnp.zeros(3))
+    )
+
+    def opened(config, folder, stop, *, opened):
+        opened()
+        return base
+
+    def start(config, base, root):
+        found = SimpleNamespace(
+            layout=shapes(first_state()),
+            learning_rate=lambda updates: np.float32(1e-3),
+            decoder=lambda trained: (None, trained["w"]),
+        )
+        return found, first_state()
+
+    patch.setattr(loop, "open_and_warm_up", opened)
+    patch.setattr(loop.setup, "start", start)
+    patch.setattr(loop, "make_step", lambda *_: step)
+    patch.setattr(loop, "evaluate_model", evaluate)
+
+
+def first_state() -> TrainState:
+    w = jnp.asarray(np.linspace(0, 1, 4096, dtype=np.float32))
+    return TrainState({"w": w}, {"mu": jnp.zeros_like(w)}, jnp.int32(0))
+
+
+@jax.jit
+def _advance(state: TrainState, step: jax.Array) -> TrainState:
+    gradient = jnp.sin(state.trained["w"] + step.astype(jnp.float32))
+    mu = 0.9 * state.opt_state["mu"] + gradient
+    return TrainState({"w": state.trained["w"] - 0.01 * mu}, {"mu": mu}, state.updates + 1)
+
+
+def step(state: TrainState, step: int, cursor: int):
+    """As `stepping.make_step` would make one; one batch of prompts a step."""
+    state = _advance(state, jnp.int32(step))
+    one, none = jnp.float32(1), jnp.float32(-1)
+    metrics = {
+        "loss": reduce.Mean(state.trained["w"].sum(), one),
+        "grad_norm": reduce.Mean(jnp.abs(state.opt_state["mu"]).max(), one),
+        "updates/skipped": reduce.Mean(0 * one, one),
+        BAD_INPUT: reduce.Max(none),
+        BAD_GRADIENT: reduce.Max(none),
+    }
+    return state, metrics, _played(cursor)
+
+
+def _played(cursor: int) -> Played:
+    rows = GROUPS * SIZE
+    ones = jnp.ones((rows, LENGTH), jnp.float32)
+    rewards = np.array([(cursor + row) % 2 for row in range(rows)], np.float32)
+    reasons = ["correct" if reward else "wrong" for reward in rewards]
+    judged = Judged(rewards, rewards > 0, [""] * rows, reasons)
+    outcome = Outcome(judged, np.full(rows, LENGTH), np.ones(rows, int))
+    prompts = jnp.full((GROUPS, 2), cursor, jnp.int32)
+    rollout = Rollout(
+        prompt_tokens=prompts, prompt_mask=prompts >= 0, tokens=ones.astype(jnp.int32), mask=ones,
+        logps=-ones, finish=jnp.ones(rows, jnp.int32),
+    )  # fmt: skip
+    names = [f"{cursor}-{group}" for group in range(GROUPS)]
+    return Played(names, rollout, outcome, 1, {"whole": 0.0}, figures(outcome, SIZE))
+
+
+def evaluate(config, base, model, *, tag, step, num_samples, progress=None) -> EvalResult:
+    """As `evaluation.evaluate_model`; how many are right follows from the weights."""
+    if progress:
+        progress(0, 1)
+    right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (num_samples + 1)
+    problems = tuple(ProblemResult(str(place), right, num_samples) for place in range(2))
+    return EvalResult(tag, step, "fake", num_samples, 0, 1.0, problems, LENGTH, 0.0)
+
+
+def entries(folder) -> list[dict]:
+    """The lines of a run's metrics, without what clocks and memory say."""
+    lines = map(json.loads, folder.metrics_file.read_text().splitlines())
+    return [{k: v for k, v in one.items() if not k.startswith(CLOCKS)} for one in lines]
+
+
+def newest(folder) -> tuple[int, TrainState]:
+    """(step, state) of a run's newest whole checkpoint."""
+    checkpoints = Checkpoints(folder.checkpoints, keep=100)
+    with contextlib.closing(checkpoints):
+        found = checkpoints.restore_newest(shapes(first_state()), say=lambda _: None)
+    assert found is not None
+    return found[0], found[1]
+
+
+def assert_same(left, right) -> None:
+    """Two finished runs are the same in all but what clocks say."""
+    assert entries(left) == entries(right)
+    (step, state), (other_step, other) = newest(left), newest(right)
+    assert step == other_step == entries(left)[-1]["step"]
+    jax.tree.map(np.testing.assert_array_equal, state, other)
+    for tag in ("base", "final"):
+        assert EvalResult.load(left.eval_file(tag)) == EvalResult.load(right.eval_file(tag))
