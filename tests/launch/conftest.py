@@ -70,7 +70,7 @@ class Launch:
     def __call__(self, script: str, *words: str, cwd: Path | None = None):
         """(status, standard output, standard error)."""
         with self.started(script, *words, cwd=cwd) as process:
-            out, error = process.communicate(timeout=60)
+            out, error = process.communicate(timeout=300)
         return process.returncode, out, error
 
     def calls(self) -> list[list[str]]:
@@ -92,7 +92,7 @@ class Launch:
         return {number: line for number, line in found.items() if line}
 
 
-def until(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
+def until(holds: Callable[[], Any], seconds: float = 300.0) -> Any:
     """Wait for something to become true."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

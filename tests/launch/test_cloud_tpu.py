@@ -318,7 +318,7 @@ def test_stopped_it_leaves_nothing_running(cloud, until, number, whole_group):
             os.killpg(process.pid, number)
         else:
             process.send_signal(number)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 128 + number
     assert "a training that runs goes on" in error
     until(lambda: not cloud.left())
@@ -331,7 +331,7 @@ def test_stopped_while_it_waits(cloud, until):
     with cloud.started("cloud_tpu.sh", *TRAIN) as process:
         until(lambda: any("sleep" in one for one in cloud.left().values()))
         os.killpg(process.pid, signal.SIGINT)
-        _, error = process.communicate(timeout=20)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "costs money" in error
     until(lambda: not cloud.left())

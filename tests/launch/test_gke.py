@@ -72,7 +72,7 @@ def test_the_command_trains_and_hands_signals_on(launch, trainer):
       ({option(create, "command")}) & PID=$!
       until [ -e {record} ]; do sleep 0.05; done
       kill -TERM $PID; wait $PID"""
-    done = subprocess.run(["bash", "-c", script], cwd=image, env=launch.environment, timeout=60)
+    done = subprocess.run(["bash", "-c", script], cwd=image, env=launch.environment, timeout=300)
     assert done.returncode == 143
     assert record.read_text().split("\0")[:-1] == [
         "auto", "1 2", "train", "configs/tiny.yaml", "--run_dir", "gs://bucket/run", *words,

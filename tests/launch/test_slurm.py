@@ -60,7 +60,7 @@ def job(launch):
 def test_the_job_ends_as_the_training(job, trainer, launch, status):
     record = trainer(f'printf "%s\\0" "$SAGE_DISTRIBUTED" "$A" "$@" > "$record"; exit {status}')
     with job("--env", "A=1 2", "--", "--prompt", "it's $HOME") as process:
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == status
     assert record.read_text().split("\0")[:-1] == [
         "auto", "1 2", "train", "configs/tiny.yaml", "--run_dir", "/shared/run", "--prompt",
@@ -77,7 +77,7 @@ def test_before_its_time_is_out_it_saves_and_is_queued_again(
     with job(restarts=restarts) as process:
         until(record.exists)
         process.send_signal(signal.SIGUSR1)
-        _, error = process.communicate(timeout=60)
+        _, error = process.communicate(timeout=300)
     assert process.returncode == 143
     requeued = ["scontrol", "requeue", "7"] in launch.calls()
     assert requeued == again
@@ -90,6 +90,6 @@ def test_a_cancelled_job_is_not_queued_again(job, trainer, launch, until):
     with job() as process:
         until(record.exists)
         os.kill(int(until(record.read_text)), signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=300)
     assert process.returncode == 143
     assert [call[0] for call in launch.calls()] == ["sbatch", "srun"]

@@ -15,7 +15,7 @@ def call(launch):
     def run(*words: str):
         done = subprocess.run(
             ["bash", str(launch.checkout / "launch" / "worker.sh"), *words],
-            cwd=launch.folder, env=launch.environment, capture_output=True, text=True, timeout=60,
+            cwd=launch.folder, env=launch.environment, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
         return done.returncode, done.stdout
 

@@ -84,7 +84,8 @@ def test_after_thinking():
 def test_hostile_text_takes_no_time(text):
     started = time.thread_time()
     extract(text)
-    assert time.thread_time() - started < 1.0
+    # A hundred times what it takes; a pattern that backtracks takes hours.
+    assert time.thread_time() - started < 10
 
 
 @pytest.mark.parametrize(

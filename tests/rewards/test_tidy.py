@@ -109,4 +109,5 @@ def test_no_pattern_runs_away(piece, gold):
     started = time.process_time()
     for hostile in (text, f"1{text}x", "(" * 14 + text + ")" * 14):
         glance(hostile, gold)
-    assert time.process_time() - started < 2.0
+    # A hundred times what it takes; a pattern that backtracks takes hours.
+    assert time.process_time() - started < 10

@@ -38,7 +38,7 @@ def test_a_program_that_does_not_leave_is_left():
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         child.send_signal(signal.SIGTERM)
-        _, said = child.communicate(timeout=60)
+        _, said = child.communicate(timeout=300)
     assert child.returncode == 143
     assert "not left within 0.5 s; leaving without having saved" in said
 
