@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
+import held
 import jax
 import numpy as np
 import pytest
@@ -113,14 +113,12 @@ def test_a_killed_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
     config, whole = undisturbed
     path, folder = tmp_path / "tiny.yaml", RunFolder(tmp_path / "run")
     path.write_text(configs.dump(config))
-    command = [sys.executable, "-m", "sage_jax.cli", "train", str(path), "--run_dir",
-               str(folder.path)]  # fmt: skip
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while not (folder.metrics_file.is_file() and folder.metrics_file.read_text().count("\n") >= 3):
-        assert child.poll() is None
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    command = [sys.executable, held.__file__, "train", str(path), "--run_dir", str(folder.path)]
+    child = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        env=os.environ | {"HOLD_AT": f"3:{tmp_path}"},
+    )  # fmt: skip
+    held.wait_until_held(tmp_path, [child])
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     finished = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -6,9 +6,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from typing import Any
 
+import held
 import numpy as np
 import pytest
 
@@ -34,12 +34,16 @@ def reserved_port():
 
 
 class Pod:
-    """`sage-jax` in some processes of some CPU devices each; what they print goes to files."""
+    """`sage-jax` in some processes of some CPU devices each; what they print goes to files.
 
-    def __init__(self, folder, command, *, processes, devices):
+    With `hold_at` all of them wait before the step of that number, see `signal_there`.
+    """
+
+    def __init__(self, folder, command, *, processes, devices, hold_at=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.held = reserved_port()
         port = self.held.getsockname()[1]
+        self.folder = folder
         self.outputs = [folder / f"process-{index}.txt" for index in range(processes)]
         self.children = []
         for index, path in enumerate(self.outputs):
@@ -52,10 +56,12 @@ class Pod:
                 "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
                 "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
             }
+            if hold_at is not None:
+                environment["HOLD_AT"] = f"{hold_at}:{folder}"
             words: Any = command(index) if callable(command) else command
             with path.open("w") as out:
                 child = subprocess.Popen(
-                    [sys.executable, "-m", "sage_jax.cli", *map(str, words)],
+                    [sys.executable, held.__file__, *map(str, words)],
                     stdout=out, stderr=subprocess.STDOUT, env=environment,
                 )  # fmt: skip
             self.children.append(child)
@@ -75,12 +81,11 @@ class Pod:
     def said(self):
         return [path.read_text() for path in self.outputs]
 
-    def wait_for_steps(self, folder, count):
-        until = time.monotonic() + 400
-        while len(metrics(folder)) < count:
-            assert all(child.poll() is None for child in self.children), self.said()
-            assert time.monotonic() < until
-            time.sleep(0.02)
+    def signal_there(self, index, number):
+        """Send one process a signal while all wait, and let them go on."""
+        held.wait_until_held(self.folder, self.children)
+        self.children[index].send_signal(number)
+        (self.folder / "go").touch()
 
 
 def metrics(folder):
@@ -140,6 +145,7 @@ def train(tmp_path_factory):
 
 
 def command(home, config, folder):
+    home.mkdir(exist_ok=True)
     path = home / "config.yaml"
     path.write_text(configs.dump(config))
     return ["train", path, "--run_dir", folder.path]
@@ -164,20 +170,7 @@ def test_two_processes_are_one(train, words, alone):
     assert max(entry["groups/batches_drawn"] for entry in metrics(folder)) == 2
 
 
-def test_four_processes_are_one_with_adapters(train, words, alone):
-    changes = {
-        "model": {"source": str(alone.base)},
-        "warmup": {"steps": 0},
-        "lora": {"rank": 2},
-        "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
-    }
-    config = configs.override(words, changes)
-    four, one = train(config, processes=4, devices=2), train(config, processes=1, devices=8)
-    assert_same(four, one)
-    assert_met_at_start(four)
-
-
-def test_two_processes_share_rows_alike(train, words, byte_model):
+def test_four_processes_are_one_with_adapters_and_share_rows_alike(train, words, byte_model):
     """Any printable character ends a row of a random model, so that most rows are short."""
     changes = {
         "model": {"source": str(byte_model)},
@@ -186,13 +179,13 @@ def test_two_processes_share_rows_alike(train, words, byte_model):
         "rollout": {"stop": [chr(code) for code in range(33, 127)], "group_size": 4, "resample": 0,
                     "parts": 2},
         "optimizer": {"updates_per_rollout": 1},
-        "train": {"steps": 2},
-        "mesh": {"data": 2, "fsdp": 1},
+        "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
     }  # fmt: skip
     config = configs.override(words, changes)
-    two, one = train(config, processes=2, devices=1), train(config, processes=1, devices=2)
-    assert_same(two, one)
-    for entry in metrics(two):
+    four, one = train(config, processes=4, devices=2), train(config, processes=1, devices=8)
+    assert_same(four, one)
+    assert_met_at_start(four)
+    for entry in metrics(four):
         # Less than there would be of one row a completion.
         assert entry["padding"] < 0.9 * (1 - entry["length/mean"] / entry["length/max"])
 
@@ -208,42 +201,26 @@ def test_two_processes_are_one_where_the_device_judges(train, make_config):
     assert_met_at_start(two)
 
 
-def test_a_lost_process_ends_the_others_and_a_smaller_machine_goes_on(
-    train, words, alone, tmp_path
-):
+def test_a_run_changes_machines_and_ends_as_if_it_had_not(words, alone, train, tmp_path):
+    """One device, two processes that stop, two of which one is lost, and one device again."""
     folder = RunFolder(tmp_path / "run")
-    with Pod(tmp_path, command(tmp_path, words, folder), processes=2, devices=4) as pod:
-        pod.wait_for_steps(folder, 2)
-        pod.children[1].send_signal(signal.SIGKILL)
+    small = command(tmp_path / "small", on_one_device(words), folder)
+    large = command(tmp_path / "large", words, folder)
+    with Pod(tmp_path / "a", small, processes=1, devices=1, hold_at=1) as pod:
+        pod.signal_there(0, signal.SIGTERM)
+        assert pod.statuses() == [143], pod.said()
+    with Pod(tmp_path / "b", large, processes=2, devices=4, hold_at=2) as pod:
+        pod.signal_there(1, signal.SIGTERM)
+        assert pod.statuses() == [143, 143], pod.said()  # A stop of one is a stop of all.
+    with Pod(tmp_path / "c", large, processes=2, devices=4, hold_at=3) as pod:
+        pod.signal_there(1, signal.SIGKILL)
         assert pod.children[0].wait(timeout=400) != 0
         said = pod.said()[0]
     assert "The following tasks are unhealthy (stopped sending heartbeats):\n1\n" in said
     train(on_one_device(words), processes=1, devices=1, folder=folder)
-    assert_same(folder, alone)
-
-
-def test_a_larger_machine_takes_over_from_one_device(train, words, alone, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    small = command(tmp_path, on_one_device(words), folder)
-    with Pod(tmp_path, small, processes=1, devices=1) as pod:
-        pod.wait_for_steps(folder, 1)
-        pod.children[0].send_signal(signal.SIGTERM)
-        assert pod.statuses() == [143], pod.said()
-    assert len(metrics(folder)) < words.train.steps
-    train(words, processes=2, devices=4, folder=folder)
-    # The warm-up's 60 updates of Adam, on one device there and on eight here, add up their
+    # The warm-up's 60 updates of Adam, on one device here and on eight there, add up their
     # rounding: 3.2e-4 was seen.
     assert_same(folder, alone, rtol=1e-3)
-
-
-def test_a_stop_of_one_process_is_a_stop_of_all(train, words, alone, tmp_path):
-    folder = RunFolder(tmp_path / "run")
-    with Pod(tmp_path, command(tmp_path, words, folder), processes=2, devices=4) as pod:
-        pod.wait_for_steps(folder, 1)
-        pod.children[1].send_signal(signal.SIGTERM)
-        assert pod.statuses() == [143, 143], pod.said()
-    train(words, processes=2, devices=4, folder=folder)
-    assert_same(folder, alone)
 
 
 def test_different_programs_are_refused_everywhere(words, tmp_path):

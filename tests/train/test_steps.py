@@ -169,44 +169,6 @@ def test_packed_in_parts_and_sharded_equals_unpacked(
     compare(left, right)
 
 
-@pytest.mark.parametrize("mesh", [(4, 1, 1), (2, 1, 2)], ids=str)
-def test_sharded_rollouts_draw_the_same_tokens(make_config, make_base, mesh):
-    axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
-
-    def roll(config, devices):
-        base = make_base(config, devices=devices)
-        steps, state, frozen = prepare(config, base)
-        prompts = base.task.train_prompts(0, 4)
-        rows = parallel.batch_sharding(base.mesh, 4)
-        tokens, mask = jax.device_put((prompts.tokens, prompts.mask), rows)
-        return jax.jit(steps.rollout)(state.trained, frozen, tokens, mask, jax.random.key(1))
-
-    left, right = roll(make_config(), 1), roll(make_config({"mesh": axes}), 4)
-    np.testing.assert_array_equal(left.tokens, right.tokens)
-    np.testing.assert_allclose(left.logps, right.logps, **CLOSE)
-
-
-def whole_step(config, base, start):
-    return setup.keep_sharding(
-        start.steps.whole, start.layout, draw=base.task.draw, reward=base.task.reward,
-        num_prompts=config.rollout.num_prompts,
-    )  # fmt: skip
-
-
-def test_state_keeps_its_sharding_and_steps_compile_once(make_config, make_base):
-    config = make_config({"mesh": {"data": 1, "fsdp": 2, "tensor": 2}})
-    base = make_base(config, devices=4)
-    start, state = setup.start(config, base, jax.random.key(0))
-    layout = [x.sharding for x in jax.tree.leaves(start.layout)]
-    assert len({str(sharding.spec) for sharding in layout}) > 3
-    whole = whole_step(config, base, start)
-    for step in range(3):
-        state, *_ = whole(state, start.frozen, jax.random.key(0), jnp.int32(step))
-        for leaf, sharding in zip(jax.tree.leaves(state), layout, strict=True):
-            assert leaf.sharding.is_equivalent_to(sharding, leaf.ndim)
-    assert whole._cache_size() == 1
-
-
 def test_phases_equal_the_whole(make_config, make_base):
     config = make_config({"optimizer": {"updates_per_rollout": 2}})
     base = make_base(config)
