@@ -6,19 +6,15 @@ trains: nothing is parsed as mathematics, and no pattern can backtrack without b
 
 import re
 
+from sage_jax.rewards.boxes import placed_boxes, unnested
+from sage_jax.rewards.stated import stated, tagged
+
 TAIL = 50_000
 STATED_TAIL = 1_000
 MAX_CHARACTERS = 2_000
 MAX_NESTING = 30
 MAX_DIGITS = 400
 
-_BRACES = re.compile(r"\\(?:boxed|fbox)\s{0,8}\{|\\.|[{}]", re.DOTALL)
-_STATED = re.compile(r"(?:\banswer(?:\s{1,4}is\b|\s{0,4}[:=])|####)[\s:*]{0,8}", re.IGNORECASE)
-_TAKEN_BACK = re.compile(
-    r"\b(?:no|not|wait|wrong|incorrect|mistake|actually|instead|but|however|rather|or)\b",
-    re.IGNORECASE,
-)
-_SENTENCE_END = re.compile(r"\.(?=\s|$)|\n")
 _LONG_NUMBER = re.compile(rf"[\d,.]{{{MAX_DIGITS}}}")
 
 
@@ -28,51 +24,6 @@ def after_thinking(completion: str) -> str | None:
     if "<think>" in rest:
         return None
     return rest if closed else completion
-
-
-def boxes(text: str) -> list[str]:
-    r"""Return the contents of the balanced, outermost `\boxed{...}`, in order.
-
-    A box inside another belongs to the outer one, `\boxed {...}` and `\fbox{...}` count as well,
-    escaped braces `\{` do not open or close anything, and a box that never closes is no box.
-
-    >>> boxes(r"\boxed{1}, \boxed{\frac{1}{2}} and \boxed{3")
-    ['1', '\\frac{1}{2}']
-    """
-    opened: list[tuple[int, int, bool]] = []
-    found: list[tuple[int, str]] = []
-    for match in _BRACES.finditer(text):
-        token = match.group()
-        if token.endswith("{") and token != r"\{":
-            opened.append((match.start(), match.end(), len(token) > 1))
-        elif token == "}" and opened:
-            start, end, is_box = opened.pop()
-            if is_box:
-                while found and found[-1][0] > start:
-                    found.pop()
-                found.append((start, text[end : match.start()]))
-    return [content for _, content in found]
-
-
-def stated(text: str) -> str | None:
-    """Return what the text's end states as its answer ("the answer is 7", "#### 7"), or None.
-
-    None as well if something after that sentence takes it back ("Wait, no").
-    """
-    text = text[-STATED_TAIL:]
-    for statement in reversed(list(_STATED.finditer(text))):
-        sentence, *rest = _SENTENCE_END.split(text[statement.end() :], maxsplit=1)
-        if answer := _undressed(sentence.strip().strip("*").strip()):
-            return None if rest and _TAKEN_BACK.search(rest[0]) else answer
-    return None
-
-
-def _undressed(answer: str) -> str:
-    for opening, closing in (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")):
-        inside = answer[len(opening) : len(answer) - len(closing)]
-        if answer.startswith(opening) and answer.endswith(closing) and opening not in inside:
-            return inside.strip()
-    return answer
 
 
 def extract(completion: str) -> str | None:
@@ -88,17 +39,11 @@ def extract(completion: str) -> str | None:
     if said is None:
         return None
     tail = said[-TAIL:]
-    boxed = [content.strip() for content in boxes(tail) if content.strip()]
-    if not boxed:
-        return stated(tail)
-    return _unnested(boxed[-1])
-
-
-def _unnested(answer: str) -> str:
-    """Take `\\boxed{\\boxed{7}}` for 7."""
-    inner = boxes(answer)
-    alone = len(inner) == 1 and re.fullmatch(r"\\(?:boxed|fbox)\s{0,8}\{.*\}", answer, re.DOTALL)
-    return inner[0].strip() if alone and answer.endswith(inner[0] + "}") else answer
+    boxed = [(place, inside.strip()) for place, inside in placed_boxes(tail) if inside.strip()]
+    tags = tagged(tail)
+    if boxed and not (tags and tags.start > boxed[-1][0] and tags.is_value):
+        return unnested(boxed[-1][1])
+    return tags.answer if tags else stated(tail[-STATED_TAIL:])
 
 
 def oversized(answer: str) -> bool:

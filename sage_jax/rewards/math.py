@@ -7,7 +7,8 @@ expressions that are no plain numbers reach the math library (`expressions`), in
 import time
 from dataclasses import dataclass
 
-from sage_jax.rewards.answers import boxes, extract, oversized
+from sage_jax.rewards.answers import extract, oversized
+from sage_jax.rewards.boxes import boxes
 from sage_jax.rewards.comparing import Expressions, agree, doubtful
 from sage_jax.rewards.expressions import Library, Unreadable, UnreadableGold
 from sage_jax.rewards.numbers import number_of

@@ -2,7 +2,8 @@ import time
 
 import pytest
 
-from sage_jax.rewards.answers import TAIL, after_thinking, boxes, extract, oversized
+from sage_jax.rewards.answers import TAIL, after_thinking, extract, oversized
+from sage_jax.rewards.boxes import boxes
 
 
 @pytest.mark.parametrize(
@@ -79,6 +80,10 @@ def test_after_thinking():
         "\\" * 1_000_001,
         "<think>" * 100_000 + "</think>" * 100_000,
         "$" * 100_000,
+        "<answer>4</answer>" * 50_000,
+        "<answer>" + "**Answer:** 4\n" * 3_000 + "</answer>",
+        "**Final Answer**\n" * 50_000,
+        r"\boxed 4 " * 100_000,
     ],
 )
 def test_hostile_text_takes_no_time(text):

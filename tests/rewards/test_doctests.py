@@ -3,7 +3,18 @@ import importlib
 
 import pytest
 
-MODULES = ["expressions", "number_judge", "reading", "tidy", "units"]
+MODULES = [
+    "answers",
+    "boxes",
+    "expressions",
+    "format",
+    "number_judge",
+    "reading",
+    "sentence",
+    "stated",
+    "tidy",
+    "units",
+]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -26,7 +26,11 @@ FRAMES = (
 )
 STATED = (
     "So we are done. The answer is $@$.", "Adding up.\n#### @", "**Answer:** @", "The final answer is: @", "Final answer: $@$",
-    "<think>The answer is 17.</think>The answer is \\(@\\). I hope it is correct.",
+    "<think>The answer is 17.</think>The answer is \\(@\\). I hope it is correct.", "**Final Answer**\n\n@", "### Final Answer\n$@$",
+    "Step by step.\n\n## Answer:\n\\[\n@\n\\]\n", "The answer is:\n$$\n@\n$$", "<think>17</think>\n<answer>@</answer>",
+    "<answer>\n$@$\n</answer><|im_end|>", "So, **the answer is $@$**, since nothing else fits.", "The answer is \\(@\\), so we are done.",
+    "Therefore the correct answer is **@**!", "**Final Answer:**\n\n> So it was.\n\nAnswer: `@`", "\\boxed{17}? <answer> @ </answer>",
+    "Final Answer\n------------\n\n**\\(@\\)**\n\nLet me know if you have questions!", "答案是 $@$。",
 )  # fmt: skip
 # Formats that are expressions a question may ask to be simplified.
 QUOTABLE = {"one root", "cdot root", "power root", "terms reversed", "explicit product"}

@@ -7,6 +7,7 @@ the gold's value (`\sum_{n=1}^{\infty} \frac{42}{2^n}`), it leaves the work to t
 
 import random
 
+from suites import hostile_stated
 from suites.case import named
 
 # Of every shape, with the question they would answer.
@@ -337,5 +338,5 @@ def near_misses():
 
 KINDS = (
     towers, long_numbers, nesting, megabytes, unbalanced, code, matrices, endless, sprayed, doubted, invisible, undefined,
-    scripts, injection, rounded, not_worked_out, shapes, near_misses,
+    scripts, injection, rounded, not_worked_out, shapes, near_misses, *hostile_stated.KINDS,
 )  # fmt: skip
