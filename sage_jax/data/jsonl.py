@@ -3,12 +3,14 @@
 import gzip
 import json
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.rewards import VerifierPool
+from sage_jax.rewards.golds import why_not
+from sage_jax.rewards.math import is_read, natural
 from sage_jax.telling import brief
 from sage_jax.telling import line as told
 
@@ -145,10 +147,12 @@ def _brief(value: Any) -> str:
 
 
 def check_golds(problems: Sequence[Problem], pool: VerifierPool) -> None:
-    r"""Refuse problems whose gold answer the verifier cannot read.
+    r"""Refuse problems whose gold answer no natural answer can equal.
 
-    A gold can be read if the completion `\boxed{gold}` is judged correct. Run this once when data
-    are loaded for training: no completion could ever earn a reward on such a problem.
+    A gold equals its own copy, letter for letter, whatever it holds. So each of its parts must be
+    one that the verifier reads (see `rewards.golds`): a whole solution, a placeholder such as
+    "N/A", HTML, or mathematics that cannot be parsed is refused. Run this once when data are
+    loaded for training: no completion could ever earn a reward on such a problem.
 
     Args:
       problems: the problems.
@@ -157,12 +161,11 @@ def check_golds(problems: Sequence[Problem], pool: VerifierPool) -> None:
     Raises:
       DataError: naming the ids, answers and reasons.
     """
-    pairs = [(rf"\boxed{{{problem.answer}}}", problem.answer) for problem in problems]
-    verdicts = zip(problems, pool.score(pairs), strict=True)
+    reasons = _unread(dict.fromkeys(problem.answer for problem in problems), pool)
     bad = [
-        f"{problem.id} ({problem.answer[:60]!r}: {verdict.reason})"
-        for problem, verdict in verdicts
-        if not verdict.reward
+        f"{problem.id} ({problem.answer[:60]!r}: {reasons[problem.answer]})"
+        for problem in problems
+        if problem.answer in reasons
     ]
     if bad:
         more = f" and {len(bad) - _SHOWN} more" if len(bad) > _SHOWN else ""
@@ -170,3 +173,18 @@ def check_golds(problems: Sequence[Problem], pool: VerifierPool) -> None:
             f"{len(bad)} gold answers cannot be read by the verifier: "
             f"{', '.join(bad[:_SHOWN])}{more}; correct them or leave these problems out"
         )
+
+
+def _unread(golds: Iterable[str], pool: VerifierPool) -> dict[str, str]:
+    """The golds that no natural answer can equal, each with the reason."""
+    bad, asked = {}, []
+    for gold in golds:
+        if reason := why_not(gold):
+            bad[gold] = reason
+        else:
+            asked += [(gold, completion, part) for completion, part in natural(gold)]
+    verdicts = pool.score([(completion, part) for _, completion, part in asked])
+    for (gold, _, part), verdict in zip(asked, verdicts, strict=True):
+        if not is_read(verdict.reason, part):
+            bad.setdefault(gold, verdict.reason)
+    return bad

@@ -11,6 +11,7 @@ from sage_jax.rewards.answers import extract, oversized
 from sage_jax.rewards.boxes import boxes
 from sage_jax.rewards.comparing import Expressions, agree, doubtful
 from sage_jax.rewards.expressions import Library, Unreadable, UnreadableGold
+from sage_jax.rewards.golds import bare, expressions, is_wordlike, other_spelling, why_not
 from sage_jax.rewards.numbers import number_of
 from sage_jax.rewards.reading import read
 from sage_jax.rewards.tidy import squeezed, tidy
@@ -95,6 +96,7 @@ def judge(answer: str, gold: str, question: str = "") -> str:
 
 
 def _judge(answer: str, gold: str, question: str, expressions: Expressions) -> str:
+    gold = bare(gold)
     right = None if oversized(gold) else tidy(gold)
     if not right or boxes(rf"\boxed{{{gold}}}") != [gold]:
         return UNREADABLE_GOLD
@@ -150,9 +152,31 @@ def score(completion: str, gold: str, question: str = "") -> Verdict:
 
 
 def readable(gold: str) -> bool:
-    r"""Whether the verifier can read a gold answer: given back in a box, it must be correct.
+    r"""Whether a natural answer, and not only a copy of the gold, can be found correct.
 
-    >>> readable(r"\frac{1}{2}"), readable(r"\frac{1}{2")
-    (True, False)
+    See `golds`: a placeholder, a whole solution, or an expression that cannot be parsed is not.
+
+    >>> readable(r"\frac{1}{2}"), readable(r"\frac{1}{2"), readable("N/A")
+    (True, False, False)
     """
-    return score(rf"\boxed{{{gold}}}", gold).reason == CORRECT
+    if why_not(gold) is not None:
+        return False
+    return all(is_read(score(asked, part).reason, part) for asked, part in natural(gold))
+
+
+def natural(gold: str) -> list[tuple[str, str]]:
+    r"""Completions, with the golds they are judged by, that must be read for a gold to be of use.
+
+    >>> natural("x+1")
+    [('\\boxed{x+1}', 'x+1'), ('\\boxed{0 + x+1}', 'x+1')]
+    """
+    parts = [(rf"\boxed{{{other_spelling(part)}}}", part) for part in expressions(gold)]
+    return [(rf"\boxed{{{bare(gold)}}}", gold), *parts]
+
+
+def is_read(reason: str, gold: str) -> bool:
+    """Whether the verdict on one of `natural` shows that the gold can be equalled.
+
+    Both sides are equal by making; mathematics is "wrong" where its value is nowhere finite.
+    """
+    return reason == CORRECT or (reason == WRONG and not is_wordlike(gold))
