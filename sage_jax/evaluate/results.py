@@ -16,6 +16,7 @@ from sage_jax.evaluate.files import ResultError, write_atomically
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.passk import ladder, pass_at_k
 from sage_jax.paths import as_path
+from sage_jax.rewards.votes import candidates
 from sage_jax.telling import brief
 
 
@@ -28,7 +29,8 @@ class ProblemResult:
       correct: samples whose verdict is correct.
       samples: n, all samples, with those that gave no answer.
       answers: votes, {answer: how many samples gave it}; every correct sample is entered under
-        `gold`, however it spelt the answer. Empty where the task has no answers to vote on.
+        `gold`, and answers equal in value under one of them, however they are spelt. Empty
+        where the task has no answers to vote on.
       gold: the right answer.
     """
 
@@ -42,10 +44,12 @@ class ProblemResult:
 def tally(
     answers: Sequence[str | None], correct: Sequence[bool], *, id: str, gold: str
 ) -> ProblemResult:
-    """Counts the samples of one problem, correct ones as votes for `gold`.
+    r"""Counts the samples of one problem, correct ones as votes for `gold`.
 
-    A wrong sample whose answer reads exactly like `gold` (its reasoning was at fault) votes for
-    a key of its own, so that it does not count as a right vote.
+    Wrong answers that are equal in value are one candidate too, under the first of their spellings;
+    see `rewards.votes` for what is merged and what is not. A wrong sample whose candidate
+    reads like `gold` (its reasoning was at fault) votes for a key of its own, so that it does not
+    count as a right vote.
 
     Args:
       answers: [n] what each sample answered, None where it gave no answer.
@@ -56,21 +60,21 @@ def tally(
     Raises:
       ValueError: lengths differ, or there are no samples.
 
-    >>> tally(["1/2", "0.5", None, "7"], [True, True, False, False], id="p", gold="1/2").answers
-    {'1/2': 2, '7': 1}
+    >>> tally(["1/2", "0.5", None, "7", "7.0"], [True, True, False, False, False],
+    ...       id="p", gold="1/2").answers
+    {'1/2': 2, '7': 2}
     """
     if len(answers) != len(correct) or not answers:
         raise ValueError(
             f"{id}: answers and correct must be as long as each other and not empty, got "
             f"{len(answers)} and {len(correct)}"
         )
-    votes: Counter[str] = Counter()
-    for answer, right in zip(answers, correct, strict=True):
-        if right:
-            votes[gold] += 1
-        elif answer is not None:
-            votes[f"{answer} (judged wrong)" if answer == gold else answer] += 1
-    return ProblemResult(id, sum(map(bool, correct)), len(correct), dict(votes), gold)
+    right = sum(map(bool, correct))
+    wrong = [a for a, good in zip(answers, correct, strict=True) if not good and a is not None]
+    votes = Counter({gold: right} if right else {})
+    for candidate in candidates(wrong):
+        votes[f"{candidate} (judged wrong)" if candidate == gold else candidate] += 1
+    return ProblemResult(id, right, len(correct), dict(votes), gold)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sage_jax.rewards.number_judge import NumberJudge
     from sage_jax.rewards.pool import VerifierError, VerifierPool
     from sage_jax.rewards.verify import Pair, VerifyFileError, read_pairs, verify_file
+    from sage_jax.rewards.votes import candidates
 
 __all__ = [
     "LOST",
@@ -27,6 +28,7 @@ __all__ = [
     "VerifierPool",
     "VerifyFileError",
     "boxed_once",
+    "candidates",
     "exact_match",
     "extract",
     "matches",
@@ -47,6 +49,7 @@ _HOME = {
     "VerifierPool": "pool",
     "VerifyFileError": "verify",
     "boxed_once": "format",
+    "candidates": "votes",
     "exact_match": "exact",
     "extract": "answers",
     "matches": "format",

@@ -157,11 +157,12 @@ def test_golds_that_only_a_copy_could_equal_are_named(pool):
     golds = {"worked": "3*4=<<3*4=12>>12 pens.\n#### 12", "none": "N/A", "html": "x&gt;7"}
     problems = [Problem(id, "?", gold) for id, gold in golds.items()]
     problems += [Problem("fine", "?", "#### 1,251"), Problem("sum", "?", r"\sum_{i=1}^n b_i")]
+    lost = pool.lost
     with pytest.raises(DataError) as caught:
         check_golds(problems, pool)
     message = str(caught.value)
     assert message.startswith("3 gold answers cannot be read by the verifier: worked (")
     assert "none ('N/A': a placeholder, and not an answer)" in message
     assert "html ('x&gt;7': holds HTML)" in message
-    assert pool.lost["deadline"] == 0
+    assert pool.lost == lost
     check_golds(problems[3:], pool)

@@ -52,6 +52,25 @@ def test_tally_folds_spellings_of_the_right_answer_and_splits_wrong_lookalikes()
         tally(["1"], [], id="p", gold="1")
 
 
+@pytest.mark.parametrize(
+    ("wrong", "rate"),
+    [
+        (["0.25", r"\frac14", "1/4", r"25\%"], 0.0),
+        (["2,300", "2300", "2300.0"], 0.0),
+        (["0.25", "1/4"], 0.5),
+        (["4", "5", "6"], 1.0),
+        (["(1,2)", "(2,1)", "1,2"], 1.0),
+    ],
+)
+def test_wrong_answers_of_one_value_are_one_candidate(wrong, rate):
+    answers = ["3", "3.0", *wrong, None]
+    found = tally(answers, [True, True] + [False] * (len(wrong) + 1), id="p", gold="3")
+    assert found.correct == found.answers["3"] == 2
+    assert sum(found.answers.values()) == len(answers) - 1
+    result = EvalResult("t", 0, "toy", len(answers), 0, 1.0, (found,), 1.0, 0.0)
+    np.testing.assert_allclose(result.majority_table([len(answers)]), [[rate]])
+
+
 def test_a_crash_while_saving_leaves_the_old_file(tmp_path, make_result, monkeypatch):
     path = tmp_path / "final.json"
     make_result(seed=1).save(path)
