@@ -29,11 +29,14 @@ def after_thinking(completion: str) -> str | None:
 def extract(completion: str) -> str | None:
     r"""Return the final answer of a completion, or None if it gives none.
 
-    Thinking up to `</think>` is dropped; the last box that is not empty counts, whatever the text
-    around it says; without any box, an answer stated near the end ("the answer is", "####").
+    Thinking up to `</think>` is dropped. The last box or pair of `<answer>` tags that is not empty
+    counts, whatever the text around it says; without any, an answer stated near the end ("the
+    answer is", "####", below a heading; see `stated`).
 
     >>> extract(r"<think>\boxed{1}?</think> The answer is $\boxed{42}$.")
     '42'
+    >>> extract("**Final Answer**\n\n42 pages"), extract("<answer>42</answer>"), extract("It is 42.")
+    ('42 pages', '42', None)
     """
     said = after_thinking(completion)
     if said is None:
