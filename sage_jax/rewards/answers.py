@@ -35,7 +35,7 @@ def extract(completion: str) -> str | None:
 
     >>> extract(r"<think>\boxed{1}?</think> The answer is $\boxed{42}$.")
     '42'
-    >>> extract("**Final Answer**\n\n42 pages"), extract("<answer>42</answer>"), extract("It is 42.")
+    >>> extract("**Final Answer**\n\n42 pages"), extract("<answer>42</answer>"), extract("It is 42")
     ('42 pages', '42', None)
     """
     said = after_thinking(completion)

@@ -13,7 +13,7 @@ READ = [
     r"\begin{cases} x & x>0 \\ -x & x<0 \end{cases}", r"10 x \text{ cm}", "#### 1,251", "**51**", "`51`", r"\boxed{51}", "np.arcsin(10/13)",
 ]  # fmt: skip
 NOT_READ = [
-    "4 boxes hold 4*3=<<4*3=12>>12 pens.\n#### 12", "The answer is 12.", "She has 12 apples, and he has 3", r"\text{Yes, since 2 is even}", "12 red or blue pens",
+    "4 boxes hold 4*3=<<4*3=12>>12 pens.\n#### 12", "Ada has 12 pens left.", "She has 12 apples, and he has 3", r"\text{Yes, since 2 is even}", "12 red or blue pens",
     "x&gt;7", "x &ne; 7", "<b>7</b>", "**7** pens", "n/a", "NA", r"\text{N/A}", "Proof.", "see solution", "?", "-", "null", "TBD",
     r"\operatorname{vers} 40^\circ", r"\frac{1}{2", r"\frac{1}{}", "x^", "7 +",
     "the one that is left over after all of the others have gone", "7" * 401,
