@@ -14,6 +14,7 @@ import numpy as np
 
 from sage_jax.models.config import FAMILIES, Llama3Scaling, ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
+from sage_jax.models.gguf_fields import refuse_unsupported
 from sage_jax.models.gguf_tokenizer import build_tokenizer
 from sage_jax.models.rope import frequencies
 from sage_jax.models.tensors import TensorRef
@@ -93,7 +94,7 @@ def gguf_config(fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelC
             f"general.architecture is {brief(family)}; supported: {', '.join(FAMILIES)}"
         )
     get = functools.partial(_field, fields, family)
-    _refuse_unsupported(fields, family)
+    refuse_unsupported(family, fields)
     heads, width = get("attention.head_count"), get("embedding_length")
     head_dim = get("attention.key_length", width // heads)
     plain = ModelConfig(
@@ -116,7 +117,7 @@ def gguf_config(fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelC
     for name in ("attention.value_length", "rope.dimension_count"):
         if get(name, head_dim) != head_dim:
             raise ModelError(f"{family}.{name} is {get(name)}; it must equal {head_dim}")
-    return _with_rope_factors(plain, tensors)
+    return _with_rope_factors(plain, fields, tensors)
 
 
 def hf_name(name: str) -> str:
@@ -191,17 +192,6 @@ def _field(fields: Mapping[str, Any], family: str, name: str, default: Any = Non
     return value
 
 
-def _refuse_unsupported(fields: Mapping[str, Any], family: str) -> None:
-    scaling = fields.get(f"{family}.rope.scaling.type", "none")
-    if scaling != "none":
-        raise ModelError(f"{family}.rope.scaling.type is {brief(scaling)}; supported: 'none'")
-    for name in (f"{family}.attention.sliding_window", f"{family}.expert_count"):
-        if fields.get(name):
-            raise ModelError(f"{name} is {brief(fields[name])}; it is not supported")
-    if fields.get("split.count") not in (None, 0, 1):
-        raise ModelError(f"split.count is {brief(fields['split.count'])}; merge the parts first")
-
-
 def _rows(tensors: Mapping[str, Any], name: str) -> int:
     if name not in tensors:
         raise ModelError(f"tensor {name}: missing from the GGUF file")
@@ -214,21 +204,29 @@ def _tidy(value: float) -> float:
 
 
 def _eos_ids(fields: Mapping[str, Any]) -> tuple[int, ...]:
-    names = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id")
+    names = (f"tokenizer.ggml.{kind}_token_id" for kind in ("eos", "eot", "eom"))
     found = [token_ids(fields[name]) for name in names if name in fields]
     return tuple(dict.fromkeys(itertools.chain(*found)))
 
 
-def _with_rope_factors(plain: ModelConfig, tensors: Mapping[str, Any]) -> ModelConfig:
+def _with_rope_factors(
+    plain: ModelConfig, fields: Mapping[str, Any], tensors: Mapping[str, Any]
+) -> ModelConfig:
     """Finds the published stretch that GGUF's tensor of frequency divisors stems from."""
     if _ROPE_FACTORS not in tensors:
         return plain
     factors = np.asarray(tensors[_ROPE_FACTORS].data, np.float64).reshape(-1)
+    if factors.shape != (plain.head_dim // 2,):
+        raise ModelError(
+            f"tensor {_ROPE_FACTORS} has {factors.size} factors; a head of width {plain.head_dim} "
+            f"needs {plain.head_dim // 2}"
+        )
+    length = fields.get(f"{plain.family}.rope.scaling.original_context_length") or 8192
     scaling = Llama3Scaling(
         factor=float(factors.max()),
         low_freq_factor=1.0,
         high_freq_factor=4.0,
-        original_max_positions=8192,
+        original_max_positions=int(length),
     )
     config = ModelConfig(**{**vars(plain), "rope_scaling": scaling})
     if not np.allclose(frequencies(plain) / frequencies(config), factors, rtol=1e-4):

@@ -9,6 +9,15 @@ import pytest
 from safetensors.numpy import load_file
 
 from sage_jax.models import ModelError, load
+from sage_jax.models.gguf_fields import (
+    HARMLESS,
+    NEUTRAL,
+    TOKENIZER_HARMLESS,
+    TOKENIZER_OFF,
+    TOKENIZER_USED,
+    USED,
+    refuse_unsupported,
+)
 from sage_jax.models.gguf_file import unpermute
 from sage_jax.models.gguf_tokenizer import PRE_TOKENIZERS, build_tokenizer
 
@@ -107,6 +116,46 @@ def test_llama3_frequency_factors(golden_dir, tmp_path):
     assert (scaling.factor, scaling.original_max_positions) == (8.0, 8192)
 
 
+def test_fields_that_change_nothing_are_read(golden_dir, tmp_path):
+    fields = {
+        "llama.rope.scaling.type": "none",
+        "llama.rope.scaling.factor": 1.0,
+        "llama.vocab_size": 7,
+        "llama.expert_count": 0,
+        "llama.logit_scale": 1.0,
+        "general.type": "model",
+        "general.file_type": 0,
+    }
+    path = write_gguf(tmp_path / "m.gguf", golden_dir / "tiny_llama", fields=fields)
+    assert load(path).config == load(golden_dir / "tiny_llama").config
+
+
+def header_fields(keys) -> set[str]:
+    """All names of a class of `gguf.Keys` and of the classes in it."""
+    names = set()
+    for name, value in vars(keys).items():
+        if isinstance(value, str) and not name.startswith("_"):
+            names.add(value)
+        elif isinstance(value, type):
+            names |= header_fields(value)
+    return names
+
+
+def test_every_field_that_the_package_knows_is_used_refused_or_harmless():
+    for name in header_fields(gguf.Keys.Tokenizer):
+        rest = name.removeprefix("tokenizer.")
+        lists = (TOKENIZER_USED, TOKENIZER_OFF, TOKENIZER_HARMLESS)
+        assert "{" in name or sum(rest in one for one in lists) == 1, name
+    rooms = (gguf.Keys.LLM, gguf.Keys.Attention, gguf.Keys.Rope)
+    for name in set.union(*map(header_fields, rooms)):
+        rest = name.removeprefix("{arch}.")
+        lists = (USED, NEUTRAL, HARMLESS)
+        assert sum(rest in one for one in lists) <= 1, name
+        if not any(rest in one for one in lists):
+            with pytest.raises(ModelError, match=f"llama.{rest} is 3"):
+                refuse_unsupported("llama", {f"llama.{rest}": 3})
+
+
 def test_unpermute_undoes_permute():
     weight = np.arange(48.0).reshape(16, 3)
     np.testing.assert_array_equal(unpermute(permute(weight, 2), 2), weight)
@@ -116,6 +165,17 @@ ODD = np.linspace(1, 2, 8, dtype=np.float32)
 REFUSALS = {
     "architecture": ({"general.architecture": "gemma"}, None, "general.architecture is 'gemma'"),
     "rope scaling": ({"llama.rope.scaling.type": "yarn"}, None, "rope.scaling.type is 'yarn'"),
+    "factor without a type": ({"llama.rope.scaling.factor": 4.0}, None, "scaling.factor is 4.0"),
+    "old linear factor": ({"llama.rope.scale_linear": 2.0}, None, "rope.scale_linear is 2.0"),
+    "linear": ({"llama.rope.scaling.type": "linear"}, None, "rope.scaling.type is 'linear'"),
+    "attention factor": ({"llama.rope.scaling.attn_factor": 1.2}, None, "attn_factor is 1.2"),
+    "logits scaled": ({"llama.logit_scale": 0.25}, None, "llama.logit_scale is 0.25"),
+    "attention scaled": ({"llama.attention.scale": 0.1}, None, "llama.attention.scale is 0.1"),
+    "capped": ({"llama.final_logit_softcapping": 30.0}, None, "final_logit_softcapping is 30.0"),
+    "a field of tomorrow": ({"llama.attention.twist": 3}, None, "llama.attention.twist is 3"),
+    "an adapter": ({"general.type": "adapter"}, None, "general.type is 'adapter'"),
+    "space before text": ({"tokenizer.ggml.add_space_prefix": 1}, None, "add_space_prefix is 1"),
+    "too few rope factors": (None, {"rope_freqs.weight": ODD[:4]}, "has 4 factors; a head of"),
     "window": ({"llama.attention.sliding_window": 64}, None, "sliding_window is 64"),
     "experts": ({"llama.expert_count": 8}, None, "llama.expert_count is 8"),
     "parts": ({"split.count": 2}, None, "split.count is 2"),
