@@ -126,9 +126,9 @@ def _of_heads(family: str, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Scales of the attention's scores: the root of the width of a head is what is computed."""
     width, heads = hf.get("hidden_size"), hf.get("num_attention_heads")
     given = hf.get("head_dim") or (128 if family == "qwen3" else None)
-    if given is None and is_number(width) and is_number(heads) and heads:
+    if given is None and isinstance(width, int) and isinstance(heads, int) and heads:
         given = width // heads
-    if not is_number(given) or not 0 < given < 2**31:
+    if not isinstance(given, int) or not 0 < given < 2**31:
         return {}
     return {"query_pre_attn_scalar": (given,), "attention_multiplier": (given**-0.5,)}
 

@@ -14,6 +14,7 @@ from flax import nnx
 from sage_jax.models.axes import Axes, axes_of
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.errors import ModelError
+from sage_jax.models.finite import refuse_bad_values
 
 Path = tuple[Any, ...]
 Place = Callable[[Axes, np.ndarray], jax.Array]
@@ -82,7 +83,7 @@ def assemble(
         place: Puts a host array onto devices, given its logical axes; default `jnp.asarray`.
 
     Raises:
-        ModelError: A tensor is missing, unexpected, or of the wrong shape.
+        ModelError: A tensor is missing, unexpected, of the wrong shape, or not finite.
     """
     expected: dict[Path, nnx.Variable] = dict(nnx.to_flat_state(shapes))
     tensors = _without_ignored(config, tensors)
@@ -90,18 +91,21 @@ def assemble(
     place = place or (lambda axes, x: jnp.asarray(x))
     state = {}
     for path, variable in expected.items():
-        refs = [tensors[name] for name in names_of(path, config)]
+        refs = {name: tensors[name] for name in names_of(path, config)}
         state[path] = variable.replace(place(axes_of(path), _stack(path, refs, variable)))
     return nnx.from_flat_state(state)
 
 
-def _stack(path: Path, refs: list[TensorRef], variable: nnx.Variable) -> np.ndarray:
+def _stack(path: Path, refs: Mapping[str, TensorRef], variable: nnx.Variable) -> np.ndarray:
     out = np.empty(variable.shape, variable.dtype)
-    if path[0] != "layers":
-        out[...] = hf_layout(path, refs[0].read())
-        return out
-    for i, ref in enumerate(refs):
-        out[i] = hf_layout(path, ref.read())
+    layers = out if path[0] == "layers" else out[None]
+    for layer, (name, ref) in zip(layers, refs.items(), strict=True):
+        value = ref.read()
+        refuse_bad_values(name, value)
+        with np.errstate(over="ignore"):
+            layer[...] = hf_layout(path, value)
+        if layer.dtype != value.dtype:
+            refuse_bad_values(name, layer, after=f"as {layer.dtype}")
     return out
 
 
@@ -109,6 +113,7 @@ def _without_ignored(config: ModelConfig, tensors: Mapping[str, TensorRef]) -> d
     kept = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
     head, embedding = kept.get("lm_head.weight"), kept.get("model.embed_tokens.weight")
     if config.tie_embeddings and head is not None and embedding is not None:
+        refuse_bad_values("lm_head.weight", head.read())
         if head.shape != embedding.shape or not np.array_equal(head.read(), embedding.read()):
             raise ModelError(
                 "lm_head.weight differs from model.embed_tokens.weight although "

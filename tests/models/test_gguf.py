@@ -260,3 +260,12 @@ def test_bos_is_added_where_the_file_says_so():
 def test_unknown_pre_tokenizer_is_refused():
     with pytest.raises(ModelError, match=r"tokenizer\.ggml\.pre is 'tekken'; supported: smollm"):
         build_tokenizer(vocabulary("tekken"))
+
+
+def test_nan_is_refused_by_tensor(golden_dir, tmp_path):
+    weight = load_file(golden_dir / "tiny_llama" / "model.safetensors")["model.norm.weight"].copy()
+    weight[2] = np.nan
+    tensors = {"output_norm.weight": weight}
+    path = write_gguf(tmp_path / "m.gguf", golden_dir / "tiny_llama", tensors=tensors)
+    with pytest.raises(ModelError, match=r"tensor model\.norm\.weight holds NaN or infinity"):
+        load(path)
