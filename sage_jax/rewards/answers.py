@@ -8,6 +8,7 @@ import re
 
 from sage_jax.rewards.boxes import placed_boxes, unnested
 from sage_jax.rewards.stated import stated, tagged
+from sage_jax.rewards.thinking import after_thinking
 
 TAIL = 50_000
 STATED_TAIL = 1_000
@@ -16,14 +17,6 @@ MAX_NESTING = 30
 MAX_DIGITS = 400
 
 _LONG_NUMBER = re.compile(rf"[\d,.]{{{MAX_DIGITS}}}")
-
-
-def after_thinking(completion: str) -> str | None:
-    """Return what follows the last `</think>`; None if a thought was opened and never closed."""
-    _, closed, rest = completion.rpartition("</think>")
-    if "<think>" in rest:
-        return None
-    return rest if closed else completion
 
 
 def extract(completion: str) -> str | None:

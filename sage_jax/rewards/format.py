@@ -2,8 +2,8 @@ r"""Rewards for the form of a completion, whatever its answer."""
 
 import re
 
-from sage_jax.rewards.answers import after_thinking
 from sage_jax.rewards.boxes import boxes
+from sage_jax.rewards.thinking import after_thinking
 
 
 def boxed_once(completion: str) -> float:

@@ -12,6 +12,7 @@ from fractions import Fraction
 from sage_jax.rewards.answers import TAIL, extract, oversized
 from sage_jax.rewards.math import CORRECT, NO_ANSWER, UNREADABLE, WRONG, Verdict
 from sage_jax.rewards.numbers import is_quotient, number_of, plain_number
+from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rewards.tidy import tidy
 
 _NUMBER = re.compile(r"(?<![\w.])-?\d{1,30}(?:\.\d{1,30})?(?![\w.]*\d)")
@@ -21,7 +22,7 @@ class NumberJudge:
     r"""Scores 1 where the final answer is written as a number and equals the gold one.
 
     The final answer is what `answers.extract` finds (the last box, or a stated answer), and
-    without any the last number of the text. Has the methods of `VerifierPool` and needs no
+    without any the last number behind the thoughts. Has the methods of `VerifierPool` and needs no
     processes, since nothing here can take long.
 
     >>> judge = NumberJudge()
@@ -43,15 +44,15 @@ class NumberJudge:
 
 
 def final_number(completion: str) -> str | None:
-    """The stated final answer, or else the last number of the text, or None.
+    """The stated final answer, or else the last number behind the thoughts, or None.
 
-    >>> final_number("20 - 13 = 7."), final_number("none")
-    ('7', None)
+    >>> final_number("20 - 13 = 7."), final_number("none"), final_number("<think>20 - 13 = 7")
+    ('7', None, None)
     """
     stated = extract(completion)
     if stated is not None:
         return stated
-    numbers = _NUMBER.findall(completion[-TAIL:])
+    numbers = _NUMBER.findall((after_thinking(completion) or "")[-TAIL:])
     return numbers[-1] if numbers else None
 
 

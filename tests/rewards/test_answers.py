@@ -2,8 +2,9 @@ import time
 
 import pytest
 
-from sage_jax.rewards.answers import TAIL, after_thinking, extract, oversized
+from sage_jax.rewards.answers import TAIL, extract, oversized
 from sage_jax.rewards.boxes import boxes
+from sage_jax.rewards.thinking import after_thinking
 
 
 @pytest.mark.parametrize(
