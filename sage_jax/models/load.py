@@ -13,6 +13,7 @@ from flax import nnx
 from sage_jax.models.config import ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
 from sage_jax.models.gguf_file import read_gguf
+from sage_jax.models.hf_tokenizer import folder_tokenizer
 from sage_jax.models.safetensors_file import MODEL_FILES, folder_tensors, read_json
 from sage_jax.models.split import abstract
 from sage_jax.models.tensors import Place, assemble
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "package:"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,24 +106,6 @@ def folder_config(folder: Path) -> ModelConfig:
         return config
     more = token_ids(read_json(folder / "generation_config.json").get("eos_token_id"))
     return dataclasses.replace(config, eos_ids=tuple(dict.fromkeys((*config.eos_ids, *more))))
-
-
-def folder_tokenizer(folder: Path) -> PreTrainedTokenizerFast | None:
-    """The tokenizer of a folder, or None if it holds none.
-
-    Raises:
-        ModelError: Its files are there but cannot be read.
-    """
-    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
-        return None
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True, use_fast=True
-        )
-    except Exception as error:  # the tokenizers library raises bare Exception on damaged files
-        raise ModelError(f"the tokenizer in {folder} cannot be read: {_line(error)}") from error
 
 
 def _resolve(source: str) -> Path:
