@@ -3,6 +3,7 @@
 Every field has a default except `name` and `model`.
 """
 
+import datetime
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -100,6 +101,9 @@ class Task(Section):
     """Said after each problem, to fix the answer's form."""
     prefix: str = ""
     """How every completion begins: written for the model, judged with what it adds."""
+    template_date: str = "2024-07-26"
+    """What a chat template that writes today's date is told, as YYYY-MM-DD: the same in every part
+    of a run, whenever it is resumed."""
     prepared_dir: str = ""
     """Folder where files are kept as TFDS ArrayRecord; empty reads them as they are."""
     min_operand: int = Field(default=10, ge=0)
@@ -117,6 +121,19 @@ class Task(Section):
     max_lost: float = Field(default=0.05, ge=0, le=1)
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
+
+    @pydantic.field_validator("template_date", mode="before")
+    @classmethod
+    def _day(cls, value: Any) -> Any:
+        # YAML reads a date without quotes as one.
+        text = value.isoformat() if type(value) is datetime.date else value
+        try:
+            is_day = datetime.date.fromisoformat(text).isoformat() == text
+        except (TypeError, ValueError):
+            is_day = False
+        if not is_day:
+            raise ValueError("Input should be a date such as 2024-07-26")
+        return text
 
 
 class Rollout(Section):

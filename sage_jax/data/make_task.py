@@ -37,6 +37,8 @@ def make_task(
     format_weight: float,
     num_workers: int,
     deadline_s: float,
+    template_date: str,
+    embeddings: int | None,
 ) -> Task:
     """The task of a kind; arguments that a kind does not need are ignored.
 
@@ -55,17 +57,18 @@ def make_task(
             train = _read(train_file, source_prefix, exclude_ids, prepared_dir)
             held_out, worked = _read(eval_file, "", (), prepared_dir), _solution
             jsonl.check_golds([*train, *held_out], judge)
-        stops = tuple(dict.fromkeys((*stop_ids, *_eos(tokenizer))))
         return TextTask(
             train, held_out, tokenizer, judge, worked,
             seed=seed,
-            stop_ids=stops,
+            stop_ids=(*stop_ids, *_eos(tokenizer)),
             max_prompt_length=max_prompt_length,
             max_completion_length=max_completion_length,
             system_prompt=system_prompt or None,
             instruction=instruction,
             prefix=prefix,
             format_weight=format_weight,
+            template_date=template_date,
+            embeddings=embeddings,
         )  # fmt: skip
     except BaseException:
         judge.close()
@@ -73,9 +76,7 @@ def make_task(
 
 
 def _eos(tokenizer: Any) -> tuple[int, ...]:
-    if tokenizer.eos_token_id is None:
-        raise DataError("the tokenizer names no end-of-sequence token")
-    return (tokenizer.eos_token_id,)
+    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
 
 
 def _arithmetic(

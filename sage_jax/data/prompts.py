@@ -1,9 +1,14 @@
 """From problems to token ids: the tokenizer's own chat template, or a plain one without it."""
 
-from typing import TYPE_CHECKING, cast
+import functools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sage_jax.data.problem import DataError, Problem
-from sage_jax.telling import line
+from sage_jax.data.spelling import Part, Spelling, joined
+from sage_jax.data.templates import DATE, write
+from sage_jax.data.turns import read_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -16,6 +21,7 @@ def render_text(
     system_prompt: str | None = None,
     answer_instruction: str = "",
     add_generation_prompt: bool = True,
+    date: str = DATE,
 ) -> str:
     """Write the prompt for a problem as text.
 
@@ -28,9 +34,11 @@ def render_text(
       system_prompt: system message; None leaves it to the template's own default.
       answer_instruction: how to give the answer; stands below the problem.
       add_generation_prompt: end where the model is to go on.
+      date: what a template that asks for today's date is told, as YYYY-MM-DD.
 
     Raises:
-      DataError: if the template refuses the messages (some know no system message).
+      DataError: if the template refuses the messages (some know no system message), or does not
+        write the problem.
     """
     question = "\n".join(part for part in (problem.problem, answer_instruction) if part)
     if not tokenizer.chat_template:
@@ -38,16 +46,13 @@ def render_text(
     messages = [{"role": "user", "content": question}]
     if system_prompt is not None:
         messages.insert(0, {"role": "system", "content": system_prompt})
-    try:
-        text = tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=add_generation_prompt
-        )
-    except Exception as error:  # jinja2's errors share no base with what a template may raise
-        roles = " and ".join(message["role"] for message in messages)
+    text = write(tokenizer, messages, add_generation_prompt=add_generation_prompt, date=date)
+    if question.strip() not in text:
         raise DataError(
-            f"the tokenizer's chat template refuses {roles} messages: {line(error)}"
-        ) from error
-    return cast(str, text)
+            f"problem {problem.id!r}: the tokenizer's chat template does not write it as it is, so "
+            "that the model would see something else: give the model's folder a template that does"
+        )
+    return text
 
 
 def _plain(question: str, system_prompt: str | None, add_generation_prompt: bool) -> str:
@@ -65,22 +70,55 @@ def render(
     system_prompt: str | None = None,
     answer_instruction: str = "",
     add_generation_prompt: bool = True,
+    date: str = DATE,
+    spelling: Spelling | None = None,
 ) -> list[int]:
     """Write the prompt for a problem as token ids; see `render_text`.
 
     A chat template writes the special tokens itself; the plain form gets those that the tokenizer
-    puts around any text, of which a closing end token is dropped.
+    puts around any text, of which a closing end token is dropped. Control tokens that are spelt in
+    the problem are text.
+
+    Args:
+      tokenizer: a transformers tokenizer.
+      problem: the problem.
+      system_prompt: as in `render_text`.
+      answer_instruction: as in `render_text`.
+      add_generation_prompt: as in `render_text`.
+      date: as in `render_text`.
+      spelling: of this tokenizer, where many prompts are written.
     """
-    text = render_text(
+    write_one = functools.partial(
+        render_text,
         tokenizer,
-        problem,
         system_prompt=system_prompt,
         answer_instruction=answer_instruction,
         add_generation_prompt=add_generation_prompt,
+        date=date,
     )
-    plain = not tokenizer.chat_template
-    ids = list(tokenizer(text, add_special_tokens=plain)["input_ids"])
+    plain, spelling = not tokenizer.chat_template, spelling or Spelling(tokenizer)
+    parts = [Part(write_one(problem))]
+    if spelling.spells(problem.problem):
+        parts = _around(problem, parts[0].text, write_one)
+    ids = spelling.ids(*parts, frame=plain)
     return ids[:-1] if plain and ids[-1:] == [tokenizer.eos_token_id] else ids
+
+
+# Stands for a problem; no template writes it by itself.
+_PROBLEM = "Zqproblemqz"
+
+
+def _around(problem: Problem, text: str, write_one: Callable[[Problem], str]) -> list[Part]:
+    """A rendered prompt in parts, so that the problem is told from what the template writes."""
+    asked = problem.problem
+    forms = (asked, asked.strip(), asked.lstrip(), asked.rstrip())
+    parts = joined(text, write_one(replace(problem, problem=_PROBLEM)), _PROBLEM, forms)
+    if parts is None:
+        raise DataError(
+            f"problem {problem.id!r} spells a control token, and the tokenizer's chat template "
+            "writes another prompt around it than around other problems: leave it out"
+        )
+    return parts
 
 
 def demonstration(
@@ -91,6 +129,7 @@ def demonstration(
     system_prompt: str | None = None,
     answer_instruction: str = "",
     end_id: int | None = None,
+    date: str = DATE,
 ) -> tuple[list[int], list[bool]]:
     """Write a prompt and the completion to imitate, for supervised training.
 
@@ -103,7 +142,9 @@ def demonstration(
       solution: the completion, without an end token.
       system_prompt: as in `render`.
       answer_instruction: as in `render`.
-      end_id: the token that ends the completion; the tokenizer's end-of-sequence token if None.
+      end_id: the token that ends the completion; if None the one with which the chat template ends
+        a turn, or else the tokenizer's end-of-sequence token.
+      date: as in `render`.
 
     Returns:
       Token ids and a loss mask of the same length, True on the completion and its end token alone.
@@ -111,14 +152,23 @@ def demonstration(
     Raises:
       ValueError: if the solution is empty or there is no end token.
     """
+    spelling = Spelling(tokenizer)
+    if end_id is None:
+        turns = read_turns(tokenizer, spelling, system_prompt=system_prompt, date=date)
+        end_id = turns.end_id
     end = tokenizer.eos_token_id if end_id is None else end_id
     if not isinstance(end, int):
         raise ValueError("the tokenizer has no end-of-sequence token: give end_id")
-    completion = list(tokenizer(solution, add_special_tokens=False)["input_ids"])
+    completion = spelling.solution(solution)
     if not completion:
         raise ValueError(f"problem {problem.id!r}: the solution to imitate is empty")
     prompt = render(
-        tokenizer, problem, system_prompt=system_prompt, answer_instruction=answer_instruction
+        tokenizer,
+        problem,
+        system_prompt=system_prompt,
+        answer_instruction=answer_instruction,
+        date=date,
+        spelling=spelling,
     )
     completion.append(end)
     return prompt + completion, [False] * len(prompt) + [True] * len(completion)

@@ -8,8 +8,12 @@ import numpy as np
 from sage_jax.data.order import batch_indices
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.prompts import render
+from sage_jax.data.spelling import Part, Spelling
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
+from sage_jax.data.templates import DATE
+from sage_jax.data.turns import read_turns
 from sage_jax.rewards import Verdict, boxed_once, weighted_sum
+from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rollout import pack_prompts
 
 _SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
@@ -47,34 +51,49 @@ class TextTask:
         judge: scores answers; closed with the task.
         worked: gives demonstrations.
         seed: picks the order.
-        stop_ids: tokens that end a completion.
+        stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
+            template ends a turn.
         max_prompt_length: tokens of the longest prompt kept.
         max_completion_length: tokens of the longest demonstration kept.
         system_prompt: None leaves the template's own.
         instruction: said below each problem.
         prefix: how every completion begins; given to the model and judged with what it adds.
         format_weight: share of the reward for a single box, whatever it holds.
+        template_date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
 
     Raises:
-        DataError: if no prompt of either part is short enough.
+        DataError: if no prompt of either part is short enough, a prompt holds a token that the
+            model does not know, or the chat template does not write the messages.
     """
 
     def __init__(
         self, train: Sequence[Problem], held_out: Sequence[Problem], tokenizer: Any,
         judge: Judge, worked: Worked, *, seed: int, stop_ids: tuple[int, ...],
         max_prompt_length: int, max_completion_length: int, system_prompt: str | None,
-        instruction: str, prefix: str, format_weight: float,
+        instruction: str, prefix: str, format_weight: float, template_date: str = DATE,
+        embeddings: int | None = None,
     ):  # fmt: skip
         self._tokenizer, self._judge, self._worked, self._seed = tokenizer, judge, worked, seed
         self._limits = (max_prompt_length, max_completion_length)
-        self._say = {"system_prompt": system_prompt, "answer_instruction": instruction}
+        self._spelling = Spelling(tokenizer)
+        turns = read_turns(
+            tokenizer, self._spelling, system_prompt=system_prompt, date=template_date
+        )
+        self._say: dict[str, Any] = {
+            "system_prompt": system_prompt, "answer_instruction": instruction,
+            "date": template_date, "spelling": self._spelling,
+        }  # fmt: skip
         self._format_weight, self._prefix = format_weight, prefix
-        self._prefix_ids = list(tokenizer(prefix, add_special_tokens=False)["input_ids"])
-        self.stop_ids = stop_ids
+        self._prefix_ids = self._spelling.ids(Part(prefix)) if prefix else []
+        self._given = turns.opened + prefix
+        self._embeddings = len(tokenizer) if embeddings is None else embeddings
+        self.vocab_size = len(tokenizer)
+        # What a demonstration ends with comes first.
+        self.stop_ids = self._known((turns.end_id, *stop_ids))
         # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may
         # lie outside the model's vocabulary.
-        self.pad_id = stop_ids[0]
-        self.vocab_size = len(tokenizer)
+        self.pad_id = self.stop_ids[0]
         self._train, self._train_dropped = self._kept(train, "training")
         self._held_out, self._held_out_dropped = self._kept(held_out, "held-out")
         self._problems = {p.id: p for p, _ in (*self._train, *self._held_out)}
@@ -127,21 +146,22 @@ class TextTask:
         return self._judge.score([(text, gold, question) for text in self._texts(tokens, mask)])
 
     def _texts(self, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
-        """The completions, each behind the prefix it was given."""
+        """The completions, each behind what the template and the prefix began it with."""
         rows = zip(tokens, mask, strict=True)
-        return [self._prefix + self.spell(row[keep > 0]) for row, keep in rows]
+        return [self._given + self.spell(row[keep > 0]) for row, keep in rows]
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
         return self._problems[id].answer
 
     def spell(self, tokens: np.ndarray) -> str:
-        """Tokens as text, without special tokens."""
-        return self._tokenizer.decode(np.asarray(tokens).tolist(), skip_special_tokens=True)
+        """Tokens as text, without special tokens but for the tags around thoughts and answers."""
+        return self._spelling.text(np.asarray(tokens).tolist())
 
     def prompt(self, text: str) -> list[int]:
         """Any question as this task would put it."""
-        return self._render(Problem(id="asked", problem=text, answer="?"))
+        problem = Problem(id="asked", problem=text, answer="?")
+        return self._checked(problem, self._render(problem))
 
     def close(self) -> None:
         """End the verifier's processes."""
@@ -150,9 +170,35 @@ class TextTask:
     def _render(self, problem: Problem) -> list[int]:
         return render(self._tokenizer, problem, **self._say) + self._prefix_ids
 
+    def _known(self, stop_ids: tuple[int | None, ...]) -> tuple[int, ...]:
+        """Those of some tokens that the model can write, each once."""
+        known = [one for one in stop_ids if one is not None and one < self._embeddings]
+        if not known:
+            raise DataError(
+                "nothing ends a completion: neither the model's config, nor its tokenizer, nor its "
+                f"chat template names a token among the {self._embeddings} that the model knows"
+            )
+        return tuple(dict.fromkeys(known))
+
+    def _checked(self, problem: Problem, ids: list[int]) -> list[int]:
+        """Refuse ids for which the model has no embedding."""
+        beyond = [index for index in ids if index >= self._embeddings]
+        if beyond:
+            raise DataError(
+                f"problem {problem.id!r}: token {self._spelling.name(beyond[0])!r} has id "
+                f"{beyond[0]}, but the model has embeddings for {self._embeddings} tokens and the "
+                f"tokenizer knows {self.vocab_size}: leave the problem out, or take the tokenizer "
+                "that the model was trained with"
+            )
+        return ids
+
     def _kept(self, problems: Sequence[Problem], part: str) -> tuple[list[Any], int]:
         rendered = [(problem, self._render(problem)) for problem in problems]
-        kept = [(problem, ids) for problem, ids in rendered if len(ids) <= self._limits[0]]
+        kept = [
+            (problem, self._checked(problem, ids))
+            for problem, ids in rendered
+            if len(ids) <= self._limits[0]
+        ]
         if not kept:
             raise DataError(
                 f"all {len(rendered)} {part} prompts are longer than rollout.max_prompt_length "
@@ -174,9 +220,13 @@ class TextTask:
         text = self._worked(problem, draw)
         if text is None:
             raise DataError(f"problem {problem.id!r} has no solution to demonstrate")
-        ids = list(
-            self._tokenizer(text.removeprefix(self._prefix), add_special_tokens=False)["input_ids"]
-        )
+        text = self._continued(text)
+        if after_thinking(self._given + text) is None:
+            raise DataError(
+                f"the solution of problem {problem.id!r} ends inside a thought, since prompts end "
+                f"with {self._given[-40:]!r}: close it in the solution or in task.prefix"
+            )
+        ids = self._checked(problem, self._spelling.solution(text))
         ids.append(self.stop_ids[0])
         if len(ids) > self._limits[1]:
             raise DataError(
@@ -184,6 +234,13 @@ class TextTask:
                 f"rollout.max_completion_length {self._limits[1]}"
             )
         return ids
+
+    def _continued(self, text: str) -> str:
+        """What of a whole completion is left to write behind the prompt."""
+        for begun in (self._given, self._given.strip(), self._prefix):
+            if begun and text.startswith(begun):
+                return text.removeprefix(begun)
+        return text
 
 
 def _widened(x: np.ndarray, length: int) -> np.ndarray:

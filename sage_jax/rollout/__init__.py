@@ -13,7 +13,7 @@ from sage_jax.rollout.prompts import PackedPrompts, pack_prompts
 from sage_jax.rollout.result import Finish, Rollout, Sequences, completion_ids, sequences
 from sage_jax.rollout.sampling import draw, greedy, sample
 from sage_jax.rollout.stopping import StopTable, compile_stop_strings
-from sage_jax.rollout.vocabulary import token_bytes
+from sage_jax.rollout.vocabulary import special_id, token_bytes
 
 __all__ = [
     "Finish",
@@ -36,5 +36,6 @@ __all__ = [
     "row_keys",
     "sample",
     "sequences",
+    "special_id",
     "token_bytes",
 ]

@@ -2,12 +2,13 @@
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 _BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 
 
-def token_bytes(tokenizer: Any) -> list[bytes]:
+def token_bytes(tokenizer: Any, *, spelled: Collection[str] = ()) -> list[bytes]:
     """The bytes that each token id contributes to decoded text, special tokens contributing none.
 
     Two kinds of tokenizers are understood: byte-level BPE (GPT-2, Llama 3, Qwen, SmolLM), whose
@@ -16,6 +17,8 @@ def token_bytes(tokenizer: Any) -> list[bytes]:
 
     Args:
         tokenizer: a `transformers.PreTrainedTokenizerFast`, or a `tokenizers.Tokenizer`.
+        spelled: texts to be looked for. A special token that stands in one of them writes its name,
+            since it could not be found otherwise.
 
     Returns:
         One entry per token id, from 0 to the largest; ids that no token has are b"".
@@ -23,22 +26,42 @@ def token_bytes(tokenizer: Any) -> list[bytes]:
     Raises:
         ValueError: the tokenizer is of neither kind, or has no fast backend.
     """
-    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
-    if not hasattr(backend, "get_added_tokens_decoder"):
-        raise ValueError(
-            f"tokenizer must be a fast one (backed by tokenizers), got {type(tokenizer).__name__}"
-        )
+    backend = _backend(tokenizer)
     spell = _speller(json.loads(backend.to_str()).get("decoder"))
-    special = {
-        index for index, token in backend.get_added_tokens_decoder().items() if token.special
-    }
-    special |= set(getattr(tokenizer, "all_special_ids", ()))
+    special = _special(tokenizer)
     vocabulary = backend.get_vocab(with_added_tokens=True)
     written = [b""] * (max(vocabulary.values(), default=-1) + 1)
     for token, index in vocabulary.items():
         if index not in special:
             written[index] = spell(token)
+        elif any(token in text for text in spelled):
+            written[index] = token.encode()
     return written
+
+
+def special_id(tokenizer: Any, text: str) -> int | None:
+    """The id of the special token that is spelt `text`, None if there is none.
+
+    Raises:
+        ValueError: the tokenizer has no fast backend.
+    """
+    index = _backend(tokenizer).token_to_id(text)
+    return index if index in _special(tokenizer) else None
+
+
+def _backend(tokenizer: Any) -> Any:
+    backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
+    if not hasattr(backend, "get_added_tokens_decoder"):
+        raise ValueError(
+            f"tokenizer must be a fast one (backed by tokenizers), got {type(tokenizer).__name__}"
+        )
+    return backend
+
+
+def _special(tokenizer: Any) -> set[int]:
+    added = _backend(tokenizer).get_added_tokens_decoder()
+    special = {index for index, token in added.items() if token.special}
+    return special | set(getattr(tokenizer, "all_special_ids", ()))
 
 
 def _speller(decoder: dict | None):

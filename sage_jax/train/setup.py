@@ -25,6 +25,7 @@ from sage_jax.train.policy import Policy
 from sage_jax.train.shards import Shards
 from sage_jax.train.state import TrainState
 from sage_jax.train.steps import Steps
+from sage_jax.train.stops import stops
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +139,7 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
         seed=config.seed,
         tokenizer=loaded.tokenizer if loaded else None,
         stop_ids=loaded.config.eos_ids if loaded else (),
+        embeddings=loaded.config.vocab_size if loaded else None,
         max_prompt_length=config.rollout.max_prompt_length,
         max_completion_length=config.rollout.max_completion_length,
         **config.task.model_dump(exclude={"kind", "max_lost"}),
@@ -344,17 +346,14 @@ def sampler(base: Base, knobs: configs.Rollout, **own: Any) -> Callable[..., rol
         knobs: of which lengths, stop strings and the way of decoding are taken.
         own: all else that `rollout.generate` asks for.
     """
-    table = None
-    if knobs.stop:
-        # A tokenizer may know tokens beyond the model's vocabulary, which are never sampled.
-        spelled = rollout.token_bytes(base.loaded.tokenizer)[: base.loaded.config.vocab_size]
-        table = rollout.compile_stop_strings(
-            spelled, knobs.stop, vocab_size=base.loaded.config.vocab_size
-        )
+    loaded = base.loaded
+    stop_ids, table = stops(
+        base.task.stop_ids, knobs.stop, loaded.tokenizer, vocab_size=loaded.config.vocab_size
+    )
     return functools.partial(
         rollout.generate,
         max_completion_length=knobs.max_completion_length,
-        stop_ids=base.task.stop_ids,
+        stop_ids=stop_ids,
         stop_table=table,
         pad_id=base.task.pad_id,
         mesh=base.mesh,

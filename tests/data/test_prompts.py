@@ -112,7 +112,7 @@ def test_demonstration_end(chat):
     assert demonstration(chat, PROBLEM, "68", end_id=0)[0][-1] == 0
     with pytest.raises(ValueError, match="problem 'p': the solution to imitate is empty"):
         demonstration(chat, PROBLEM, "")
-    endless = make_tokenizer(CHATML)
+    endless = make_tokenizer(None)
     endless.eos_token = None
     with pytest.raises(ValueError, match="give end_id"):
         demonstration(endless, PROBLEM, "68")

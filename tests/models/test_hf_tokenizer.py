@@ -5,8 +5,14 @@ import json
 import pytest
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers
 
-from sage_jax.models import ModelError, load, save_hf
-from sage_jax.models.hf_tokenizer import folder_tokenizer
+from sage_jax.models import ModelError, hf_tokenizer, load, save_hf
+
+
+def folder_tokenizer(folder):
+    tokenizer = hf_tokenizer.folder_tokenizer(folder)
+    assert tokenizer is not None
+    return tokenizer
+
 
 TEXTS = ["12 + 123", "a\n\n\n2024", "x =  12<end>", "<tool> ab  c", "  1234"]
 
