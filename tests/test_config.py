@@ -33,6 +33,9 @@ REFUSED = [
     ({"seed": -1}, "seed: Input should be greater than or equal to 0 (got -1)"),
     ({"guide": "trunk"}, "guide: Input should be 'none', 'branch', 'token' or 'random'"),
     ({"name": "a/b"}, "name: String should match pattern"),
+    ({"task": {"template_date": "2021-02-30"}}, "template_date: Input should be a date such as"),
+    ({"task": {"template_date": "today"}}, "template_date: Input should be a date such as"),
+    ({"task": {"template_date": 20210304}}, "template_date: Input should be a valid string"),
     ({"rollout": {"group_size": 1}}, "rollout.group_size is 1"),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
     ({"optimizer": {"updates_per_rollout": 7}}, "updates_per_rollout 7 does not divide the 256"),
@@ -135,6 +138,19 @@ def test_exponents_without_a_dot_are_numbers(tmp_path):
     path = tmp_path / "config.yaml"
     path.write_text(yaml.safe_dump(BRACKETS) + "optimizer: {learning_rate: 5e-6}\n")
     assert configs.load(path).optimizer.learning_rate == 5e-6
+
+
+def test_a_date_is_kept_as_text(tmp_path):
+    path = tmp_path / "c.yaml"
+    start = "name: x\nmodel: {source: somewhere}\ntask: {kind: arithmetic, template_date: "
+    path.write_text(start + "'2021-03-04'}\n")
+    config = configs.load(path)
+    assert config.task.template_date == "2021-03-04"
+    path.write_text(configs.dump(config))
+    assert configs.load(path) == config
+    path.write_text(start + "2021-03-04}\n")
+    with pytest.raises(configs.ConfigError, match=r"task\.template_date: .* needs quotes"):
+        configs.load(path)
 
 
 def test_arms_change_only_what_they_name():

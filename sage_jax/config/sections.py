@@ -3,6 +3,7 @@
 Every field has a default except `name` and `model`.
 """
 
+import contextlib
 import datetime
 from typing import Annotated, Any, Literal
 
@@ -122,18 +123,13 @@ class Task(Section):
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
 
-    @pydantic.field_validator("template_date", mode="before")
+    @pydantic.field_validator("template_date")
     @classmethod
-    def _day(cls, value: Any) -> Any:
-        # YAML reads a date without quotes as one.
-        text = value.isoformat() if type(value) is datetime.date else value
-        try:
-            is_day = datetime.date.fromisoformat(text).isoformat() == text
-        except (TypeError, ValueError):
-            is_day = False
-        if not is_day:
-            raise ValueError("Input should be a date such as 2024-07-26")
-        return text
+    def _day(cls, value: str) -> str:
+        with contextlib.suppress(ValueError):
+            if datetime.date.fromisoformat(value).isoformat() == value:
+                return value
+        raise ValueError("Input should be a date such as 2024-07-26")
 
 
 class Rollout(Section):

@@ -1,0 +1,62 @@
+"""Stop strings that are special tokens, hold one, or are plain text."""
+
+import jax.numpy as jnp
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from sage_jax.config import ConfigError
+from sage_jax.train.stops import stops
+
+
+@pytest.fixture(scope="module")
+def tokenizer():
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE({token: i for i, token in enumerate(letters)}, []))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
+    core.decoder = decoders.ByteLevel()  # pyright: ignore[reportAttributeAccessIssue]
+    core.add_special_tokens(["<end>", "</think>"])
+    core.add_tokens([AddedToken("<tool>", special=False), AddedToken("<note>", special=True)])
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<end>")
+
+
+def ends(tokenizer, strings, text, *, vocab_size=260):
+    """How many tokens of a text are written, and whether a string or a token ended it."""
+    ids, table = stops((256,), strings, tokenizer, vocab_size=vocab_size)
+    state = jnp.zeros(1, jnp.int32)
+    for count, token in enumerate(tokenizer(text)["input_ids"], 1):
+        if token in ids:
+            return count, "token"
+        if table:
+            state = table.advance(state, jnp.array([token]))
+            if table.is_complete(state)[0]:
+                return count, "string"
+    return None
+
+
+@pytest.mark.parametrize(
+    ("strings", "text", "end"),
+    [
+        ((), "ab<end>c", (3, "token")),
+        (("</think>",), "ab</think>c", (3, "token")),
+        (("</think>", "<end>"), "ab</think>c", (3, "token")),
+        (("</think>\n",), "ab</think>c", None),
+        (("</think>\n",), "ab</think>\nc", (4, "string")),
+        (("b</think>",), "ab</think>\nc", (3, "string")),
+        (("<tool>",), "ab<tool>c", (3, "string")),
+        (("<note>",), "ab<note>c", (3, "token")),
+        (("c", "</think>"), "abc</think>", (3, "string")),
+        (("think>",), "ab</think>c", None),
+    ],
+)
+def test_ends(tokenizer, strings, text, end):
+    assert ends(tokenizer, strings, text) == end
+
+
+def test_a_token_beyond_the_model_is_refused_by_name(tokenizer):
+    with pytest.raises(ConfigError, match=r"stop '<note>' is token 259, .* has 258 tokens"):
+        stops((256,), ("<note>",), tokenizer, vocab_size=258)
+
+
+def test_without_strings_no_tokenizer_is_needed():
+    assert stops((1, 2), (), None, vocab_size=4) == ((1, 2), None)
