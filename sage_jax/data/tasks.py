@@ -100,6 +100,10 @@ class Task(Protocol):
         """Tokens as text."""
         ...
 
+    def judged_text(self, tokens: np.ndarray) -> str:
+        """A completion as it is judged: with what stood before it in the model's turn."""
+        ...
+
     def close(self) -> None:
         """Let go of worker processes."""
         ...

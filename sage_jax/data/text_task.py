@@ -126,7 +126,7 @@ class TextTask:
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
         """Judge the last boxed answer of each completion; the question copied is no answer."""
         group_size = len(tokens) // len(prompts.ids)
-        texts = self._texts(tokens, mask)
+        texts = _each(self.judged_text, tokens, mask)
         asked = [self._problems[id] for id in prompts.ids for _ in range(group_size)]
         verdicts = self._judge.score(
             [(text, p.answer, p.problem) for text, p in zip(texts, asked, strict=True)]
@@ -143,12 +143,9 @@ class TextTask:
         self, tokens: np.ndarray, mask: np.ndarray, gold: str, question: str
     ) -> list[Verdict]:
         """Judge completions of any question by a given right answer."""
-        return self._judge.score([(text, gold, question) for text in self._texts(tokens, mask)])
-
-    def _texts(self, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
-        """The completions, each behind what the template and the prefix began it with."""
-        rows = zip(tokens, mask, strict=True)
-        return [self._given + self.spell(row[keep > 0]) for row, keep in rows]
+        return self._judge.score(
+            [(text, gold, question) for text in _each(self.judged_text, tokens, mask)]
+        )
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
@@ -157,6 +154,10 @@ class TextTask:
     def spell(self, tokens: np.ndarray) -> str:
         """Tokens as text, without special tokens but for the tags around thoughts and answers."""
         return self._spelling.text(np.asarray(tokens).tolist())
+
+    def judged_text(self, tokens: np.ndarray) -> str:
+        """A completion behind what the template and the prefix began it with."""
+        return self._given + self.spell(tokens)
 
     def prompt(self, text: str) -> list[int]:
         """Any question as this task would put it."""
@@ -241,6 +242,11 @@ class TextTask:
             if begun and text.startswith(begun):
                 return text.removeprefix(begun)
         return text
+
+
+def _each(read: Callable[[np.ndarray], str], tokens: np.ndarray, mask: np.ndarray) -> list[str]:
+    """What is read of the real tokens of every row."""
+    return [read(row[keep > 0]) for row, keep in zip(tokens, mask, strict=True)]
 
 
 def _widened(x: np.ndarray, length: int) -> np.ndarray:

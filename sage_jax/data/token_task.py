@@ -73,6 +73,10 @@ class BracketsTask:
         """Tokens as text."""
         return brackets.spell(tokens)
 
+    def judged_text(self, tokens: np.ndarray) -> str:
+        """The completion, which is all that is judged."""
+        return self.spell(tokens)
+
     def close(self) -> None:
         """There is nothing to let go of."""
 

@@ -50,8 +50,8 @@ class Played(NamedTuple):
         drawn: batches of prompts that it took.
         seconds: by phase.
         figures: metrics of everything that was sampled, whether it is kept or not.
-        lost: of everything that was sampled here, what got no verdict: id, gold, completion
-            and reason, lines that `sage-jax verify` reads but for a `task.prefix`.
+        lost: of everything that was sampled here, what got no verdict: id, gold, completion as
+            judged and reason, lines that `sage-jax verify` reads.
         scored: what `score` made of the rollout, on its way, where steps are taken in phases.
     """
 
@@ -235,7 +235,8 @@ def _lost_rows(
 
 
 def _row(task: Task, id: str, tokens: np.ndarray, reason: str) -> dict[str, str]:
-    return {"id": id, "gold": task.gold(id), "completion": task.spell(tokens), "reason": reason}
+    completion = task.judged_text(tokens)
+    return {"id": id, "gold": task.gold(id), "completion": completion, "reason": reason}
 
 
 def figures(outcome: Outcome, group_size: int) -> dict[str, float]:
