@@ -76,8 +76,9 @@ OF_FAMILIES = frozenset({
 
 # Names under which models elsewhere keep what changes their arithmetic.
 _SUSPECT = re.compile(
-    r"scal(e|ing)|multiplier|soft_?cap|clip|clamp|rope|rotary|alibi|window|expert|moe|mup|bias"
-    r"|qk_|norm_type|parallel|causal|attention_type|mixture|sparse|compress|lora_rank|mamba|conv",
+    r"scal(e|ing)|multiplier|soft_?cap|clamp|(^|_)clip|(^|_)rope|rotary|alibi|window|expert"
+    r"|(^|_)moe|(^|_)mup|bias($|_)|(^|_)qk_|norm_type|parallel_(attn|block|residual|mlp)|causal"
+    r"|attention_type|(^|_)sparse|compress|lora_rank|mamba|d_conv",
     re.IGNORECASE,
 )
 

@@ -94,5 +94,6 @@ def test_what_depends_on_the_family():
 
 def test_a_field_that_nobody_knows_is_said_to_be_ignored(caplog):
     with caplog.at_level(logging.WARNING):
-        assert read(recipe="slow", colour=3) == read()
-    assert caplog.messages == ["config.json: not known here, and ignored: colour, recipe"]
+        assert read(recipe="slow", conversation_properties=3, tensor_parallel=8) == read()
+    names = "conversation_properties, recipe, tensor_parallel"
+    assert caplog.messages == [f"config.json: not known here, and ignored: {names}"]
