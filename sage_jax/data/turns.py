@@ -1,5 +1,6 @@
 """How a chat template opens and ends the turns of a conversation, found by writing one."""
 
+import logging
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,9 +9,12 @@ from sage_jax.data.problem import DataError
 from sage_jax.data.spelling import Spelling
 from sage_jax.data.templates import DATE, write
 from sage_jax.rewards.thinking import first_opening
+from sage_jax.telling import brief
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+_log = logging.getLogger("sage_jax.data")
 
 # Stand for contents; no template writes them by itself.
 _SYSTEM, _ASKED, _SAID, _AGAIN = "Zqsystemqz", "Zqaskedqz", "Zqsaidqz", "Zqagainqz"
@@ -44,11 +48,7 @@ def read_turns(
     """
     if not tokenizer.chat_template:
         return Turns()
-    if re.search(r"\|\s*random\b|\blipsum\s*\(", str(tokenizer.chat_template)):
-        raise DataError(
-            "the tokenizer's chat template draws at random, so that prompts would not be the same "
-            "twice: give the model's folder one that does not"
-        )
+    _refuse_random(str(tokenizer.chat_template))
     head = [{"role": "system", "content": _SYSTEM}] if system_prompt else []
     head.append({"role": "user", "content": _ASKED})
     prompt = write(tokenizer, head, date=date)
@@ -57,15 +57,35 @@ def read_turns(
     closed = _tried(tokenizer, said, date)
     history = _tried(tokenizer, [*said, {"role": "user", "content": _AGAIN}], date)
     tail, rest = _behind(prompt, _ASKED), _behind(closed, _SAID)
-    if write(tokenizer, head, add_generation_prompt=False, date=date) == prompt:
+    if _tried(tokenizer, head, date) == prompt:
         # The template always ends where the model is to go on, behind an answer too.
         rest = rest[: len(rest) - _common(rest[::-1], tail[::-1])]
     headers = [_between(text, _ASKED, _SAID) for text in (history, closed)]
-    ends = (spelling.token_at_start(one.lstrip()) for one in (rest, _left_of_header(history)))
     return Turns(
         opened=spelling.shown(_opened(tail, headers, spelling)),
-        end_id=next((end for end in ends if end is not None), None),
+        end_id=_end_id(spelling, [rest.strip(), _left_of_header(history).strip()]),
     )
+
+
+def _end_id(spelling: Spelling, ends: list[str]) -> int | None:
+    """The token that the first of some texts begins with that begins with one of its own."""
+    ids = [spelling.token_at_start(end) for end in ends]
+    found = next((index for index in ids if index is not None), None)
+    if found is None and any(ends):
+        _log.warning(
+            "the chat template ends a turn with %s, which is no token of the tokenizer: a "
+            "completion goes on behind it, unless rollout.stop names it",
+            brief(next(filter(None, ends))),
+        )
+    return found
+
+
+def _refuse_random(template: str) -> None:
+    if re.search(r"\|\s*random\b|\blipsum\s*\(", template):
+        raise DataError(
+            "the tokenizer's chat template draws at random, so that prompts would not be the same "
+            "twice: give the model's folder one that does not"
+        )
 
 
 def _refuse_dropped(prompt: str, system_prompt: str | None) -> None:

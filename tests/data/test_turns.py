@@ -130,11 +130,13 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_shapes(make_tokenizer, name):
+def test_shapes(make_tokenizer, name, caplog):
     template, turns = SHAPES[name]
     tokenizer = make_tokenizer(template)
     found = read_turns(tokenizer, Spelling(tokenizer))
     assert found.end_id == turns.end_id
+    told = ["ends a turn with '###', which is no token" in one for one in caplog.messages]
+    assert told == [True] * (name == "an end in words")
     assert found.opened.endswith(turns.opened)
     if name != "a word for the last question alone":  # There the start of the turn stays before it.
         assert found.opened == turns.opened
