@@ -4,23 +4,29 @@ import re
 from collections.abc import Callable
 from typing import Protocol
 
-from sage_jax.rewards.numbers import is_quotient
+from sage_jax.rewards import amounts
+from sage_jax.rewards.degrees import are_in_degrees
+from sage_jax.rewards.names import is_label, is_name, is_quantity
 from sage_jax.rewards.reading import (
     BASED,
+    CASES,
+    CHOICE,
     EQUATION,
     EXPRESSION,
     LIST,
     MATRIX,
     NUMBER,
     OTHER,
+    RATIO,
+    RELATION,
+    RESIDUE,
+    TIME,
     UNION,
     WORDS,
     Reading,
-    as_words,
-    is_label,
-    is_name,
 )
 from sage_jax.rewards.tidy import squeezed
+from sage_jax.rewards.words import are_short_words, as_words, meaning, same_product, same_words
 
 _DOUBT = re.compile(
     r"(?<!\\)\b(?:not|never|neither|nor|isn.?t|wrong|incorrect|cannot|can.?t|false|maybe|perhaps"
@@ -28,6 +34,10 @@ _DOUBT = re.compile(
     r"|unless|except|but|than|least|most|between|either)\b|\\(?:not|neq|neg|lnot)(?![a-zA-Z])",
     re.IGNORECASE,
 )
+_TEXT = re.compile(r"\\text\{([A-Za-z]+)\}")
+_CONDITION = re.compile(r"\\text\{\s?if\s?\}")
+_NOT_THIS = re.compile(r"[A-Za-z]\s?\\neq\s?[^,;=<>]+")
+_TUPLES = ("()", "<>")
 
 
 class Expressions(Protocol):
@@ -44,62 +54,75 @@ class Expressions(Protocol):
 
 def doubtful(answer: str, gold: str) -> bool:
     """Whether the answer negates or hedges where the gold does not."""
-    return bool(_DOUBT.search(answer)) and not _DOUBT.search(gold)
+    if r"\begin{cases}" in gold:
+        answer = _CONDITION.sub(" ", answer)
+    if not _DOUBT.search(answer) or _DOUBT.search(gold):
+        return False
+    # "Does not exist" says what DNE does; x is not 0 is a set, where the gold is one.
+    set_of_reals = r"\infty" in gold or r"\mathbb{R}" in gold
+    return meaning(answer) is None and not (set_of_reals and _NOT_THIS.fullmatch(answer))
 
 
 def agree(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
     """Whether the answer is right: of the gold's shape, and equal to it in value."""
-    if squeezed(gold.text) == squeezed(answer.text):
+    if squeezed(_TEXT.sub(r"\1", gold.text)) == squeezed(_TEXT.sub(r"\1", answer.text)):
         return True
+    if same_words(gold.text, answer.text) or same_product(gold.text, answer.text):
+        return True
+    if CHOICE in (gold.kind, answer.kind):
+        return _agree_as_choices(gold, answer, expressions)
+    if _is_system(gold) or _is_system(answer):
+        return _agree_as_systems(gold, answer, expressions)
     if EQUATION in (gold.kind, answer.kind):
         return _agree_as_equations(gold, answer, expressions)
-    return _BY_KIND[gold.kind](gold, answer, expressions)
+    return _by_kind(gold, answer, expressions)
 
 
-def _numbers(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
-    """A number must be given as a number: 37 + 13 and 100/2 still have to be worked out."""
-    if answer.kind != NUMBER or answer.value is None or gold.value is None:
-        return False
-    unevaluated = gold.value.denominator == 1 and is_quotient(answer.bare)
-    return not unevaluated and _same_amount(gold, answer)
+def _by_kind(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    if gold.kind in _PLAIN:
+        return _PLAIN[gold.kind](gold, answer)
+    return _BY_KIND.get(gold.kind, _others)(gold, answer, expressions)
 
 
-def _same_amount(gold: Reading, answer: Reading) -> bool:
-    assert gold.value is not None
-    assert answer.value is not None
-    of_gold, of_answer = gold.unit == "%", answer.unit == "%"
-    if of_gold != of_answer:
-        per_cent, other = (gold, answer) if of_gold else (answer, gold)
-        assert per_cent.value is not None
-        return other.unit is None and (
-            per_cent.value == 100 * (other.value or 0)
-            or (per_cent.value == other.value and abs(per_cent.value) >= 1)
-        )
-    return gold.value == answer.value and _same_unit(gold, answer)
-
-
-def _same_unit(gold: Reading, answer: Reading) -> bool:
-    """A unit may be left out or added, but not changed."""
-    return gold.unit is None or answer.unit is None or gold.unit == answer.unit
+def _agree_as_choices(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    """The letter or the value will do; where both have both, both must be right."""
+    if gold.kind != CHOICE:
+        if same_words(gold.text, answer.bare):
+            return True
+        return bool(answer.items) and agree(gold, answer.items[0], expressions)
+    if answer.kind != CHOICE:
+        value = gold.items[0] if gold.items else gold
+        return same_words(gold.bare, answer.text) or agree(value, answer, expressions)
+    same = gold.bare == answer.bare
+    if not (gold.items and answer.items):
+        return same
+    return same and agree(gold.items[0], answer.items[0], expressions)
 
 
 def _words(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
-    return as_words(answer.text) == gold.bare
-
-
-def _based(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
-    """Digit for digit; the base may be left out, since the question asks for it."""
-    if answer.kind == BASED:
-        return (gold.bare, gold.value) == (answer.bare, answer.value)
-    return squeezed(answer.text).casefold() == gold.bare
+    return as_words(meaning(answer.text) or answer.text) == gold.bare
 
 
 def _lists(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
-    if answer.kind != LIST or answer.ends != gold.ends or len(gold.items) != len(answer.items):
+    if answer.kind == MATRIX:
+        return gold.ends in _TUPLES and _same_column(answer, gold, gold, answer, expressions)
+    if answer.kind == UNION:
+        intervals = not gold.ends and all(one.ends for one in gold.items)
+        return intervals and _in_any_order(gold, answer, expressions)
+    ends = {"()" if one.ends in _TUPLES else one.ends for one in (gold, answer)}
+    if answer.ends == "(a)" and not gold.ends:
+        ends = {"(a)"}
+    if answer.kind != LIST or len(ends) > 1 or len(gold.items) != len(answer.items):
         return False
-    if gold.ends:
-        return _in_order(gold, answer, expressions)
-    return _in_any_order(gold, answer, expressions)
+    return (_in_order if ends != {""} else _in_any_order)(gold, answer, expressions)
+
+
+def _same_column(
+    matrix: Reading, pair: Reading, gold: Reading, answer: Reading, expressions: Expressions
+) -> bool:
+    """Whether a matrix of one column (or row) holds the members of a tuple."""
+    one = set(matrix.ends.split()) == {"1"} or " " not in matrix.ends
+    return one and len(pair.items) > 1 and _in_order(gold, answer, expressions)
 
 
 def _in_order(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
@@ -124,19 +147,42 @@ def _unions(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
 
 
 def _matrices(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    if answer.kind == LIST and answer.ends in _TUPLES:
+        return _same_column(gold, answer, gold, answer, expressions)
+    rows = [row for row in answer.items if row.kind == LIST and row.ends == "[]"]
+    if answer.kind == LIST and answer.ends == "[]" and len(rows) == len(answer.items):
+        cells = tuple(cell for row in rows for cell in row.items)
+        shape = " ".join(str(len(row.items)) for row in rows)
+        answer = Reading(MATRIX, answer.text, answer.text, items=cells, ends=shape)
     return (
         answer.kind == MATRIX and answer.ends == gold.ends and _in_order(gold, answer, expressions)
     )
 
 
+def _alike(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    """Relations by their signs and sides, cases by their values and conditions."""
+    same = answer.kind == gold.kind and answer.ends == gold.ends
+    return same and _in_order(gold, answer, expressions)
+
+
 def _expressions(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
-    if answer.kind not in (EXPRESSION, NUMBER, WORDS):
+    if answer.kind not in (EXPRESSION, NUMBER, WORDS, RATIO):
         return False
-    said = answer.text if answer.kind == WORDS else answer.bare
-    if _same_unit(gold, answer) and expressions.same(gold.bare, said):
+    if are_short_words(gold.text, answer.text):  # no is not on
+        return False
+    said = answer.text if answer.kind in (WORDS, RATIO) else answer.bare
+    if amounts.same_unit(gold, answer) and expressions.same(gold.bare, said):
         return True
+    if answer.unit == "degree":
+        return r"^\circ" in gold.text and _same_in_degrees(gold, answer, expressions)
     # What looks like a unit may be a variable of the gold.
     return answer.unit is not None and expressions.same(gold.text, answer.text)
+
+
+def _same_in_degrees(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    r"""Whether (180 - 2x)^\circ is the gold 180^\circ - 2x, its letters being degrees as well."""
+    angle = are_in_degrees(gold.text)
+    return angle and expressions.same(gold.text.replace(r"^\circ", " "), answer.bare)
 
 
 def _others(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
@@ -144,17 +190,55 @@ def _others(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
     return False
 
 
-_BY_KIND: dict[str, Callable[[Reading, Reading, Expressions], bool]] = {
-    NUMBER: _numbers, WORDS: _words, BASED: _based, LIST: _lists, UNION: _unions,
-    MATRIX: _matrices, EXPRESSION: _expressions, OTHER: _others,
+# Those that are told without mathematics.
+_PLAIN: dict[str, Callable[[Reading, Reading], bool]] = {
+    NUMBER: amounts.numbers, BASED: amounts.based, RESIDUE: amounts.residues,
+    RATIO: amounts.ratios, TIME: amounts.times,
 }  # fmt: skip
+_BY_KIND: dict[str, Callable[[Reading, Reading, Expressions], bool]] = {
+    WORDS: _words, LIST: _lists, UNION: _unions,
+    MATRIX: _matrices, EXPRESSION: _expressions, OTHER: _others, RELATION: _alike,
+    CASES: _alike,
+}  # fmt: skip
+
+
+def _is_system(one: Reading) -> bool:
+    """Whether this is x = 1, y = 2: names and their values, no name twice."""
+    if one.kind != LIST or one.ends:
+        return False
+    names = [e.items[0].text for e in one.items if e.kind == EQUATION and len(e.items) == 2]
+    return (
+        len(names) == len(one.items) == len(set(names))
+        and all(map(is_name, names))
+        and len({name.partition("_")[0] for name in names}) == len(names)
+    )
+
+
+def _agree_as_systems(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
+    """Names with their values in any order; or the tuple of the values, names being in order."""
+    if _is_system(gold) and _is_system(answer):
+        return _in_any_order(gold, answer, expressions)
+    tuples = [_values_in_order(one) for one in (gold, answer)]
+    if tuples[0] is None or tuples[1] is None:
+        return not _is_system(gold) and _by_kind(gold, answer, expressions)
+    return _in_order(tuples[0], tuples[1], expressions)
+
+
+def _values_in_order(one: Reading) -> Reading | None:
+    """The tuple that x = 1, y = 2 and (x, y) = (1, 2) give."""
+    if one.kind == EQUATION and len(one.items) == 2 and one.items[0].ends in _TUPLES:
+        return one.items[1] if one.items[1].ends in _TUPLES else None
+    if not _is_system(one):
+        return one if one.kind == LIST and one.ends in _TUPLES else None
+    items = sorted(one.items, key=lambda equation: equation.items[0].text)
+    return Reading(LIST, one.text, one.text, items=tuple(e.items[1] for e in items), ends="()")
 
 
 def _agree_as_equations(gold: Reading, answer: Reading, expressions: Expressions) -> bool:
     if gold.kind != EQUATION:
         return _concludes(gold, answer.items, expressions)
     *labels, value = gold.items
-    named = len(labels) == 1 and is_name(labels[0].text)
+    named = len(labels) == 1 and is_quantity(labels[0].text)
     if answer.kind != EQUATION:
         return named and agree(value, answer, expressions)
     if named and squeezed(answer.items[0].text) == squeezed(labels[0].text):
@@ -178,7 +262,7 @@ def _concludes(gold: Reading, sides: tuple[Reading, ...], expressions: Expressio
 def _same_value(gold: Reading, side: Reading, expressions: Expressions) -> bool:
     """Equal in value, though perhaps not worked out: 6 * 7 of "6 * 7 = 42"."""
     if gold.kind == NUMBER and side.kind == NUMBER:
-        return _same_amount(gold, side)
+        return amounts.same_amount(gold, side)
     if gold.kind in (NUMBER, EXPRESSION) and side.kind in (NUMBER, EXPRESSION):
         return expressions.same(gold.bare, side.bare)
     return agree(gold, side, expressions)

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from sage_jax.rewards.boxes import unnested
-from sage_jax.rewards.reading import EXPRESSION, OTHER, WORDS, Reading, is_name, read
+from sage_jax.rewards.names import is_name
+from sage_jax.rewards.reading import EXPRESSION, OTHER, WORDS, Reading, read
 from sage_jax.rewards.tidy import tidy
 
 LONGEST_WORDS = 8

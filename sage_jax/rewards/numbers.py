@@ -7,12 +7,15 @@ from sage_jax.rewards.tidy import tidy
 
 _SIGN = r"(?P<sign>[+-]?)\s?"
 _DECIMAL = re.compile(
-    _SIGN + r"(?P<whole>\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+)|\d*)(?:\.(?P<part>\d*))?"
+    _SIGN + r"(?P<whole>\d{1,3}(?:(?:,\d{3})+|(?: \d{3})+|(?:'\d{3})+)|\d*)(?:\.(?P<part>\d*))?"
     r"(?:[eE](?P<exponent>[+-]?\d{1,3}))?"
 )
 _REPEATING = re.compile(
-    _SIGN + r"(?P<whole>\d*)\.(?P<part>\d*)\\(?:overline|bar) ?\{(?P<again>\d+)\}"
+    _SIGN + r"(?P<whole>\d*)\.(?P<part>\d*)"
+    r"(?:\\(?:overline|bar) ?\{(?P<line>\d+)\}|\((?P<round>\d+)\)"
+    r"|(?P<dots>\\dot ?\{\d\}(?:\d*\\dot ?\{\d\})?))"
 )
+_DOTTED_THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3}){2,}")
 _POWER = re.compile(
     r"(?:(?P<mantissa>[^^]+?)\s?(?:\\times|\\cdot|\*|x)\s?)?"
     r"(?P<sign>[+-]?)10\s?\^\s?(?:\{(?P<a>[^{}]+)\}|(?P<b>[^{}]+))"
@@ -27,8 +30,8 @@ _MIXED = re.compile(_SIGN + r"(?P<mixed>\d+) (?P<top>\d+)\s?/\s?(?P<bottom>\d+)"
 def plain_number(text: str) -> Fraction | None:
     r"""Read a decimal, a fraction, a mixed number or a power of ten exactly; None for all else.
 
-    Understands `1,234.5`, `10,\!080`, `0.\overline{3}`, `4.5e33`, `4.5 \times 10^{33}`, `-1./3`,
-    `\frac{3}{4}`, `1\frac{4}{5}`.
+    Understands `1,234.5`, `10,\!080`, `0.\overline{3}`, `0.(3)`, `0.\dot{3}`, `4.5e33`,
+    `4.5 \times 10^{33}`, `-1./3`, `\frac{3}{4}`, `1\frac{4}{5}`.
 
     >>> plain_number("4.5e3"), plain_number(r"-\frac{1}{3}"), plain_number("4 2")
     (Fraction(4500, 1), Fraction(-1, 3), None)
@@ -63,16 +66,19 @@ def is_quotient(text: str) -> bool:
 
 
 def _decimal(text: str) -> Fraction | None:
+    if _DOTTED_THOUSANDS.fullmatch(text):
+        text = text.replace(".", "")
     match = _DECIMAL.fullmatch(text.strip())
     if match is None or not (match["whole"] or match["part"]):
         return None
-    whole, part = re.sub(r"[,\s]", "", match["whole"]), match["part"] or ""
+    whole, part = re.sub(r"[,'\s]", "", match["whole"]), match["part"] or ""
     value = Fraction(int(whole + part), 10 ** len(part)) * _ten_to(match["exponent"] or "0")
     return _signed(value, match)
 
 
 def _repeating(match: re.Match[str]) -> Fraction:
-    whole, part, again = match["whole"], match["part"], match["again"]
+    whole, part = match["whole"], match["part"]
+    again = match["line"] or match["round"] or re.sub(r"\D", "", match["dots"])
     tail = Fraction(int(again), (10 ** len(again) - 1) * 10 ** len(part))
     return _signed(Fraction(int(whole + part or "0"), 10 ** len(part)) + tail, match)
 

@@ -5,45 +5,40 @@ process that trains. What is left between them is an "expression", which only th
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from sage_jax.rewards import shapes
+from sage_jax.rewards.brackets import balanced, both_signs, split_outside
+from sage_jax.rewards.choices import choice_of
+from sage_jax.rewards.degrees import are_a_unit
+from sage_jax.rewards.framing import unframed
+from sage_jax.rewards.names import is_name
 from sage_jax.rewards.numbers import number_of
+from sage_jax.rewards.quantities import (
+    degrees_and_minutes,
+    in_two_units,
+    names_in,
+    ordinal,
+    scaled,
+)
+from sage_jax.rewards.relations import LESS, MORE, as_intervals, bounds_of
 from sage_jax.rewards.units import single_letter, split_unit
+from sage_jax.rewards.words import as_words, is_product, meaning
 
 NUMBER, WORDS, BASED, LIST, UNION, MATRIX = "number", "words", "based", "list", "union", "matrix"
-EQUATION, EXPRESSION, OTHER = "equation", "expression", "other"
+EQUATION, EXPRESSION, RELATION, OTHER = "equation", "expression", "relation", "other"
+CHOICE, RESIDUE, RATIO, TIME, CASES = "choice", "residue", "ratio", "time", "cases"
 
-_TOKEN = re.compile(r"\\[a-zA-Z]+|\\.|.", re.DOTALL)
 _JOIN = re.compile(
     r"\s?,?\s?(?:\\text\{\s?(?:and|or)\s?\}|(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])"
-    r"|\\(?:lor|vee|land|wedge)(?![a-zA-Z]))\s?"
+    r"|\\(?:lor|land)(?![a-zA-Z])|\\&)\s?"
 )
 _COMMAS, _RELATIONS = {",", ";"}, {"=", "<", ">", r"\le", r"\ge", r"\neq", r"\approx", r"\in"}
-_ORDERS = {"<", ">", r"\le", r"\ge"}
-_PREFIX = re.compile(
-    r"^\\text\{\s?(?:[A-Za-z]+ ){0,3}(?:answer is|[A-Za-z]+\s?:)\s?\}\s?:?\s?(?=\S)"
-)
 _PLUS = re.compile(r"^\+\s?(?=[\w(.]|\\(?!text))")
-_BASED = re.compile(r"(?P<digits>[0-9A-Za-z]+)\s?_\s?\{?\s?(?:\\text\{)?(?P<base>\d+)[\s})]*")
-_MATRIX = re.compile(
-    r"[(\[]?\s?\\begin\{(?P<kind>[pbB]?matrix|array)\}(?:\{[clr|\s]*\})?(?P<rows>.*)"
-    r"\\end\{(?P=kind)\}\s?[)\]]?",
-    re.DOTALL,
-)
+_SPACED = re.compile(r"[A-Za-z](?: [A-Za-z])+")  # p q r, a product
 _ONLY_TEXT = re.compile(r"\(?\s?\\text\{[^{}]*\}\s?\)?")
-_LETTERS = re.compile(r"[A-Za-z][A-Za-z '.-]*")
-_GREEK = """
-alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho
-sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
-"""
-_LETTER = rf"(?:[A-Za-z]|\\(?:{'|'.join(_GREEK.split())})(?![a-zA-Z]))"
-_NAME = re.compile(
-    rf"{_LETTER}\s?(?:_\s?(?:\w|\{{[^{{}}]*\}}))?(?:\s?\(\s?{_LETTER}(?:\s?,\s?{_LETTER})*\s?\))?"
-)
-_PLACES = re.compile(r"_\s?(?:\w|\{[^{}]*\})|(?<=[A-Za-z])\s?\([^()]*\)")
-_EXPONENT = re.compile(r"\^\s?(?:\w|\{[^{}]*\})")
-_VARIABLE = re.compile(rf"(?<![\\A-Za-z]){_LETTER}")
+_PART = re.compile(r"\(\s?([a-h])\s?\)\s?")
 
 
 @dataclass(frozen=True)
@@ -54,10 +49,12 @@ class Reading:
       kind: one of the names above.
       text: what was read, tidied.
       bare: the same without a unit.
-      value: of a number.
-      unit: of a number or an expression; None where it has none.
-      items: parts of a list, a union, a matrix (row by row) or the sides of an equation.
-      ends: a list's brackets, "" for those of a set and for none; a matrix's shape.
+      value: of a number; the base, the modulus, minutes.
+      unit: of a number or an expression, None where it has none; of a time the half of the day.
+      items: parts of a list, a union, a matrix (row by row), the sides of an equation or a
+        relation, the value of a choice (its letter is `bare`).
+      ends: a list's brackets, "" for those of a set and for none; a matrix's shape; a relation's
+        signs.
     """
 
     kind: str
@@ -80,11 +77,14 @@ def read(text: str, *, is_gold: bool) -> Reading:
     >>> [item.text for item in read(r"1 \pm \sqrt{2}", is_gold=True).items]
     ['1 + \\sqrt{2}', '1 - \\sqrt{2}']
     """
-    text = _PREFIX.sub("", text.strip())
-    if simple := _number(text, is_gold=is_gold) or _based(text) or _words(text):
+    text = unframed(text.strip())
+    text = as_intervals(meaning(text) or text)
+    if (
+        simple := _number(text, is_gold=is_gold)
+        or _patterned(text, is_gold=is_gold)
+        or _words(text)
+    ):
         return simple
-    if (matrix := _MATRIX.fullmatch(text)) is not None:
-        return _matrix(text, matrix["rows"], is_gold=is_gold)
     sides, signs = split_outside(text, _RELATIONS)
     elements = [text] if signs and _has_thousands(sides, is_gold=is_gold) else _elements(text)
     if len(elements) > 1:
@@ -98,62 +98,16 @@ def read(text: str, *, is_gold: bool) -> Reading:
     return _bracketed(text, is_gold=is_gold) or _expression(text)
 
 
-def split_outside(text: str, separators: set[str]) -> tuple[list[str], list[str]]:
-    """Split at separators that stand outside all brackets; return the parts and the separators."""
-    parts, found, depth = [""], [], 0
-    for token in _TOKEN.findall(text):
-        depth += (token in {"(", "[", "{", r"\{"}) - (token in {")", "]", "}", r"\}"})
-        if depth == 0 and token in separators:
-            found.append(token)
-            parts.append("")
-        else:
-            parts[-1] += token
-    return [part.strip() for part in parts], found
-
-
-def is_name(text: str) -> bool:
-    """Whether text is a variable, perhaps with an index or arguments: x, C_1, f(x)."""
-    return _NAME.fullmatch(text) is not None
-
-
-def is_label(text: str) -> bool:
-    """Whether text before "=" says what a value is: m + n, f(2), AB^2, Area.
-
-    Not a value itself, nor one side of an equation that is still to be solved: numbers stand only
-    in places, such as an index, or above one of several letters.
-
-    >>> [is_label(text) for text in ("m + n", "f(2)", "a_5", "AB^2", "Area")]
-    [True, True, True, True, True]
-    >>> [is_label(text) for text in ("6 * 7", "2x", "x + 1", "x^2", "5x - 7y + 4")]
-    [False, False, False, False, False]
-    """
-    letters = set(_VARIABLE.findall(text)) | set("".join(words := _words_in(text)))
-    bare = _PLACES.sub("", text)
-    if len(letters) > 1:
-        bare = _EXPONENT.sub("", bare)
-    return bool(letters) and len(words) <= 3 and not re.search(r"\d", bare)
-
-
-def as_words(text: str) -> str | None:
-    r"""The words of a text that holds nothing else, in lower case; None otherwise.
-
-    >>> as_words(r"\text{(B)}"), as_words("Evelyn"), as_words("x+1")
-    ('b', 'evelyn', None)
-    """
-    text = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text).strip(" .")
-    if text.startswith("(") and text.endswith(")"):
-        text = text[1:-1].strip()
-    return " ".join(text.split()).casefold() if _LETTERS.fullmatch(text) else None
-
-
-def _words_in(text: str) -> list[str]:
-    text = re.sub(r"\\text\{([^{}]*)\}", r" \1 ", text)
-    return [word for word in re.findall(r"(?<!\\)\b[A-Za-z]+", text) if len(word) > 1]
-
-
 def _number(text: str, *, is_gold: bool) -> Reading | None:
     if (value := number_of(text)) is not None:
         return Reading(NUMBER, text, text, value)
+    if digits := ordinal(text):
+        return Reading(NUMBER, text, digits, Fraction(digits))
+    if angle := degrees_and_minutes(text):
+        return Reading(NUMBER, text, text, angle, "degree")
+    if amount := scaled(text):
+        number = _number(amount[0], is_gold=is_gold)
+        return number and replace(number, text=text, value=(number.value or 0) * amount[1])
     bare, unit = split_unit(text, counted=not is_gold)
     value = number_of(bare) if unit else None
     if unit is None or value is None:
@@ -172,17 +126,62 @@ def _is_variable(text: str, unit: str) -> bool:
     )
 
 
-def _based(text: str) -> Reading | None:
-    match = _BASED.fullmatch(text)
-    if match is None or not match["digits"][0].isdigit():
+def _patterned(text: str, *, is_gold: bool) -> Reading | None:
+    """What a pattern tells of the whole."""
+    if choice := choice_of(text):
+        items = (read(choice.value, is_gold=is_gold),) if choice.value else ()
+        return Reading(CHOICE, text, choice.letter, items=items)
+    if based := shapes.based(text):
+        return Reading(BASED, text, based[0], value=Fraction(based[1]))
+    if residue := shapes.residue(text):
+        return Reading(RESIDUE, text, str(residue[0]), value=Fraction(residue[1]))
+    if time := shapes.time_of_day(text):
+        return Reading(TIME, text, text, value=Fraction(time[0]), unit=time[1])
+    if ratio := shapes.ratio(text):
+        items = tuple(Reading(NUMBER, str(part), str(part), part) for part in ratio)
+        return Reading(RATIO, text, text, items=items)
+    if amounts := in_two_units(text):
+        return _list(text, amounts, "+", is_gold=False)
+    if names := names_in(text):
+        return _list(text, [rf"\text{{{name}}}" for name in names], "", is_gold=is_gold)
+    if r"\begin" in text:
+        return _of_rows(text, is_gold=is_gold)
+    return _parts(text, is_gold=is_gold)
+
+
+def _of_rows(text: str, *, is_gold: bool) -> Reading | None:
+    if matrix := shapes.matrix(text):
+        return _matrix(text, *matrix, is_gold=is_gold)
+    rows = shapes.cases(text)
+    if rows and all(len(row) == 1 for row in rows):  # a system
+        return _list(text, [row[0] for row in rows], "", is_gold=is_gold)
+    if rows:
+        items = tuple(read(cell, is_gold=is_gold) for row in rows for cell in row)
+        return Reading(CASES, text, text, items=items, ends=_shape(rows))
+    return None
+
+
+def _parts(text: str, *, is_gold: bool) -> Reading | None:
+    """Answers to the parts of one question: (a) 3 (b) 4."""
+    before, *labelled = _PART.split(text)
+    labels, answers = labelled[::2], [part.strip(" ,;.") for part in labelled[1::2]]
+    if (
+        before
+        or len(labels) < 2
+        or not all(answers)
+        or sorted(labels) != list("abcdefgh"[: len(labels)])
+    ):
         return None
-    return Reading(BASED, text, match["digits"].casefold(), value=Fraction(match["base"]))
+    in_order = [answer for _, answer in sorted(zip(labels, answers, strict=True))]
+    return _list(text, in_order, "(a)", is_gold=is_gold)
 
 
 def _words(text: str) -> Reading | None:
     words = as_words(text)
     marked = _ONLY_TEXT.fullmatch(text)
     if words is None or not (marked or len(re.sub(r"[^a-z]", "", words)) > 2):
+        return None
+    if is_product(text) or _SPACED.fullmatch(text):
         return None
     return Reading(WORDS, text, words)
 
@@ -191,7 +190,7 @@ def _elements(text: str) -> list[str]:
     """The members of a list without brackets; both of what \\pm stands for."""
     joined = _JOIN.sub(" , ", text)
     members, _ = split_outside(joined, _COMMAS)
-    return [one for member in members for one in _both(member)]
+    return [one for member in members for one in both_signs(member)]
 
 
 def _has_thousands(sides: list[str], *, is_gold: bool) -> bool:
@@ -199,14 +198,6 @@ def _has_thousands(sides: list[str], *, is_gold: bool) -> bool:
     *before, last = sides
     inside = "," in last and _number(last, is_gold=is_gold) is not None
     return inside and not any("," in side or _JOIN.search(side) for side in before)
-
-
-def _both(text: str) -> list[str]:
-    sides, _ = split_outside(text, {r"\pm"})
-    if len(sides) != 2:
-        return [text]
-    before = sides[0] + " " if sides[0] else ""
-    return [f"{before}+ {sides[1]}" if before else sides[1], f"{before}- {sides[1]}"]
 
 
 def _list(text: str, members: list[str], ends: str, *, is_gold: bool) -> Reading:
@@ -218,25 +209,18 @@ def _bracketed(text: str, *, is_gold: bool) -> Reading | None:
     opening, closing = text[:1], text[-1:]
     if text.startswith(r"\{") and text.endswith(r"\}"):
         inside, ends = text[2:-2].strip(), ""
+    elif text.startswith(r"\langle") and text.endswith(r"\rangle"):
+        inside, ends = text[7:-7].strip(), "<>"
     elif opening in "([" and closing in ")]" and opening and closing:
         inside, ends = text[1:-1].strip(), opening + closing
     else:
         return None
-    if not inside or not _balanced(inside):
+    if not inside or not balanced(inside):
         return None
     members = _elements(inside) if not ends else split_outside(inside, _COMMAS)[0]
     if len(members) > 1:
         return _list(text, members, ends, is_gold=is_gold)
     return read(inside, is_gold=is_gold) if ends in ("", "()") else None
-
-
-def _balanced(text: str) -> bool:
-    depth = 0
-    for token in _TOKEN.findall(text):
-        depth += (token in {"(", "[", "{", r"\{"}) - (token in {")", "]", "}", r"\}"})
-        if depth < 0:
-            return False
-    return depth == 0
 
 
 def _related(text: str, sides: list[str], signs: list[str], *, is_gold: bool) -> Reading:
@@ -260,34 +244,42 @@ def _exact_part(text: str, sides: list[str], signs: list[str], *, is_gold: bool)
 
 
 def _between(text: str, sides: list[str], signs: list[str], *, is_gold: bool) -> Reading | None:
-    r"""Read 2 < x \le 7 as (2,7], and x > 3 as (3,\infty)."""
-    if not set(signs) <= _ORDERS or not all(sides):
+    r"""Read 2 < x \le 7 as (2,7], x > 3 as (3,\infty), and a > b + c by its sides."""
+    if (bounds := bounds_of(sides, signs)) is not None:
+        return _list(text, bounds[0], bounds[1], is_gold=is_gold)
+    if not all(sides) or not (set(signs) <= LESS or set(signs) <= MORE):
         return None
-    if all(sign in {">", r"\ge"} for sign in signs):
-        sides, signs = sides[::-1], [{">": "<", r"\ge": r"\le"}[sign] for sign in signs[::-1]]
-    if any(sign in {">", r"\ge"} for sign in signs):
-        return None
-    if len(sides) == 3 and is_name(sides[1]):
-        bounds = [sides[0], sides[2]]
-    elif len(sides) == 2 and is_name(sides[0]):
-        bounds, signs = [r"-\infty", sides[1]], ["<", *signs]
-    elif len(sides) == 2 and is_name(sides[1]):
-        bounds, signs = [sides[0], r"\infty"], [*signs, "<"]
-    else:
-        return None
-    ends = ("(" if signs[0] == "<" else "[") + (")" if signs[1] == "<" else "]")
-    return _list(text, bounds, ends, is_gold=is_gold)
+    if set(signs) <= MORE:
+        sides, signs = sides[::-1], ["<" if sign == ">" else r"\le" for sign in signs[::-1]]
+    items = tuple(read(side, is_gold=is_gold) for side in sides)
+    return Reading(RELATION, text, text, items=items, ends=" ".join(signs))
 
 
-def _matrix(text: str, rows: str, *, is_gold: bool) -> Reading:
-    cells = [row.split("&") for row in re.split(r"\\\\", rows.strip().removesuffix(r"\\"))]
-    items = tuple(read(cell, is_gold=is_gold) for row in cells for cell in row)
-    return Reading(MATRIX, text, text, items=items, ends=" ".join(str(len(row)) for row in cells))
+def _matrix(text: str, factor: str, rows: list[list[str]], *, is_gold: bool) -> Reading | None:
+    if factor not in ("", "-", "+") and number_of(factor) is None:
+        return None
+    times = {"": "", "+": "", "-": "-1"}.get(factor, factor)
+    cells = [_times(times, cell) for row in rows for cell in row]
+    items = tuple(read(cell, is_gold=is_gold) for cell in cells)
+    return Reading(MATRIX, text, text, items=items, ends=_shape(rows))
+
+
+def _times(factor: str, cell: str) -> str:
+    if not factor:
+        return cell
+    scale, value = number_of(factor), number_of(cell)
+    return f"({factor}) ({cell})" if scale is None or value is None else str(scale * value)
+
+
+def _shape(rows: list[list[str]]) -> str:
+    return " ".join(str(len(row)) for row in rows)
 
 
 def _expression(text: str) -> Reading:
     text = _PLUS.sub("", text)
     bare, unit = split_unit(text, counted=False)
+    if unit == "degree" and not are_a_unit(bare):
+        return Reading(EXPRESSION, text, text)
     if unit in (None, "%") or (single_letter(unit) and _is_variable(text, unit)):
         return Reading(EXPRESSION, text, text)
     return Reading(EXPRESSION, text, bare, unit=unit)

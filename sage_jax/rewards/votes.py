@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from sage_jax.rewards.answers import oversized
+from sage_jax.rewards.names import is_label
 from sage_jax.rewards.reading import (
     BASED,
     EQUATION,
@@ -21,7 +22,6 @@ from sage_jax.rewards.reading import (
     UNION,
     WORDS,
     Reading,
-    is_label,
     read,
 )
 from sage_jax.rewards.tidy import squeezed, tidy

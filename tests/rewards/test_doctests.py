@@ -4,16 +4,33 @@ import importlib
 import pytest
 
 MODULES = [
+    "admitting",
     "answers",
     "boxes",
+    "characters",
+    "choices",
+    "degrees",
     "expressions",
     "format",
+    "framing",
+    "golds",
+    "names",
+    "notations",
     "number_judge",
+    "plain_text",
+    "quantities",
     "reading",
+    "relations",
     "sentence",
+    "shapes",
     "stated",
+    "styles",
+    "thinking",
     "tidy",
+    "unit_names",
     "units",
+    "votes",
+    "words",
 ]
 
 

@@ -1,6 +1,7 @@
 import pytest
 
-from sage_jax.rewards.reading import is_label, is_name, read
+from sage_jax.rewards.names import is_label, is_name
+from sage_jax.rewards.reading import read
 from sage_jax.rewards.tidy import tidy
 from sage_jax.rewards.units import split_unit
 

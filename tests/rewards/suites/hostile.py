@@ -7,7 +7,7 @@ the gold's value (`\sum_{n=1}^{\infty} \frac{42}{2^n}`), it leaves the work to t
 
 import random
 
-from suites import hostile_stated
+from suites import forms, hostile_stated, notations
 from suites.case import named
 
 # Of every shape, with the question they would answer.
@@ -336,7 +336,45 @@ def near_misses():
     return [(rf"\boxed{{{answer}}}", gold) for gold, answers in wrong.items() for answer in answers]
 
 
+def other_values():
+    """Another value in each ordinary notation, and what the rules for them would let through."""
+    tables = (notations.WRONG, forms.WRONG)
+    return [
+        (rf"\boxed{{{answer}}}", gold)
+        for table in tables
+        for golds in table.values()
+        for gold, answers in golds.items()
+        for answer in answers
+    ]
+
+
+def disguised():
+    """Two answers at once, and wrong ones, in the forms that are taken off."""
+    two = [
+        r"\color{red}{42} \color{blue}{43}", r"\begin{aligned} x &= 42 \\ x &= 43 \end{aligned}", r"\begin{cases} 42 \\ 43 \end{cases}",
+        r"\textcolor{42}{43}", r"\phantom{42}43", r"\underline{43}\phantom{42}", r"(A) 42 (B) 43", r"\text{(A)}\ 42\ \text{(B)}\ 43", r"(A) 42, 43",
+        r"(a) 42 (b) 43", "42:1", "42 : 43", "42 to 43", "42 out of 43", r"42 \bmod 43", r"85 \pmod{43}", "42:00", "42 million", r"42 \text{ thousand}",
+        r"42 \text{ and } 43 \text{ respectively}", r"\sum_{k=1}^{42} 1", r"\sum_{k=1}^{n} 42", "sqrt(1764)", "factorial(42)/factorial(41)", "binomial(42, 1)",
+        "Rational(84, 2)", "Fraction(84, 2)", "Abs(-42)", "floor(42.5)", "2*21", "42**1", "42*I", "oo", r"42^\circ 30'", r"\text{option } 42", '"43"', "**43**",
+        r"\therefore 43", "= 43", r"\Rightarrow 43", r"43\checkmark", r"42 \Rightarrow 43", "0.(42)", "42.(3)", r"4\dot{2}", "4.2.0.0", r"42{,}5", "4{,}2", "42_{10}",
+        r"\{x | x = 43\}", r"x \neq 43", r"\mathbb{R}\setminus\{42\}", "]42, 43[", r"42 + k, k \in \mathbb{Z}", r"42 + C", r"42\text{ m s}^{-1}\text{ or } 43", "P(42, 43)",
+        r"minus 42", r"negative 42", "the 42nd or 43rd", r"\text{A. } 43", "C) 43", r"42 \pm 0", r"\pm 42", r"\langle 42 \rangle", "[[42]]", "Matrix([[42]])",
+    ]  # fmt: skip
+    letters = [
+        ("C", ["C, D", "(C) 27 (D) 28", r"\text{(A)(B)(C)(D)(E)}", r"\text{C or D}", r"\text{not C}", "CD", r"\text{D. C}", "c", "C: D", r"\text{(C), (D)}", r"A) 1 B) 2 C) 3"]),
+        (r"\textbf{(C)}\ 27", ["C, D", "27, 28", "(D) 27", "(C) 28", "D", "28", r"\text{C or D}", r"\text{(C) } 27 \text{ (D) } 28", "A, B, C, D, E", "(C)(D)", "c", "27C", "not C"]),
+        ("no", ["on", r"\text{on}", r"\text{not no}", r"\text{yes and no}", "n", "noo"]), ("NE", ["EN", "N", r"\text{SE}", "N, E"]),
+        (r"\cos 20^\circ", [r"\cos 20", "cos(20)", r"\cos(20)", r"20^\circ", r"\sin 20^\circ", r"\cos 20^\circ C"]),
+        (r"\frac{\pi}{2}", [r"90^\circ", "90", r"\text{90 degrees}"]), (r"\beta+30^\circ", [r"\beta+30", r"\beta-30^\circ"]),
+        ("I^2 R", ["I R", "-R", "i^2 R"]), (r"\gcd(a,b)", ["1", r"\gcd(a,c)", r"\operatorname{lcm}(a,b)"]), ("Ann", ["nnA", "nAn", r"A\cdot n\cdot n"]), ("even", ["neve", r"e v e n s"]),
+        (r"\sum_{k=1}^{n} k", [r"\frac{n(n-1)}{2}", "n", r"\sum_{k=1}^{n+1} k", r"\sum_{k=1}^{m} k", r"\sum_{k=1}^{10^9} k", r"\sum_{a=1}^{n}\sum_{b=1}^{n}\sum_{c=1}^{n}\sum_{d=1}^{n} a", r"((n!)!)!", r"(9^{9}n)!"]),
+        (r"\prod_{i=1}^n q_i", [r"\sum_{i=1}^n q_i", r"q_1 q_2 \ldots q_n q_n", r"\prod_{i=1}^{n} q_1", r"\prod_{i=1}^{n}\prod_{j=1}^{n}\prod_{k=1}^{n} q_i", r"q_i^n"]),
+    ]  # fmt: skip
+    return boxed(two) + [pair for gold, answers in letters for pair in boxed(answers, (gold,))]
+
+
 KINDS = (
     towers, long_numbers, nesting, megabytes, unbalanced, code, matrices, endless, sprayed, doubted, invisible, undefined,
-    scripts, injection, rounded, not_worked_out, shapes, near_misses, *hostile_stated.KINDS,
+    scripts, injection, rounded, not_worked_out, shapes, near_misses, other_values, disguised,
+    *hostile_stated.KINDS,
 )  # fmt: skip

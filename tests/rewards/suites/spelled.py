@@ -1,6 +1,6 @@
 """Right answers by hand, in formats that a generator would not think of, and those we miss."""
 
-# (gold, answer), equal in value.
+# (gold, answer), equal in value; more of them, kind by kind, in `notations` and `forms`.
 RIGHT = (
     (r"\frac{1}{2}", r"\frac{1}{2}\text{ hours}"),
     ("42", r"\text{Area} = 42"),
@@ -112,19 +112,19 @@ RIGHT = (
     (r"\arcsin{1.3 \sin{\theta_w}}", r"\arcsin(1.3\sin\theta_w)"),
     ("(1 - 3e^{-2t} + 2e^{-5t}) u(t)", r"\left(1-3e^{-2t}+2e^{-5t}\right)u(t)"),
     (r"\frac{\sqrt{2}}{4} \cos (t-\pi / 4)", r"\frac{\cos t+\sin t}{4}"),
+    ("42", r"42\,\frac{\text{m}}{\text{s}}"),
+    ("42", r"42\ \text{m s}^{-1}"),
+    (r"\text{(B)}", r"\textbf{(B) } 42"),
+    (r"\text{(B)}", "B)"),
+    ("42", r"42\text{ different ways}"),
+    ("42", r"\underline{42}"),
+    ("42", r"\color{red}{42}"),
+    ("42", r"42\;\checkmark"),
 )
 
 # (gold, answer, why it gets nothing).
 MISSED = (
     ("42", r"42 \text{ (dollars)}", "words in brackets are not taken for a unit"),
-    ("42", r"42\,\frac{\text{m}}{\text{s}}", "a unit written as a fraction"),
-    ("42", r"42\ \text{m s}^{-1}", "a unit of two words"),
-    (r"\text{(B)}", r"\textbf{(B) } 42", "an option with its text is two answers"),
-    (r"\text{(B)}", "B)", "half a pair of brackets"),
-    ("42", r"42\text{ different ways}", "only one word is taken for what is counted"),
-    ("42", r"\underline{42}", "lines over and through a number change it"),
-    ("42", r"\color{red}{42}", "colour"),
-    ("42", r"42\;\checkmark", "a sign behind the number"),
     (
         r"I \frac{d \omega}{d t}+2 B \omega=T",
         r"I\dot{\omega} + 2B\omega = T",
@@ -137,6 +137,19 @@ MISSED = (
     ("(15,-29)", "15, -29", "a pair needs its brackets"),
     ("1,-2", "(1,-2)", "a list has no brackets"),
     ("42", "forty-two", "number words"),
+    ("42", r"\overline{42}", "a line over digits repeats them, one through them strikes them out"),
+    ("42", "42 years old", "only one word is taken for what is counted"),
+    (r"5\text{ cm}", r"50\text{ mm}", "a unit is not converted"),
+    ("1,2", "[1, 2]", "a list has no brackets, and [1,2] is an interval"),
+    (r"\frac{\pi}{2}", r"90^\circ", "degrees for radians may be what was asked"),
+    (
+        r"\sum_{n=1}^{\infty} \frac{1}{n^2}",
+        r"\frac{\pi^2}{6}",
+        "sums without end are compared term by term",
+    ),
+    (r"\sum_{i=1}^n b_i", r"b_1+b_2+\cdots+b_n", "dots leave a sum open"),
+    (r"f(x)=2x+1", "y=2x+1", "another name for the function"),
+    ("ABC", "CAB", "capitals name a figure or an order"),
     ("0.5", r"\frac{1}{2} \text{ of it}", "words behind a number"),
     (r"\frac{1}{3}", r"0.333\ldots", "dots leave a number open"),
     ("4.5", r"\approx 4.5", "hedged, though the gold may be rounded itself"),
