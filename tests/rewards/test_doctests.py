@@ -10,7 +10,6 @@ MODULES = [
     "characters",
     "choices",
     "degrees",
-    "expressions",
     "format",
     "framing",
     "golds",
