@@ -61,7 +61,9 @@ class Model(Section):
     compute_dtype: Literal["float32", "bfloat16"] = "float32"
     """Dtype of activations and matrix products; log-probabilities are float32 all the same."""
     param_dtype: Literal["float32", "bfloat16"] = "float32"
-    """Dtype in which weights are kept."""
+    """Dtype in which weights are kept. Those trained in bfloat16 have float32 masters in the
+    optimiser's state, which are what checkpoints go on from and `export` writes; adapters are
+    float32 always."""
     remat: Literal["none", "dots", "full"] = "dots"
     """What the backward pass computes again: nothing, all but matrix products, or everything."""
     attention: Literal["plain", "splash", "cudnn"] = "plain"

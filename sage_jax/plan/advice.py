@@ -48,7 +48,7 @@ def _candidates(run: Abstract) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "model.remat full: more work in the backward pass", {"model": {"remat": "full"}}
     if config.model.param_dtype == "float32":
         text = "model.param_dtype bfloat16" + (
-            "" if config.lora.rank else ": small updates of full fine-tuning are rounded away"
+            "" if config.lora.rank else ": beside float32 masters, which the optimiser then keeps"
         )
         yield text, {"model": {"param_dtype": "bfloat16"}}
     if not config.lora.rank:

@@ -48,10 +48,10 @@ class Trained:
         return self.start.decoder(self.weights)
 
     def export(self) -> Any:
-        """All weights, adapters folded into float32 so that nothing of them is rounded away."""
+        """All weights, in float32 where they were trained so: masters, or adapters folded in."""
         policy, frozen = self.start.steps.policy, self.start.frozen
         if policy.adapter_alpha is None:
-            return self.weights
+            return self.state.precise
         wide = jax.tree.map(lambda x: x.astype(jnp.float32), frozen)
         return policy.folded(self.weights, wide)
 

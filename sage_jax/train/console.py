@@ -33,6 +33,7 @@ _ROWS = [
     ("verdicts/lost", "verdicts lost", "{:.2%}"),
     ("groups/zero_variance", "groups with equal rewards", "{:.1%}"),
     ("grad_norm", "gradient norm", "{:.3f}"),
+    ("updates/changed", "weights changed", "{:.1%}"),
     ("seconds/step", "seconds a step", "{:.2f}"),
     ("tokens_per_s/rollout", "rollout tokens/s", "{:.0f}"),
     ("tokens_per_s/update", "update tokens/s", "{:.0f}"),

@@ -52,7 +52,8 @@ def _bytes(config: configs.Config, shape: models.ModelConfig) -> tuple[float, fl
     if config.lora.rank:
         return count * width, count * width  # Adapters and their moments are a hundredth of it.
     copies = 2 if config.loss.kl_coef > 0 else 1
-    return count * width, count * (copies * width + 2 * _FLOAT32)
+    masters = 0 if width >= _FLOAT32 else _FLOAT32
+    return count * width, count * (copies * width + masters + 2 * _FLOAT32)
 
 
 def _memory(device: Any) -> float | None:

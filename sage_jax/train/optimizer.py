@@ -3,13 +3,17 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
+from jax.typing import DTypeLike
+
+from sage_jax.train.masters import float32_masters, wide
 
 
 def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999,
                    eps: float = 1e-8, weight_decay: float = 0.0, clip_norm: float = 1.0,
-                   ) -> optax.GradientTransformation:  # fmt: skip
-    """Clip by global norm, then AdamW.
+                   dtype: DTypeLike = jnp.float32) -> optax.GradientTransformation:  # fmt: skip
+    """Clip by global norm, then AdamW; for weights narrower than float32 with float32 masters.
 
     Args:
         schedule: learning rate, or a function of the number of updates made.
@@ -18,11 +22,13 @@ def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: flo
         eps: added to the second moment's root.
         weight_decay: applied to `decayed` leaves.
         clip_norm: bound of the gradient's global norm.
+        dtype: of the weights.
     """
-    return optax.chain(
+    optimizer = optax.chain(
         optax.clip_by_global_norm(clip_norm),
         optax.adamw(schedule, b1=b1, b2=b2, eps=eps, weight_decay=weight_decay, mask=decayed),
     )
+    return optimizer if wide(dtype) == dtype else float32_masters(optimizer)
 
 
 def decayed(params: Any) -> Any:

@@ -296,6 +296,8 @@ def _optimizer(config: configs.Config, schedule: optax.Schedule) -> optax.Gradie
         eps=knobs.eps,
         weight_decay=knobs.weight_decay,
         clip_norm=knobs.clip_norm,
+        # Adapters are float32 whatever they are added to.
+        dtype=jnp.float32 if config.lora.rank else config.model.param_dtype,
     )
 
 

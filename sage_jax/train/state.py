@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from sage_jax.train import masters
+
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
@@ -33,4 +35,10 @@ class TrainState:
         # Optax raises floats to integer counts, which a caller's strict promotion would forbid.
         with jax.numpy_dtype_promotion("standard"):
             changes, opt_state = optimizer.update(grads, self.opt_state, self.trained)
-        return TrainState(optax.apply_updates(self.trained, changes), opt_state, self.updates + 1)
+            moved = optax.apply_updates(self.trained, changes)
+        return TrainState(masters.settle(moved, opt_state), opt_state, self.updates + 1)
+
+    @property
+    def precise(self) -> Any:
+        """The trained arrays as the optimiser keeps them: in float32 though they be narrower."""
+        return masters.precise(self.trained, self.opt_state)

@@ -10,6 +10,7 @@ import optax
 
 from sage_jax import losses, models
 from sage_jax.losses import Terms, reduce
+from sage_jax.train.masters import wide, widened
 from sage_jax.train.packing import Packing
 from sage_jax.train.policy import Policy
 from sage_jax.train.score import token_scores
@@ -67,8 +68,9 @@ def update(
 
     Returns:
         The next state, and the loss's metrics with `loss`, `grad_norm`, `updates/skipped`,
-        `BAD_INPUT` and `BAD_GRADIENT`. Where a log-probability, the loss or the gradient's norm is
-        not a finite number, the state is the old one bit for bit, and the update counts as skipped.
+        `updates/changed` (see `changes`), `BAD_INPUT` and `BAD_GRADIENT`. Where a log-probability,
+        the loss or the gradient's norm is not a finite number, the state is the old one bit for
+        bit, and the update counts as skipped.
     """
 
     def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics]:
@@ -92,8 +94,11 @@ def update(
         mean, metrics = judge(seen)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
-    grads = jax.tree.map(lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), grads,
-                         state.trained)  # fmt: skip
+
+    # In float32 where the optimiser keeps the weights so, whatever their own dtype.
+    grads = jax.tree.map(
+        lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), widened(grads), state.precise
+    )
     one = jnp.ones((), jnp.float32)
     norm = optax.tree.norm(grads)
     # The loss alone does not tell: on some devices the smaller of NaN and 1 is 1.
@@ -105,9 +110,33 @@ def update(
         BAD_GRADIENT: reduce.Max(_first_bad(grads)),
     }
     # Chosen by element, which melts into the optimiser's own pass over the weights.
-    return jax.tree.map(
+    chosen = jax.tree.map(
         lambda new, old: jnp.where(good, new, old), state.apply(grads, optimizer), state
-    ), metrics
+    )
+    return chosen, metrics | changes(state, chosen)
+
+
+def changes(old: TrainState, new: TrainState) -> reduce.Metrics:
+    """Shares of the trained numbers that are others than before.
+
+    `updates/changed` is of the weights as the optimiser keeps them. Where those are masters,
+    `updates/changed_rounded` is of the narrower ones that the model computes with: with small
+    updates few of these change at any one time, and all do in time.
+    """
+    shares: reduce.Metrics = {"updates/changed": _changed(old.precise, new.precise)}
+    if new.precise is not new.trained:
+        shares["updates/changed_rounded"] = _changed(old.trained, new.trained)
+    return shares
+
+
+def _changed(old: Any, new: Any) -> reduce.Mean:
+    def count(a: jax.Array, b: jax.Array) -> jax.Array:
+        # By rows: a float32 stops counting at 2^24, an int32 at 2^31.
+        return jnp.sum(a != b, axis=range(1, a.ndim), dtype=jnp.int32).astype(jnp.float32).sum()
+
+    counts = jax.tree.leaves(jax.tree.map(count, old, new))
+    size = sum(leaf.size for leaf in jax.tree.leaves(new))
+    return reduce.Mean(jnp.stack(counts).sum(), jnp.float32(size))
 
 
 def _odd_input(terms: Terms) -> jax.Array:
@@ -193,9 +222,7 @@ def _accumulate_packed(
 
 def _zeros(trained: Any) -> Any:
     # Sums are kept in float32 or better, so that bfloat16 weights lose nothing to their number.
-    return jax.tree.map(
-        lambda p: jnp.zeros(p.shape, jnp.promote_types(p.dtype, jnp.float32)), trained
-    )
+    return jax.tree.map(lambda p: jnp.zeros(p.shape, wide(p.dtype)), trained)
 
 
 def _added(total: Any, grads: Any) -> Any:

@@ -93,7 +93,7 @@ def _attempt(
     root = jax.random.fold_in(jax.random.key(config.seed), attempt)
     # An update takes the memory of the weights over, so that every attempt needs its own.
     params = _fresh_params(config, base, attempt)
-    optimizer = _optimizer(config.warmup)
+    optimizer = _optimizer(config.warmup, config.model.param_dtype)
     state = setup.create_state(params, optimizer, base.mesh)
     policy = Policy(base.loaded.graphdef, base.loaded.graphdef)
     step_fn = setup.keep_sharding(
@@ -114,7 +114,7 @@ def _attempt(
     return setup.with_params(base, state.trained)
 
 
-def _optimizer(knobs: configs.Warmup) -> optax.GradientTransformation:
+def _optimizer(knobs: configs.Warmup, dtype: str) -> optax.GradientTransformation:
     schedule = make_schedule(
         "cosine",
         knobs.learning_rate,
@@ -122,7 +122,9 @@ def _optimizer(knobs: configs.Warmup) -> optax.GradientTransformation:
         total_steps=knobs.steps,
         final_share=_FINAL,
     )
-    return make_optimizer(schedule, weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm)
+    return make_optimizer(
+        schedule, weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm, dtype=dtype
+    )
 
 
 def _fresh(config: configs.Config, attempt: int) -> setup.Base:

@@ -138,8 +138,9 @@ class TestSharedRows:
 
 
 class TestAbstract:
-    def test_shapes_and_shardings_are_those_of_the_real_run(self, small):
-        config = on(small, mesh={"data": 2, "fsdp": 4})
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_shapes_and_shardings_are_those_of_the_real_run(self, small, dtype):
+        config = on(small, mesh={"data": 2, "fsdp": 4}, model={"param_dtype": dtype})
         run = open_abstract(config, devices(8))
         base = setup.open_random(config, jax.random.key(0))
         started, state = setup.start(config, base, jax.random.key(0))
@@ -148,6 +149,13 @@ class TestAbstract:
             (run.start.layout, run.start.frozen), (state, started.frozen),
         )  # fmt: skip
         assert all(jax.tree.leaves(same))
+
+    @pytest.mark.parametrize(("dtype", "own"), [("float32", 4 + 8 + 4), ("bfloat16", 2 + 12 + 2)])
+    def test_weights_moments_masters_and_reference_are_counted(self, small, dtype, own):
+        config = on(small, mesh={"data": 1}, model={"param_dtype": dtype})
+        run = open_abstract(config, devices(1))
+        weights = sum(leaf.size for leaf in jax.tree.leaves(run.start.frozen))
+        assert memory.per_chip(run.kept) == own * weights + 8  # Two counters of updates.
 
     def test_adapters_are_the_trained_part(self):
         config = configs.parse(

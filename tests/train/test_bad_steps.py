@@ -68,11 +68,12 @@ def test_each_is_skipped_and_named(make_config, make_base, tmp_path, monkeypatch
         odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
         if step == WHOLE:
             assert entry["updates/skipped"] == 0
+            assert entry["updates/changed"] > 0.5
             assert int(state.updates) == 2
             bad.look(step, state, entry, played, odd)
             assert not folder.bad_file(step).exists()
             continue
-        assert entry["updates/skipped"] == 2
+        assert (entry["updates/skipped"], entry["updates/changed"]) == (2, 0)
         jax.tree.map(np.testing.assert_array_equal, state, before)
         if step < GRADIENT:
             bad.look(step, state, entry, played, odd)
