@@ -152,12 +152,13 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.train.bad_steps import BadStepError
     from sage_jax.train.checkpoint import CheckpointError
+    from sage_jax.train.inputs import InputError
     from sage_jax.train.lost import LostVerdictsError
     from sage_jax.train.run_lock import LockError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
             PlanError, VerifierError, VerifyFileError, CheckpointError, BadStepError, LockError,
-            LostVerdictsError, paths.PathError)  # fmt: skip
+            LostVerdictsError, InputError, paths.PathError)  # fmt: skip
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:

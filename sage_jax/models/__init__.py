@@ -9,7 +9,7 @@ from sage_jax.models.cache import KVCache
 from sage_jax.models.config import Llama3Scaling, ModelConfig
 from sage_jax.models.cudnn import CuDNN
 from sage_jax.models.errors import ModelError
-from sage_jax.models.load import Loaded, load, read_config
+from sage_jax.models.load import Loaded, load, locate, read_config
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.splash import Splash
@@ -34,6 +34,7 @@ __all__ = [
     "count_positions",
     "init",
     "load",
+    "locate",
     "logical_axes",
     "lora",
     "merge",

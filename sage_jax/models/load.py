@@ -108,6 +108,18 @@ def folder_config(folder: Path) -> ModelConfig:
     return dataclasses.replace(config, eos_ids=tuple(dict.fromkeys((*config.eos_ids, *more))))
 
 
+def locate(source: str | Path) -> Path:
+    """The folder or `.gguf` file of a model; a hub id is downloaded unless it is cached.
+
+    Args:
+        source: As `load` takes it.
+
+    Raises:
+        ModelError: The source is not there.
+    """
+    return _resolve(str(source))
+
+
 def _resolve(source: str) -> Path:
     """A `.gguf` file or a folder that exists."""
     if source.startswith(PACKAGE):

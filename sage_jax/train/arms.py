@@ -1,10 +1,10 @@
 """Training the arms of a comparison one after the other, from one warmed-up model."""
 
-import functools
 from pathlib import Path
 
 from sage_jax import config as configs
 from sage_jax.parallel import hosts
+from sage_jax.train import inputs
 from sage_jax.train.facts import facts
 from sage_jax.train.loop import train
 from sage_jax.train.mesh import open_mesh
@@ -39,8 +39,14 @@ def train_arms(config: configs.Config, path: Path) -> None:
             return
         # The warm-up lies beside the arms, which then find it there and share it.
         home = RunFolder(path)
-        share = functools.partial(home.share, config)
+        inputs.refuse_others(config, home)
+
+        def share() -> None:
+            inputs.keep(config, home)
+            home.share(config)
+
         open_and_warm_up(config, home, stop, opened=share).task.close()
+        inputs.keep(config, home)
         for name, arm in arms.items():
             with owned(folders[name].path):
                 train(arm, folders[name], stop)

@@ -19,7 +19,7 @@ from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
 from sage_jax.parallel import hosts
 from sage_jax.rollout import pack_prompts
-from sage_jax.train import setup
+from sage_jax.train import inputs, setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import tell
 from sage_jax.train.evaluation import evaluate_model
@@ -75,8 +75,10 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
 
     Raises:
         ConfigError: if there is no checkpoint yet.
+        InputError: if the base's weights are others than the run began with.
     """
     folder = open_run(path)
+    inputs.refuse_others(config, folder, inputs.MODEL)
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     try:
         if checkpoints.latest() is None:
@@ -114,7 +116,11 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     Results are kept where they were made with the run's own settings; with others they are only
     printed, so that runs stay comparable.
     """
-    folder, trained = open_run(path), load_trained(path, config)
+    folder = open_run(path)
+    own = config == folder.load()
+    if own:
+        inputs.refuse_others(config, folder, [inputs.EVAL_FILE])
+    trained = load_trained(path, config)
     loaded = trained.base.loaded
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
     try:
@@ -124,7 +130,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
         ]
     finally:
         trained.base.task.close()
-    if config == folder.load() and hosts.is_main():
+    if own and hosts.is_main():
         for result in results:
             result.save(folder.eval_file(result.tag))
     _show(results)

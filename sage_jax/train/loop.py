@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import resource
 import sys
 import time
@@ -13,7 +12,7 @@ import numpy as np
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.parallel import hosts
-from sage_jax.train import samples, setup
+from sage_jax.train import inputs, samples, setup
 from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console, tell
@@ -66,13 +65,20 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
 
     Raises:
         ConfigError: if the config does not fit the folder, the model or the devices.
+        InputError: if problems or weights are others than the run in the folder began with.
         LostVerdictsError: if the verifier loses more than `task.max_lost` of its verdicts.
         Stopped: if asked to stop; calling again goes on.
     """
     folder.refuse_drift(config)
-    opened = functools.partial(folder.write_config, config)
+    inputs.refuse_others(config, folder)
+
+    def opened() -> None:
+        inputs.keep(config, folder)
+        folder.write_config(config)
+
     base = open_and_warm_up(config, folder, stop, opened=opened)
     try:
+        inputs.keep(config, folder)  # Now with the base that a warm-up made.
         _evaluate_base(config, folder, base, stop)
         _learn(config, folder, base, stop)
     finally:

@@ -60,6 +60,11 @@ class RunFolder:
         """Plots and the page."""
         return self.path / "report"
 
+    @property
+    def inputs_file(self) -> Path:
+        """Digests of the problems and weights that the run began with."""
+        return self.path / "inputs.json"
+
     def samples_file(self, step: int) -> Path:
         """Samples written at a step."""
         return self.path / "samples" / f"step-{step:06d}.jsonl"
@@ -85,10 +90,23 @@ class RunFolder:
         """Whether a run was started here."""
         return self.config_file.is_file()
 
+    def has_begun(self) -> bool:
+        """Whether a run, or arms, were started here."""
+        return self.exists() or self.shared_file.is_file()
+
     def refuse_drift(self, config: configs.Config) -> None:
         """Raise `ConfigError` if the folder's run has another config, naming what differs."""
         if self.exists():
-            _refuse_drift(configs.load(self.config_file), config, self.config_file)
+            old = configs.load(self.config_file)
+            _refuse_drift(old, config, self.config_file, self._moves(config))
+
+    def _moves(self, config: configs.Config) -> set[str]:
+        """Paths that may change, since what they lead to is known by `inputs_file`."""
+        if not self.inputs_file.is_file():
+            return set()
+        # Of a model that was warmed up nothing is read again.
+        model = set() if config.warmup.steps else {"model.source"}
+        return {"task.train_file", "task.eval_file"} | model
 
     def write_config(self, config: configs.Config) -> None:
         """Make the folder a run; called once everything about the run has been found to fit."""
@@ -103,7 +121,8 @@ class RunFolder:
         """
         common = config.model_copy(update={name: getattr(_BARE, name) for name in _OF_ARMS})
         if self.shared_file.is_file():
-            _refuse_drift(configs.load(self.shared_file), common, self.shared_file)
+            old = configs.load(self.shared_file)
+            _refuse_drift(old, common, self.shared_file, self._moves(config))
         if hosts.is_main():
             write_atomically(self.shared_file, configs.dump(common).encode())
 
@@ -132,16 +151,17 @@ _OF_ARMS = ("guide", "guide_options", "lora", "loss", "train", "arms")
 _BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": {"kind": "arithmetic"}})
 
 
-def _refuse_drift(old: configs.Config, new: configs.Config, origin: Path) -> None:
+def _refuse_drift(old: configs.Config, new: configs.Config, origin: Path, moves: set[str]) -> None:
     """Raise `ConfigError` where two configs differ in a field that a resumed run must keep."""
+    may_change = _MAY_CHANGE | moves
     before, after = (_flat(c.model_dump(mode="json")) for c in (old, new))
-    changed = [f for f in before | after if before.get(f) != after.get(f) and f not in _MAY_CHANGE]
+    changed = [f for f in before | after if before.get(f) != after.get(f) and f not in may_change]
     if changed:
         lines = [f"{f}: {before.get(f)!r} there, {after.get(f)!r} now" for f in changed]
         raise configs.ConfigError(
             f"{origin}: the run in this folder was started with another config ("
             + "; ".join(lines)
-            + "); take another --run-dir, or the same config to resume"
+            + "); take another --run_dir, or the same config to resume"
         )
 
 

@@ -1,0 +1,188 @@
+"""What a run reads from outside, known again by digests that its folder keeps.
+
+A config names paths. A file that was changed, or other weights in the same folder, would go on as
+the same run with another meaning: problems are drawn by their number, and adapters or an anchor
+belong to the weights they began with.
+"""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+from sage_jax import config as configs
+from sage_jax.data import jsonl
+from sage_jax.data.problem import Problem
+from sage_jax.evaluate.files import write_atomically
+from sage_jax.parallel import hosts
+from sage_jax.telling import OneLine, brief
+from sage_jax.train import digests
+from sage_jax.train.run_folder import RunFolder
+
+TRAIN_FILE, EVAL_FILE = "task.train_file", "task.eval_file"
+SOURCE, BASE = "model.source", "the warmed-up base"
+MODEL = (SOURCE, BASE)
+ALL = (TRAIN_FILE, EVAL_FILE, *MODEL)
+
+_ROW = 8  # Hexadecimal digits that a problem is known by.
+
+Facts = dict[str, Any]
+
+
+class InputError(OneLine):
+    """Something that a run reads is not what it began with; the message says what differs."""
+
+
+def refuse_others(config: configs.Config, folder: RunFolder, names: Collection[str] = ALL) -> None:
+    """Refuse inputs that are others than the folder's run began with. A collective.
+
+    What is the same under another path, in another compression or with other times goes on.
+
+    Args:
+        config: of the run.
+        folder: of the run; where none has begun there is nothing to compare with.
+        names: what to look at, of `ALL`.
+
+    Raises:
+        InputError: on every process; names the file, what differs, and what to do.
+        HostsError: the processes read other data or weights than each other.
+        DataError, ModelError: of what cannot be read at all.
+    """
+    paths = _paths(config, folder, names)
+    seen = {name: _digest(name, path) for name, path in paths.items()}
+    hosts.refuse_difference({f"{name} {paths[name]}": _short(seen[name]) for name in seen})
+    faults = _faults(folder, paths, seen) if hosts.is_main() else []
+    if faults := hosts.agree(faults):
+        raise InputError(
+            f"{folder.path}: not what this run began with: {'; '.join(faults)}. Put back what was "
+            "there, or begin anew with another --run_dir"
+        )
+
+
+def keep(config: configs.Config, folder: RunFolder) -> None:
+    """Write down what the run reads, beside what is known of earlier parts of it."""
+    if hosts.is_main():
+        known = _known(folder)
+        for name, path in _paths(config, folder, ALL).items():
+            known[name] = _facts(name, path, known.get(name))
+        write_atomically(folder.inputs_file, json.dumps(known, indent=1).encode())
+
+
+def _paths(config: configs.Config, folder: RunFolder, names: Collection[str]) -> dict[str, str]:
+    """What this start of the run will read, by name."""
+    read = {}
+    if config.task.kind == "jsonl":
+        read = {TRAIN_FILE: config.task.train_file, EVAL_FILE: config.task.eval_file}
+    if config.warmup.steps and folder.has_base():
+        read[BASE] = str(folder.base)
+    elif config.model.source != "random":
+        read[SOURCE] = config.model.source
+    return {name: path for name, path in read.items() if name in names}
+
+
+def _digest(name: str, path: str) -> Any:
+    if name in MODEL:
+        return digests.of_model(path)
+    # What is not there is told of by the reader, who knows the field.
+    return digests.of_file(Path(path)) if Path(path).is_file() else ""
+
+
+def _short(digest: Any) -> str:
+    return hashlib.sha256(json.dumps(digest).encode()).hexdigest()[:12]
+
+
+def _facts(name: str, path: str, known: Facts | None) -> Facts:
+    """What is written down of an input."""
+    digest = _digest(name, path)
+    facts: Facts = {"path": path, "digest": digest}
+    if name in MODEL:
+        return facts
+    if known is not None and known["digest"] == digest:
+        return facts | {"rows": known["rows"]}
+    return facts | {"rows": "".join(_rows(jsonl.read_problems(path)))}
+
+
+def _rows(problems: Sequence[Problem]) -> list[str]:
+    """Each problem's digest, of all that is read of it."""
+    return [hashlib.sha256(repr(problem).encode()).hexdigest()[:_ROW] for problem in problems]
+
+
+def _known(folder: RunFolder) -> dict[str, Facts]:
+    """What the folder keeps; nothing where no run has begun, or the file is damaged."""
+    if not folder.has_begun():
+        return {}
+    try:
+        known = json.loads(folder.inputs_file.read_bytes())
+        return {name: known[name] for name in ALL if name in known}
+    except (OSError, ValueError, TypeError):
+        return {}
+
+
+def _faults(folder: RunFolder, paths: dict[str, str], seen: dict[str, Any]) -> list[str]:
+    known = _known(folder)
+    faults = []
+    for name, path in paths.items():
+        if name in known and known[name]["digest"] != seen[name]:
+            told = (_model_fault if name in MODEL else _data_fault)(known[name], path, seen[name])
+            moved = known[name]["path"] != path
+            where = f"{known[name]['path']} then, {path} now" if moved else path
+            faults += [f"{name} ({where}): {told}"] if told else []
+    return faults
+
+
+def _model_fault(known: Facts, path: str, seen: dict[str, str]) -> str:
+    """The files that differ, with their sizes."""
+    before: dict[str, str] = known["digest"]
+    odd = [name for name in sorted(before | seen) if before.get(name) != seen.get(name)]
+    parts = [f"{name} {_change(before.get(name), seen.get(name))}" for name in odd[:4]]
+    more = [f"and {len(odd) - 4} files more"] if len(odd) > 4 else []
+    return ", ".join(parts + more)
+
+
+def _change(before: str | None, now: str | None) -> str:
+    if before is None or now is None:
+        return "is gone" if now is None else "was not there"
+    sizes = [text.partition(",")[0] for text in (before, now)]
+    if sizes[0] == sizes[1]:
+        return f"holds something else ({sizes[0]} as before)"
+    return f"was {sizes[0]}, is {sizes[1]}"
+
+
+def _data_fault(known: Facts, path: str, seen: str) -> str:
+    """How the problems differ; empty if they are the same in another form."""
+    problems = jsonl.read_problems(path)
+    rows, text = _rows(problems), known["rows"]
+    before = [text[start : start + _ROW] for start in range(0, len(text), _ROW)]
+    return "" if rows == before else difference(before, rows, [one.id for one in problems])
+
+
+def difference(before: Sequence[str], now: Sequence[str], ids: Sequence[str]) -> str:
+    """How two unlike lists of problems differ, in words.
+
+    Args:
+        before: digests of the problems then.
+        now: digests of the problems now.
+        ids: names of those now.
+
+    >>> difference(["a", "b"], ["a", "b", "c"], ["p", "q", "r"])
+    "2 problems then, 3 now: 1 added at the end, from number 3 (id 'r') on"
+    >>> difference(["a", "b"], ["a", "c"], ["p", "q"])
+    "1 of 2 problems differs, number 2 (id 'q')"
+    """
+    odd = [place for place, pair in enumerate(zip(before, now, strict=False)) if len({*pair}) > 1]
+    counts = f"{len(before)} problems then, {len(now)} now"
+    first = odd[0] if odd else min(len(before), len(now))
+    where = f"number {first + 1} (id {brief(ids[first])})" if first < len(ids) else ""
+    if not odd and len(now) > len(before):
+        return f"{counts}: {len(now) - len(before)} added at the end, from {where} on"
+    if not odd:
+        return f"{counts}: the last {len(before) - len(now)} are gone"
+    if Counter(before) == Counter(now):
+        return f"the same {len(now)} problems in another order, from {where} on"
+    if len(before) != len(now):
+        return f"{counts}; the first that differs is {where}"
+    if len(odd) == 1:
+        return f"1 of {len(now)} problems differs, {where}"
+    return f"{len(odd)} of {len(now)} problems differ, the first is {where}"
