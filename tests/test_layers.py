@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1] / "sage_jax"
 # From the bottom up; a package may import those before it.
 ORDER = [
-    "losses", "telling", "json_text", "yaml_text", "paths", "models", "parallel", "rollout",
+    "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "models", "parallel", "rollout",
     "rewards", "data", "evaluate", "config", "train", "plan", "cli",
 ]  # fmt: skip
 

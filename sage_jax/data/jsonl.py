@@ -1,12 +1,11 @@
 """Problems from JSON Lines files, read strictly."""
 
-import gzip
 import json
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sage_jax import json_lines
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.rewards import VerifierPool
 from sage_jax.rewards.golds import why_not
@@ -22,7 +21,7 @@ _SHOWN = 10
 def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list[Problem]:
     """Read problems from a .jsonl or .jsonl.gz file, in the file's order.
 
-    Each line is an object with the strings "id", "problem" and "answer", none of them empty, and
+    Gzip is known by the file's first bytes. Each line is an object with the strings "id", "problem" and "answer", none of them empty, and
     perhaps "source" and "solution"; other fields are ignored. The whole file is checked, also the
     problems that are filtered out.
 
@@ -63,18 +62,11 @@ def _selected(path: Path, problems: list[Problem], prefix: str | None) -> list[P
     return kept
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    # Split at line feeds alone: other separators may stand inside a JSON string.
+def _lines(path: Path) -> list[bytes]:
     try:
-        data = path.read_bytes()
-        if path.suffix == ".gz":
-            data = gzip.decompress(data)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise DataError(f"{path}: not a whole gzip file: {error}") from error
-    except (OSError, ValueError) as error:  # also a name that no file can have
-        raise DataError(f"{path}: cannot be read: {told(error)}") from error
-    lines = data.split(b"\n")
-    yield from lines[:-1] if lines[-1] == b"" else lines
+        return json_lines.read_lines(path)
+    except json_lines.JsonLinesError as error:
+        raise DataError(f"{path}: {error}") from error
 
 
 def _problem(line: bytes, where: str) -> Problem:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sage_jax import json_text
+from sage_jax import json_lines, json_text
 from sage_jax.rewards.math import Verdict
 from sage_jax.rewards.pool import VerifierPool
-from sage_jax.telling import OneLine, line
+from sage_jax.telling import OneLine
 
 _FIELDS = ("id", "gold", "completion")
 # Enough to keep any number of workers busy without holding the verdicts of a large file.
@@ -35,19 +35,18 @@ class Pair:
 def read_pairs(path: str | Path) -> list[Pair]:
     r"""Read lines {"id", "gold", "completion"}, perhaps with "question", all strings.
 
-    Other fields are ignored.
+    Other fields are ignored, and so are blank lines and a byte order mark; the file may be gzipped.
 
     Raises:
       VerifyFileError: naming file and line, if the file cannot be read or a line is malformed.
     """
     path = Path(path)
     try:
-        lines = path.read_bytes().split(b"\n")
-    except (OSError, ValueError) as error:  # also a name that no file can have
-        raise VerifyFileError(f"{path}: cannot be read: {line(error)}") from error
-    if lines[-1] == b"":
-        lines.pop()
-    return [_pair(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
+        lines = json_lines.read_lines(path)
+    except json_lines.JsonLinesError as error:
+        raise VerifyFileError(f"{path}: {error}") from error
+    return [_pair(line, f"{path}, line {number}")
+            for number, line in enumerate(lines, start=1) if line.strip()]  # fmt: skip
 
 
 def _pair(line: bytes, where: str) -> Pair:

@@ -1,3 +1,4 @@
+import gzip
 import json
 
 import pytest
@@ -49,7 +50,8 @@ GOOD = '{"id": "a", "gold": "1", "completion": "b"}\n'
     ("text", "message"),
     [
         (GOOD + "{\n", "line 2: not a line of JSON"),
-        (GOOD + "\n" + GOOD, "line 2: not a line of JSON"),
+        (GOOD + "\n" + "{\n", "line 3: not a line of JSON"),
+        ("PAR1", "pairs.jsonl: this is a Parquet file; make JSON Lines of it"),
         (GOOD + "[]\n", "line 2: must be an object with id, gold, completion"),
         ('{"id": "a", "gold": "1"}\n', "line 1: field 'completion' is missing"),
         ('{"id": "a", "gold": 1, "completion": ""}', "line 1: field 'gold' is 1"),
@@ -71,6 +73,16 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "latin.jsonl").write_bytes(GOOD.encode() + b'{"id": "\xe9"}')
     with pytest.raises(VerifyFileError, match=r"line 2: .*UTF-8"):
         read_pairs(tmp_path / "latin.jsonl")
+
+
+@pytest.mark.parametrize("text", [
+    "\ufeff" + GOOD * 2, GOOD + "\n  \n" + GOOD + "\n\n", "\n" + (GOOD * 2).replace("\n", "\r\n"),
+])  # fmt: skip
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.jsonl.gz", "zipped_under_this_name.jsonl"])
+def test_marks_blank_lines_and_gzip_are_taken(tmp_path, text, name):
+    data = text.encode()
+    (tmp_path / name).write_bytes(data if name == "pairs.jsonl" else gzip.compress(data))
+    assert [pair.id for pair in read_pairs(tmp_path / name)] == ["a", "a"]
 
 
 def test_empty_file_has_no_verdicts(tmp_path, pool):

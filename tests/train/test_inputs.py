@@ -114,7 +114,7 @@ class TestProblems:
     def test_a_path_may_not_change_where_nothing_is_known_of_it(self, begun):
         config, folder, home = begun
         folder.inputs_file.unlink()
-        with pytest.raises(ConfigError, match="task.train_file"):
+        with pytest.raises(ConfigError, match=r"task\.train_file"):
             folder.refuse_drift(moved(config, task={"train_file": str(home / "test.jsonl")}))
 
     def test_a_folder_without_a_run_is_not_compared(self, begun):
@@ -175,7 +175,7 @@ class TestModel:
 
     def test_processes_that_read_other_weights_are_refused(self, begun, monkeypatch):
         config, folder, home = begun
-        mine = {name: "0" * 12 for name in ("model.source " + str(home / "model"),)}
+        mine = {f"model.source {home / 'model'}": "0" * 12}
         gather = hosts.gather
         monkeypatch.setattr(hosts, "gather", lambda value: [*gather(value), mine])
         with pytest.raises(HostsError, match=r"model.source .*on process 0, 0+ on process 1"):
