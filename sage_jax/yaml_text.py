@@ -51,10 +51,15 @@ def _told(error: yaml.MarkedYAMLError) -> str:
 _MOST_NODES = 200_000  # In a file, with everything that its aliases stand for.
 
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_OTHER_BASE = re.compile(r"[-+]?([\d_]+(:[\d_.]+)+|0[\d_]+)")
+
+
 class _Loader(yaml.SafeLoader):
     """YAML 1.1 as PyYAML reads it, but `5e-6` is a number and a repeated key is an error.
 
-    A file whose aliases make it grow beyond bounds is refused before anything is built of it.
+    Numbers that 1.1 counts to another base, by a colon or a leading zero, are refused, since 1.2
+    does not. So is a file whose aliases make it grow beyond bounds, before anything is built of it.
     """
 
     def get_single_node(self):
@@ -72,11 +77,15 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node, deep=False):
         try:
-            return super().construct_object(node, deep=deep)
+            value = super().construct_object(node, deep=deep)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             # PyYAML looks at the form of a number or date, and leaves the rest to Python.
             kind = node.tag.rpartition(":")[2]
             raise _refused(f"{brief(node.value)} cannot be read as {kind}", node) from None
+        if node.tag in _NUMBERS and _OTHER_BASE.fullmatch(node.value):
+            told = f"{node.value} may mean {value} or not, by YAML's version"
+            raise _refused(f"{told}; write a plain number, or text in quotes", node)
+        return value
 
 
 def _keys(node: yaml.Node) -> list[yaml.ScalarNode]:
@@ -111,6 +120,6 @@ class _Dumper(yaml.SafeDumper):
 for _kind in (_Loader, _Dumper):
     _kind.add_implicit_resolver(
         "tag:yaml.org,2002:float",
-        re.compile(r"^[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+        re.compile(r"^[-+]?(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)[eE][-+]?\d+$"),
         list("-+.0123456789"),
     )

@@ -134,9 +134,38 @@ def test_dump_and_load_are_inverse(tmp_path, name):
     assert configs.load(path) == config
 
 
-def test_exponents_without_a_dot_are_numbers(tmp_path):
+NUMBERS = ["5e-6", "5E-6", "+5e-6", "5.e-6", ".5e-5", "5.0e-6", "5e-06", "0.000_005", "5_000e-9"]
+NOT_NUMBERS = {
+    "'5e-6'": "valid number (got '5e-6'); write it without quotes",
+    "5e\u22126": "; write 5e-06",
+    "5e-6f": "; write 5e-06",
+    "5*10^-6": "; write a number, such as 1e-6",
+    "5 %": "; write a number, such as 1e-6",
+    "1:30": "1:30 may mean 90 or not, by YAML's version",
+}
+NOT_WHOLE = {
+    "1e3": "valid integer (got 1000.0); write 1000",
+    "'10'": "; write it without quotes",
+    "1k": "; write a number, such as 100",
+    "010": "010 may mean 8 or not, by YAML's version",
+    "-010": "may mean -8 or not",
+    "0x10x": "; write a number, such as 100",
+}
+NO_TEXT = {"name: 1e5": "YAML takes it for a float: write text in quotes",
+           "guide: no": "YAML takes it for a bool: write text in quotes",
+           "rollout: {stop: END}": "; write a list, [...]",
+           "loss: {kl_in_reward: 'no'}": "; write true or false"}  # fmt: skip
+MEANT = [
+    *((f"optimizer: {{learning_rate: {text}}}", told) for text, told in NOT_NUMBERS.items()),
+    *((f"seed: {text}", told) for text, told in NOT_WHOLE.items()),
+    *NO_TEXT.items(),
+]
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_numbers_are_read_however_they_are_written(tmp_path, text):
     path = tmp_path / "config.yaml"
-    path.write_text(yaml.safe_dump(BRACKETS) + "optimizer: {learning_rate: 5e-6}\n")
+    path.write_text(yaml.safe_dump(BRACKETS) + f"optimizer: {{learning_rate: {text}}}\n")
     assert configs.load(path).optimizer.learning_rate == 5e-6
 
 
@@ -151,6 +180,17 @@ def test_a_date_is_kept_as_text(tmp_path):
     path.write_text(start + "2021-03-04}\n")
     with pytest.raises(configs.ConfigError, match=r"task\.template_date: .* needs quotes"):
         configs.load(path)
+
+
+@pytest.mark.parametrize(("text", "told"), MEANT)
+def test_what_was_meant_is_told(tmp_path, text, told):
+    path = tmp_path / "config.yaml"
+    field = text.partition(":")[0]
+    rest = {name: value for name, value in BRACKETS.items() if name != field}
+    path.write_text(yaml.safe_dump(rest) + text + "\n")
+    with pytest.raises(configs.ConfigError) as caught:
+        configs.load(path)
+    assert told in str(caught.value)
 
 
 def test_arms_change_only_what_they_name():

@@ -31,7 +31,36 @@ def _explain(fault: Any) -> str:
     if fault["type"] == "missing":
         return f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
-    return f"{field}: {message} (got {brief(fault['input'])})" if field else message
+    hint = _hint(fault["type"], fault["input"])
+    return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
+
+
+def _hint(kind: str, value: Any) -> str:
+    """What was perhaps meant by a value of the wrong type, as the end of a sentence."""
+    if kind in ("float_type", "int_type") and isinstance(value, str):
+        return _number_hint(value, "1e-6" if kind == "float_type" else "100")
+    if kind == "int_type" and isinstance(value, float) and value.is_integer():
+        return f"; write {int(value)}"
+    if kind in ("string_type", "literal_error") and isinstance(value, bool | int | float):
+        return f"; YAML takes it for a {type(value).__name__}: write text in quotes"
+    if kind == "bool_type":
+        return "; write true or false"
+    if kind == "tuple_type" and isinstance(value, str):
+        return "; write a list, [...]"
+    return ""
+
+
+def _number_hint(text: str, example: str) -> str:
+    plain = text.strip().translate(_DASHES).rstrip("f")
+    try:
+        value = float(plain)
+    except ValueError:
+        return f"; write a number, such as {example}"
+    return "; write it without quotes" if plain == text else f"; write {value:g}"
+
+
+# What stands for a minus in text that was copied from a page.
+_DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2212"), "-")
 
 
 def culprit(data: Any) -> str:

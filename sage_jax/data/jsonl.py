@@ -21,9 +21,9 @@ _SHOWN = 10
 def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list[Problem]:
     """Read problems from a .jsonl or .jsonl.gz file, in the file's order.
 
-    Gzip is known by the file's first bytes. Each line is an object with the strings "id", "problem" and "answer", none of them empty, and
-    perhaps "source" and "solution"; other fields are ignored. The whole file is checked, also the
-    problems that are filtered out.
+    Gzip is known by the file's first bytes. Each line is an object with the strings "id", "problem"
+    and "answer", none of them empty, and perhaps "source" and "solution"; other fields are ignored.
+    The whole file is checked, also the problems that are filtered out.
 
     Args:
       path: the file.
