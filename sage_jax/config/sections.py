@@ -291,7 +291,10 @@ class Train(Section):
     """The loop."""
 
     steps: int = Field(default=100, ge=1)
-    """Rollouts to train on."""
+    """Rollouts to train on. A run that is there may be given more."""
+    schedule_steps: int = Field(default=0, ge=0)
+    """Steps that the schedules of learning rate and guide are spread over; 0 takes `steps`, and of
+    a run that is given more steps those it began with, after which the last values stay."""
     checkpoint_every: int = Field(default=50, ge=1)
     """Steps between checkpoints; the last step always gets one."""
     keep_checkpoints: int = Field(default=2, ge=1)
@@ -375,6 +378,11 @@ class Config(Section):
         return self
 
     @property
+    def scheduled_steps(self) -> int:
+        """Steps that schedules are spread over."""
+        return self.train.schedule_steps or self.train.steps
+
+    @property
     def total_updates(self) -> int:
-        """Optimiser updates in the whole run."""
-        return self.train.steps * self.optimizer.updates_per_rollout * self.optimizer.epochs
+        """Optimiser updates that the schedule of the learning rate is spread over."""
+        return self.scheduled_steps * self.optimizer.updates_per_rollout * self.optimizer.epochs

@@ -18,6 +18,7 @@ from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
+from sage_jax.train.longer import continued, retitle_final
 from sage_jax.train.lost import LostVerdicts
 from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
@@ -69,6 +70,7 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
         LostVerdictsError: if the verifier loses more than `task.max_lost` of its verdicts.
         Stopped: if asked to stop; calling again goes on.
     """
+    config = continued(config, folder)
     folder.refuse_drift(config)
     inputs.refuse_others(config, folder)
 
@@ -90,6 +92,7 @@ def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: St
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
     session = Session(config, folder, base, start, checkpoints, stop, watchdog)
+    retitle_final(folder, config.train.steps)
     with contextlib.closing(checkpoints), watchdog:
         position = _resume(session, state)
         del state

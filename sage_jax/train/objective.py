@@ -60,7 +60,7 @@ def _cyclic(config: configs.Config, upper: float | None, lower: float | None,
     return schedules.cyclic(
         official[0] if upper is None else upper,
         official[1] if lower is None else lower,
-        max_steps=config.train.steps,
+        max_steps=config.scheduled_steps,
         num_cycles=options.num_cycles,
         decay_rate=options.decay_rate,
     )

@@ -95,10 +95,14 @@ class RunFolder:
         return self.exists() or self.shared_file.is_file()
 
     def refuse_drift(self, config: configs.Config) -> None:
-        """Raise `ConfigError` if the folder's run has another config, naming what differs."""
+        """Raise `ConfigError` if the folder's run has another config, naming what differs.
+
+        It may be given more steps, see `longer`.
+        """
         if self.exists():
             old = configs.load(self.config_file)
-            _refuse_drift(old, config, self.config_file, self._moves(config))
+            more = {"train.steps"} if config.train.steps >= old.train.steps else set()
+            _refuse_drift(old, config, self.config_file, self._moves(config) | more)
 
     def _moves(self, config: configs.Config) -> set[str]:
         """Paths that may change, since what they lead to is known by `inputs_file`."""
@@ -143,7 +147,7 @@ _MAY_CHANGE = {
     "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto", "mesh.data",
     "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "rollout.halvings",
     "rollout.growths", "rollout.parts", "optimizer.packing", "warmup.attempts", "warmup.min_pass1",
-    "warmup.checkpoint_every",
+    "warmup.checkpoint_every", "train.schedule_steps",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.
