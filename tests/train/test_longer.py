@@ -4,6 +4,7 @@ import json
 import shutil
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from sage_jax import config as configs
@@ -32,6 +33,12 @@ def given(config, **knobs):
     return configs.override(config, {"train": knobs})
 
 
+def rates(config):
+    """Learning rates of nine updates."""
+    schedule = setup._schedule(config)
+    return [np.asarray(schedule(update)).item() for update in range(9)]
+
+
 COSINE = {"optimizer": {"schedule": "cosine", "final_share": 0.1}}
 
 
@@ -40,16 +47,16 @@ def test_without_a_schedule_it_just_goes_on(begin, capsys):
     more = continued(given(config, steps=9), folder)
     folder.refuse_drift(more)
     assert more.train.steps == 9
-    assert "train.steps: 4 before, 9 now; nothing depends on their number" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "train.steps: 4 before, 9 now; nothing depends on their number" in told
 
 
 def test_a_cosine_keeps_its_total_and_stays_at_its_end(begin, capsys):
     config, folder = begin(COSINE)
     more = continued(given(config, steps=9), folder)
     assert more.train.schedule_steps == 4
-    before, now = map(setup._schedule, (config, more))
-    assert [float(before(i)) for i in range(5)] == [float(now(i)) for i in range(5)]
-    assert float(now(8)) == pytest.approx(1e-4)
+    assert rates(config)[:5] == rates(more)[:5]
+    assert rates(more)[8] == pytest.approx(1e-4)
     told = capsys.readouterr().err
     assert "the cosine learning rate keeps its 4 steps and stays at 0.0001 after them" in told
     assert "(--train.schedule_steps 9 spreads over all)" in told
@@ -61,9 +68,9 @@ def test_a_cosine_keeps_its_total_and_stays_at_its_end(begin, capsys):
 def test_a_guide_keeps_its_cycles(begin, capsys):
     config, folder = begin({"guide": "token", "guide_options": {"num_cycles": 2}})
     more = continued(given(config, steps=40), folder)
-    levels = [objective._level(one) for one in (config, more)]
     for step in range(4):
-        assert float(levels[0](jnp.int32(step))) == float(levels[1](jnp.int32(step)))
+        left, right = (objective._level(one)(jnp.int32(step)) for one in (config, more))
+        assert left == right
     assert "guide 'token' keeps its cycles over 4 steps" in capsys.readouterr().err
 
 
@@ -71,8 +78,9 @@ def test_another_total_can_be_named_and_is_told(begin, capsys):
     config, folder = begin(COSINE)
     more = continued(given(config, steps=9, schedule_steps=9), folder)
     folder.refuse_drift(more)
-    assert float(setup._schedule(more)(4)) > 3e-4
-    assert "from here on schedules are spread over 9 steps, not over the 4" in capsys.readouterr().err
+    assert rates(more)[4] > 3e-4
+    told = capsys.readouterr().err
+    assert "from here on schedules are spread over 9 steps, not over the 4" in told
 
 
 def test_fewer_steps_are_refused(begin):
