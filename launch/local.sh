@@ -15,4 +15,3 @@ if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then extras+=
 make_environment_for "$config" ${extras[@]+"${extras[@]}"}
 
 sage-jax train "$config" --run_dir "$run_dir" "$@"
-sage-jax report "$run_dir"

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import json
+import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,10 +18,11 @@ from sage_jax import paths
 
 _USAGE = """usage: sage-jax COMMAND ...
 
-  train CONFIG [--run_dir DIR]       warm-up where configured, then reinforcement learning; resumes
+  train CONFIG [--run_dir DIR]       warm-up where configured, then reinforcement learning; resumes;
+                                     ends with the table of pass@k, and writes the page
   eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained
   sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
-  report RUN_DIR [RUN_DIR ...]       plots and one page, comparing runs
+  report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
   plan CONFIG [--topology v5e:4x4] [--json] [--search]
@@ -116,6 +118,8 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 
+    # Transformers says at its import that it found no PyTorch, which nothing here needs.
+    logging.getLogger("transformers").addFilter(_not_of_pytorch)
     try:
         hosts.start()
         command(rest)
@@ -136,6 +140,10 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
         traceback.print_exc()
         hosts.end_after(error)
         sys.exit(1)
+
+
+def _not_of_pytorch(record: logging.LogRecord) -> bool:
+    return "PyTorch was not found" not in record.getMessage()
 
 
 # A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.
@@ -202,11 +210,15 @@ def _path(text: str) -> Path:
 def _train(rest: list[str]) -> None:
     path, rest = _target("train", rest)
     options = _parsed(_TrainOptions, "train", rest, configs.load(path))
+    from sage_jax.parallel import hosts
     from sage_jax.train import orbax_noise
     from sage_jax.train.arms import train_arms
 
     orbax_noise.mute()
-    train_arms(options.config, _path(options.run_dir or f"runs/{options.config.name}"))
+    folder = _path(options.run_dir or f"runs/{options.config.name}")
+    train_arms(options.config, folder)
+    if hosts.is_main():
+        _tell_results([folder], folder / "report")
 
 
 def _eval(rest: list[str]) -> None:
@@ -233,12 +245,18 @@ def _sample(rest: list[str]) -> None:
 
 def _report(rest: list[str]) -> None:
     options = _parsed(_ReportOptions, "report", rest)
-    from sage_jax.evaluate import write_report
-
     folders = [_path(folder) for folder in options.run_dirs]
     if not folders:
         _fail("report: name one run folder or more", status=2)
-    page = write_report(folders, _path(options.out) if options.out else folders[0] / "report")
+    _tell_results(folders, _path(options.out) if options.out else folders[0] / "report")
+
+
+def _tell_results(folders: list[Path], out: Path) -> None:
+    """Write the page, and print the table of pass@k and where the page lies."""
+    from sage_jax.evaluate import print_table, write_report
+
+    page = write_report(folders, out)
+    print_table(folders)
     sys.stdout.write(f"{page}\n")
 
 

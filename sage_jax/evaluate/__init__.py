@@ -11,6 +11,7 @@ from sage_jax.evaluate.files import ResultError
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.evaluate.printed import print_table
 from sage_jax.evaluate.report import write_report
 from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
 from sage_jax.evaluate.runs import Run, Sample, read_run, read_runs
@@ -32,6 +33,7 @@ __all__ = [
     "paired_differences",
     "pairing",
     "pass_at_k",
+    "print_table",
     "read_metrics",
     "read_run",
     "read_runs",

@@ -1,6 +1,7 @@
 """What a person sees while a run goes on: progress, time left, and the latest metrics."""
 
 import sys
+import time
 from collections.abc import Mapping
 
 from rich.console import Console as Terminal
@@ -48,12 +49,21 @@ def tell(text: str) -> None:
         sys.stderr.write(f"sage-jax: {text}\n")
 
 
+def announce(text: str) -> None:
+    """A line on standard output, of the first process alone."""
+    Terminal(highlight=False, quiet=not hosts.is_main()).print(text, markup=False, soft_wrap=True)
+
+
+_LINE_S = 60.0  # Seconds without a line after which the next step gets one.
+
+
 class Console:
-    """A live table on a terminal; a line every few steps where output goes to a file."""
+    """A live table on a terminal; a line every few steps or minutes where output goes to a file."""
 
     def __init__(self, title: str, total: int, *, done: int = 0, line_every: int = 10):
         self._terminal = Terminal(highlight=False, quiet=not hosts.is_main())
         self._title, self._total, self._line_every = title, total, line_every
+        self._last_line = time.monotonic()
         columns = [
             TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
@@ -76,11 +86,16 @@ class Console:
         self._progress.update(self._task, completed=step)
         if self._terminal.is_terminal:
             self._live.update(Group(self._progress, _table(metrics)))
-        elif step % self._line_every == 0 or step == self._total:
+        elif self._is_due(step):
+            self._last_line = time.monotonic()
             rows = _ROWS[:6] + [row for row in _ROWS if row[0] in _FAULTS and metrics.get(row[0])]
             shown = [f"{label} {form.format(metrics[name])}" for name, label, form in rows
                      if name in metrics]  # fmt: skip
             self.say(f"{self._title} {step}/{self._total}  " + "  ".join(shown))
+
+    def _is_due(self, step: int) -> bool:
+        quiet = time.monotonic() - self._last_line >= _LINE_S
+        return quiet or step % self._line_every == 0 or step == self._total
 
     def say(self, text: str) -> None:
         """A line that stays."""

@@ -15,15 +15,19 @@ class Journal:
     """Appends lines to metrics.jsonl, beginning after the step that a run resumes from.
 
     Of several processes only the first writes.
+
+    Attributes:
+        before: the entries of the steps done so far; of the first process alone.
     """
 
     def __init__(self, path: Path, *, done: int):
         """Cut off what lies beyond `done` steps, to be made again, and open for appending."""
         self._file = None
+        self.before: list[dict[str, Any]] = []
         if not hosts.is_main():
             return
-        entries = [entry for _, entry in _entries(path) if entry["step"] <= done]
-        kept = "".join(_line(entry) for entry in entries)
+        self.before = [entry for _, entry in _entries(path) if entry["step"] <= done]
+        kept = "".join(_line(entry) for entry in self.before)
         write_atomically(path, kept.encode())
         self._file = _Object(path, kept) if is_remote(path) else _File(path)
 

@@ -15,13 +15,15 @@ from sage_jax.parallel import hosts
 from sage_jax.train import inputs, samples, setup
 from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console, tell
+from sage_jax.train.console import Console, announce, tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
 from sage_jax.train.longer import continued, retitle_final
 from sage_jax.train.lost import LostVerdicts
 from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stages import Say, Stage, compiling, stage
+from sage_jax.train.standstill import Standstill
 from sage_jax.train.state import TrainState
 from sage_jax.train.stepping import make_step
 from sage_jax.train.stop import StopRequest
@@ -113,6 +115,7 @@ def _resume(session: Session, state: TrainState) -> Position:
     found = session.checkpoints.restore_newest(session.start.layout, say=tell, set_aside=True)
     assert found is not None
     done, state, notes = found
+    announce(f"going on after step {done} of {session.config.train.steps}")
     return Position(state, done, notes["cursor"], notes["elapsed"])
 
 
@@ -120,24 +123,27 @@ def _steps(session: Session, position: Position) -> Position:
     """All steps that are left, with what is due between them."""
     config, total = session.config, session.config.train.steps
     run_step = make_step(config, session.base, session.start)
+    first = position.done
     console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
     lost = LostVerdicts(session.folder, max_share=config.task.max_lost)
     with Journal(session.folder.metrics_file, done=position.done) as journal, console:
         if session.base.why:
             console.say(session.base.why)
-        _evaluate_on_the_way(session, position)
+        _evaluate_on_the_way(session, position, console.say)
         bad = BadSteps(session.folder, limit=config.train.max_bad_steps)
+        standstill = Standstill(config, journal.before, tell)
         while position.done < total:
-            with session.watchdog.phase("step"):
+            with session.watchdog.phase("step"), compiling(position.done == first, console.say):
                 position, entry, played = _one_step(session, run_step, position)
             odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
             journal.write(entry)
             console.step(position.done, entry)
+            standstill.see(position.done, entry)
             lost.see(position.done, played)
             bad.look(position.done, position.state, entry, played, odd)
             with session.watchdog.phase("samples and checkpoint"):
                 _keep(session, position, played)
-            _evaluate_on_the_way(session, position)
+            _evaluate_on_the_way(session, position, console.say)
     return position
 
 
@@ -189,13 +195,13 @@ def _memory() -> dict[str, float]:
     return {"memory/peak_bytes": float(peak * unit)}
 
 
-def _evaluate_on_the_way(session: Session, position: Position) -> None:
+def _evaluate_on_the_way(session: Session, position: Position, say: Say) -> None:
     """The evaluation due at this step, also where a run was ended between the step and it."""
     every, done = session.config.train.eval_every, position.done
     due = every and done and done % every == 0 and done < session.config.train.steps
     tag = f"step-{done:06d}"
     if due and not _evaluated(session.folder, tag, done):
-        _evaluate(session, position, tag, session.config.eval.num_samples_during)
+        _evaluate(session, position, tag, session.config.eval.num_samples_during, say)
 
 
 def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
@@ -204,9 +210,17 @@ def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
     return hosts.agree(path.is_file() and EvalResult.load(path).step == step)
 
 
-def _evaluate(session: Session, position: Position, tag: str, num_samples: int) -> None:
+def _evaluate(
+    session: Session, position: Position, tag: str, num_samples: int, say: Say = announce
+) -> None:
     # What training needs is on disk or will be done again, so that leaving here costs little.
-    with session.watchdog.phase(f"evaluation of {num_samples} samples"):
+    phase = session.watchdog.phase(f"evaluation of {num_samples} samples")
+    with phase, _evaluating(session.config, tag, num_samples, say) as told:
+
+        def progress(done: int, total: int) -> None:
+            told.progress(done, total)
+            session.stop.leave_if_asked(session.checkpoints.wait)
+
         result = evaluate_model(
             session.config,
             session.base,
@@ -214,7 +228,7 @@ def _evaluate(session: Session, position: Position, tag: str, num_samples: int) 
             tag=tag,
             step=position.done,
             num_samples=num_samples,
-            progress=lambda *_: session.stop.leave_if_asked(session.checkpoints.wait),
+            progress=progress,
         )
     if hosts.is_main():
         result.save(session.folder.eval_file(tag))
@@ -226,14 +240,27 @@ def _evaluate_base(
     """Evaluate the model before training."""
     if _evaluated(folder, "base", 0):
         return
-    result = evaluate_model(
-        config,
-        base,
-        (base.loaded.graphdef, base.loaded.params),
-        tag="base",
-        step=0,
-        num_samples=config.eval.num_samples,
-        progress=lambda *_: stop.leave_if_asked(lambda: None),
-    )
+    with _evaluating(config, "base", config.eval.num_samples, announce) as told:
+
+        def progress(done: int, total: int) -> None:
+            told.progress(done, total)
+            stop.leave_if_asked(lambda: None)
+
+        result = evaluate_model(
+            config,
+            base,
+            (base.loaded.graphdef, base.loaded.params),
+            tag="base",
+            step=0,
+            num_samples=config.eval.num_samples,
+            progress=progress,
+        )
     if hosts.is_main():
         result.save(folder.eval_file("base"))
+
+
+def _evaluating(
+    config: configs.Config, tag: str, num_samples: int, say: Say
+) -> contextlib.AbstractContextManager[Stage]:
+    problems = config.eval.num_problems
+    return stage(f"evaluating {tag}: {problems} problems, {num_samples} samples of each", say)

@@ -56,11 +56,6 @@ class RunFolder:
         return RunFolder(self.path.parent).shared_file.is_file()
 
     @property
-    def report(self) -> Path:
-        """Plots and the page."""
-        return self.path / "report"
-
-    @property
     def inputs_file(self) -> Path:
         """Digests of the problems and weights that the run began with."""
         return self.path / "inputs.json"

@@ -23,6 +23,7 @@ from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.sequences import Sequences
 from sage_jax.train.shards import Shards
+from sage_jax.train.stages import compiling, stage
 from sage_jax.train.state import TrainState
 from sage_jax.train.stop import StopRequest
 from sage_jax.train.update import update
@@ -52,14 +53,17 @@ def open_and_warm_up(
     ready = hosts.agree(folder.has_base())
     if ready or not config.warmup.steps:
         source = str(folder.base) if config.warmup.steps else config.model.source
-        base = setup.open_base(config, source)
+        with stage(f"loading {source} and the problems"):
+            base = setup.open_base(config, source)
         opened()
         return base
-    base = _fresh(config, 0)
+    with stage(f"loading {config.model.source} and the problems"):
+        base = _fresh(config, 0)
     try:
         opened()
         _warm_up(config, folder, base, stop)
-        return setup.open_base(config, str(folder.base), task=base.task)
+        with stage(f"loading {folder.base}"):
+            return setup.open_base(config, str(folder.base), task=base.task)
     except BaseException:
         base.task.close()
         raise
@@ -157,7 +161,8 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
                 base.task, base, attempt * knobs.steps + step, knobs.batch_size
             )
             key = derive(root, Purpose.LOSS, step)
-            state, metrics = step_fn(state, None, sequences, terms, key, jnp.int32(step))
+            with compiling(step == done, console.say):
+                state, metrics = step_fn(state, None, sequences, terms, key, jnp.int32(step))
             if step % 25 == 24 or step + 1 == knobs.steps:
                 values = reduce.values(metrics)
                 console.step(step + 1, {name: float(value) for name, value in values.items()})
@@ -180,9 +185,14 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
 
 
 def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float:
-    result = evaluate_model(
-        config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
-        num_samples=config.eval.num_samples_during,
-        progress=lambda *_: stop.leave_if_asked(lambda: None),
-    )  # fmt: skip
+    with stage("evaluating the warm-up") as told:
+
+        def progress(done: int, total: int) -> None:
+            told.progress(done, total)
+            stop.leave_if_asked(lambda: None)
+
+        result = evaluate_model(
+            config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
+            num_samples=config.eval.num_samples_during, progress=progress,
+        )  # fmt: skip
     return result.summary()["pass@1"]["mean"]

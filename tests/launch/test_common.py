@@ -170,10 +170,9 @@ def test_the_page_shows_what_is_printed(launch):
     assert launch(*command.split())[:2] == (0, expected + "\n")
 
 
-def test_local_trains_and_reports(launch, trainer):
+def test_local_trains_which_writes_the_report(launch, trainer):
     record = trainer('echo "$@" >> "$record"')
     assert launch("local.sh", "configs/tiny.yaml", "--seed", "3")[0] == 0
     assert record.read_text() == (
         f"train {launch.checkout}/configs/tiny.yaml --run_dir runs/tiny --seed 3\n"
-        "report runs/tiny\n"
     )

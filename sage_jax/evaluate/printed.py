@@ -1,0 +1,67 @@
+"""The table of a comparison as text, for a terminal or a log."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+
+from sage_jax.evaluate.bootstrap import Interval
+from sage_jax.evaluate.comparison import Comparison, compare
+from sage_jax.evaluate.plots import describe
+from sage_jax.evaluate.runs import read_runs
+
+_WIDTH = 200  # Where output goes to a file, which has none of its own.
+
+
+def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> None:
+    """Print pass@k and majority@k of runs, each with its 95% interval, base and trained.
+
+    Below each arm stands its paired difference from its base, in percentage points, with a star
+    where the interval excludes zero. Nothing is printed where nothing was evaluated.
+
+    Args:
+      run_dirs: run folders, or folders that hold run folders.
+      file: where to; default standard output.
+
+    Raises:
+      ResultError: a folder that holds no run, or a file in one that is corrupt.
+    """
+    comparison = compare(read_runs(run_dirs))
+    if comparison.results:
+        console = Console(file=file, highlight=False)
+        console = console if console.is_terminal else Console(file=file, width=_WIDTH)
+        console.print(_table(comparison))
+
+
+def _table(comparison: Comparison) -> Table:
+    tasks = dict.fromkeys(f"{r.task}: {describe(r)}" for r in comparison.results.values())
+    table = Table(title=f"{'; '.join(tasks)}; 95% intervals", title_justify="left")
+    table.add_column("model", overflow="fold")
+    for name in ("step", *comparison.labels, "length", "cut off"):
+        table.add_column(name, justify="right")
+    for name, result in comparison.results.items():
+        figures = [_share(interval) for interval in comparison.intervals(name)]
+        ends = [f"{result.mean_length:.1f}", f"{result.truncated:.1%}"]
+        table.add_row(name, str(result.step), *figures, *ends)
+        if name in comparison.base_of:
+            table.add_row("  − its base", "", *_difference(comparison, name), style="dim")
+    return table
+
+
+def _difference(comparison: Comparison, name: str) -> list[str]:
+    try:
+        return list(map(_points, comparison.difference(name, comparison.base_of[name])))
+    except ValueError:  # On other problems; the page says which.
+        return ["not comparable"]
+
+
+def _share(interval: Interval) -> str:
+    return f"{interval.mean:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def _points(interval: Interval) -> str:
+    star = " *" if interval.excludes_zero else ""
+    low, high = 100 * interval.low, 100 * interval.high
+    return f"{100 * interval.mean:+.1f} [{low:+.1f}, {high:+.1f}]{star}"

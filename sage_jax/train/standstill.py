@@ -1,0 +1,79 @@
+"""Steps from which little can be learned, one after the other: said once, with what to change."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from sage_jax import config as configs
+
+STEPS = 10
+"""In a row, after which it is said."""
+
+
+class Standstill:
+    """Watches for steps whose completions are all cut off, or whose groups are all equal.
+
+    A completion that is cut off holds no answer, as a rule, and a group of equal rewards has no
+    advantages: nothing is learned from either, though nothing fails. Each is said once a run, also
+    of a run that is resumed, and a single other step begins the count anew.
+
+    Args:
+        config: of the run.
+        before: metrics of the steps done so far, by step.
+        say: told what to change.
+    """
+
+    def __init__(
+        self,
+        config: configs.Config,
+        before: Iterable[Mapping[str, Any]],
+        say: Callable[[str], None],
+    ):
+        self._config, self._say = config, say
+        self._rows = {"truncated": 0, "groups/zero_variance": 0}
+        self._said: set[str] = set()
+        for entry in before:
+            self._count(entry)
+
+    def see(self, step: int, entry: Mapping[str, Any]) -> None:
+        """Look at the metrics of a step that was just done."""
+        advice = {"truncated": _cut_off, "groups/zero_variance": _equal}
+        for name in self._count(entry):
+            self._say(f"step {step}: {advice[name](self._config, entry)}")
+
+    def _count(self, entry: Mapping[str, Any]) -> list[str]:
+        """What has lasted long enough with this step for the first time."""
+        for name in self._rows:
+            self._rows[name] = self._rows[name] + 1 if entry.get(name) == 1 else 0
+        new = [name for name, row in self._rows.items() if row >= STEPS and name not in self._said]
+        self._said.update(new)
+        return new
+
+
+def _cut_off(config: configs.Config, _: Mapping[str, Any]) -> str:
+    length = config.rollout.max_completion_length
+    return (
+        f"in {STEPS} steps every completion was cut off at rollout.max_completion_length {length}: "
+        "raise it, ask for shorter answers (task.instruction, task.system_prompt), or see in "
+        "samples/ whether turns end with a token or string that rollout.stop should name"
+    )
+
+
+def _equal(config: configs.Config, entry: Mapping[str, Any]) -> str:
+    size = config.rollout.group_size
+    said = f"in {STEPS} steps all {size} completions of every prompt got one reward, so that no "
+    if entry.get("pass@1") == 1:
+        return (
+            said + "reward told them apart; all are right: take harder problems (task.train_file, "
+            "task.source_prefix), or stop here"
+        )
+    return (
+        said + "reward told them apart: see in samples/ what is written and why it is judged so; "
+        "take easier problems, a warm-up (warmup.steps), a larger rollout.group_size, or draw "
+        "others instead (rollout.resample)" + _format_hint(config)
+    )
+
+
+def _format_hint(config: configs.Config) -> str:
+    if config.task.kind == "brackets" or config.task.format_weight:
+        return ""
+    return "; task.format_weight pays for a well-formed box"

@@ -1,0 +1,55 @@
+"""Steps from which nothing is learned are told of once, with what to change."""
+
+import pytest
+
+from sage_jax.train.standstill import STEPS, Standstill
+
+CUT, EQUAL = "truncated", "groups/zero_variance"
+GOOD = {CUT: 0.5, EQUAL: 0.25, "pass@1": 0.5}
+
+
+def told(config, entries, before=()):
+    """(number of the entry, message) of all that is said."""
+    said = []
+    watch = Standstill(config, before, lambda text: said.append((number, text)))
+    for number, entry in enumerate(entries, start=1):
+        watch.see(number, entry)
+    return said
+
+
+@pytest.mark.parametrize("name", [CUT, EQUAL])
+def test_is_told_once_after_ten_steps_in_a_row(make_config, name):
+    bad = GOOD | {name: 1.0}
+    said = told(make_config(), [GOOD, *[bad] * (STEPS - 1), GOOD, *[bad] * 40])
+    assert [number for number, _ in said] == [2 * STEPS + 1]
+    assert said[0][1].startswith(f"step {2 * STEPS + 1}: in {STEPS} steps ")
+
+
+def test_nearly_all_is_not_all(make_config):
+    assert not told(make_config(), [GOOD | {CUT: 0.99, EQUAL: 0.99}] * 30)
+
+
+def test_both_are_told(make_config):
+    said = told(make_config(), [GOOD | {CUT: 1.0, EQUAL: 1.0}] * 30)
+    assert [number for number, _ in said] == [STEPS] * 2
+
+
+def test_says_what_to_change(make_words_config):
+    config = make_words_config({"task": {"format_weight": 0.0}})
+    (_, cut), (_, wrong) = told(config, [{CUT: 1.0, EQUAL: 1.0, "pass@1": 0.0}] * STEPS)
+    assert "rollout.max_completion_length 8: raise it" in cut
+    assert "rollout.stop" in cut
+    for hint in ("easier", "warmup.steps", "rollout.resample", "task.format_weight"):
+        assert hint in wrong
+    ((_, right),) = told(config, [{EQUAL: 1.0, "pass@1": 1.0}] * STEPS)
+    assert "all are right: take harder problems" in right
+
+
+def test_a_resumed_run_counts_on_and_does_not_repeat_itself(make_config):
+    bad = GOOD | {CUT: 1.0}
+    assert [n for n, _ in told(make_config(), [bad] * 9, before=[bad] * (STEPS - 1))] == [1]
+    assert not told(make_config(), [bad] * 9, before=[bad] * STEPS)
+
+
+def test_a_step_without_the_figure_counts_as_another(make_config):
+    assert not told(make_config(), [*[{CUT: 1.0}] * 9, {CUT: None}, *[{CUT: 1.0}] * 9])
