@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sage_jax import config as configs
+from sage_jax import json_text
 from sage_jax.data import jsonl
 from sage_jax.data.problem import Problem
 from sage_jax.evaluate.files import write_atomically
@@ -63,11 +64,13 @@ def refuse_others(config: configs.Config, folder: RunFolder, names: Collection[s
 
 def keep(config: configs.Config, folder: RunFolder) -> None:
     """Write down what the run reads, beside what is known of earlier parts of it."""
-    if hosts.is_main():
-        known = _known(folder)
-        for name, path in _paths(config, folder, ALL).items():
-            known[name] = _facts(name, path, known.get(name))
-        write_atomically(folder.inputs_file, json.dumps(known, indent=1).encode())
+    if not hosts.is_main():
+        return
+    known = _known(folder)
+    paths = _paths(config, folder, ALL)
+    now = known | {name: _facts(name, path, known.get(name)) for name, path in paths.items()}
+    if now != known:
+        write_atomically(folder.inputs_file, json.dumps(now, indent=1).encode())
 
 
 def _paths(config: configs.Config, folder: RunFolder, names: Collection[str]) -> dict[str, str]:
@@ -114,10 +117,16 @@ def _known(folder: RunFolder) -> dict[str, Facts]:
     if not folder.has_begun():
         return {}
     try:
-        known = json.loads(folder.inputs_file.read_bytes())
-        return {name: known[name] for name in ALL if name in known}
-    except (OSError, ValueError, TypeError):
+        known = json_text.read(folder.inputs_file.read_bytes())
+        return {name: known[name] for name in ALL if name in known and _is_whole(name, known[name])}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
+
+
+def _is_whole(name: str, facts: Facts) -> bool:
+    kinds: dict[str, type] = {"path": str, "digest": dict if name in MODEL else str}
+    kinds |= {} if name in MODEL else {"rows": str}
+    return all(isinstance(facts.get(field), kind) for field, kind in kinds.items())
 
 
 def _faults(folder: RunFolder, paths: dict[str, str], seen: dict[str, Any]) -> list[str]:

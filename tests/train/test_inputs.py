@@ -117,6 +117,15 @@ class TestProblems:
         with pytest.raises(ConfigError, match=r"task\.train_file"):
             folder.refuse_drift(moved(config, task={"train_file": str(home / "test.jsonl")}))
 
+    @pytest.mark.parametrize("text", ["", "[]", "{", '{"task.train_file": {"digest": 3}}', "3"])
+    def test_a_damaged_record_is_made_anew(self, begun, text):
+        config, folder, home = begun
+        known = folder.inputs_file.read_text()
+        folder.inputs_file.write_text(text)
+        inputs.refuse_others(config, folder)
+        inputs.keep(config, folder)
+        assert json.loads(folder.inputs_file.read_text()) == json.loads(known)
+
     def test_a_folder_without_a_run_is_not_compared(self, begun):
         config, folder, home = begun
         folder.config_file.unlink()
