@@ -119,7 +119,7 @@ class TestProblems:
 
     @pytest.mark.parametrize("text", ["", "[]", "{", '{"task.train_file": {"digest": 3}}', "3"])
     def test_a_damaged_record_is_made_anew(self, begun, text):
-        config, folder, home = begun
+        config, folder, _ = begun
         known = folder.inputs_file.read_text()
         folder.inputs_file.write_text(text)
         inputs.refuse_others(config, folder)
