@@ -5,6 +5,7 @@ read with `read_problems` just as well, in the same order.
 """
 
 import hashlib
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -109,6 +110,8 @@ def data_source(
     if split not in files:
         raise DataError(f"split {split!r} is not among {sorted(files)}")
     builder = Problems(files=files, source_prefix=source_prefix, data_dir=data_dir)
+    if not sys.stderr.isatty():  # Bars that are drawn over and over fill a log.
+        tfds.disable_progress_bar()
     builder.download_and_prepare()
     # Its decorator hides the arguments from type checkers.
     return builder.as_data_source(split=split)  # pyright: ignore[reportCallIssue]

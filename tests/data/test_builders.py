@@ -29,6 +29,11 @@ def test_prepared_once(files, tmp_path, monkeypatch):
     assert len(builders.data_source(files, split="math", data_dir=tmp_path)) == 40
 
 
+def test_no_bars_are_drawn_into_a_log(files, tmp_path, capsys):
+    builders.data_source(files, split="test", data_dir=tmp_path)
+    assert capsys.readouterr().err == ""
+
+
 def test_changed_file_is_prepared_anew(tmp_path):
     path = tmp_path / "p.jsonl"
     for answer in ("1", "2"):
