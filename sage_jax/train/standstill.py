@@ -10,10 +10,12 @@ STEPS = 10
 
 
 class Standstill:
-    """Watches for steps whose completions are all cut off, or whose groups are all equal.
+    """Watches for steps whose completions are all cut off, whose groups are all equal, or whose
+    updates change next to no weight.
 
     A completion that is cut off holds no answer, as a rule, and a group of equal rewards has no
-    advantages: nothing is learned from either, though nothing fails. Each is said once a run, also
+    advantages: nothing is learned from either, though nothing fails. An update below the last place
+    of the weights is rounded away, whatever it was learned from. Each is said once a run, also
     of a run that is resumed, and a single other step begins the count anew.
 
     Args:
@@ -29,21 +31,20 @@ class Standstill:
         say: Callable[[str], None],
     ):
         self._config, self._say = config, say
-        self._rows = {"truncated": 0, "groups/zero_variance": 0}
+        self._rows = dict.fromkeys(_LASTING, 0)
         self._said: set[str] = set()
         for entry in before:
             self._count(entry)
 
     def see(self, step: int, entry: Mapping[str, Any]) -> None:
         """Look at the metrics of a step that was just done."""
-        advice = {"truncated": _cut_off, "groups/zero_variance": _equal}
         for name in self._count(entry):
-            self._say(f"step {step}: {advice[name](self._config, entry)}")
+            self._say(f"step {step}: {_LASTING[name][1](self._config, entry)}")
 
     def _count(self, entry: Mapping[str, Any]) -> list[str]:
         """What has lasted long enough with this step for the first time."""
         for name in self._rows:
-            self._rows[name] = self._rows[name] + 1 if entry.get(name) == 1 else 0
+            self._rows[name] = self._rows[name] + 1 if _LASTING[name][0](entry) else 0
         new = [name for name, row in self._rows.items() if row >= STEPS and name not in self._said]
         self._said.update(new)
         return new
@@ -77,3 +78,28 @@ def _format_hint(config: configs.Config) -> str:
     if config.task.kind == "brackets" or config.task.format_weight:
         return ""
     return "; task.format_weight pays for a well-formed box"
+
+
+def _still(config: configs.Config, entry: Mapping[str, Any]) -> str:
+    return (
+        f"in {STEPS} steps updates changed less than {_FEW:.0%} of the weights: the learning rate, "
+        f"now {entry.get('learning_rate', 0):g}, is too small for them: raise "
+        f"optimizer.learning_rate {config.optimizer.learning_rate:g}, or see whether its schedule "
+        f"{config.optimizer.schedule!r} is at its end (train.schedule_steps)"
+    )
+
+
+def _hardly_changes(entry: Mapping[str, Any]) -> bool:
+    """Of updates that were made and had something to learn from."""
+    share, skipped = entry.get("updates/changed"), entry.get("updates/skipped")
+    equal = entry.get("groups/zero_variance") == 1
+    return share is not None and share < _FEW and not skipped and not equal
+
+
+_FEW = 0.01
+# What is watched for, and what is said of it.
+_LASTING: dict[str, tuple[Callable[..., bool], Callable[..., str]]] = {
+    "cut off": (lambda entry: entry.get("truncated") == 1, _cut_off),
+    "equal": (lambda entry: entry.get("groups/zero_variance") == 1, _equal),
+    "still": (_hardly_changes, _still),
+}

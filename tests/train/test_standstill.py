@@ -53,3 +53,14 @@ def test_a_resumed_run_counts_on_and_does_not_repeat_itself(make_config):
 
 def test_a_step_without_the_figure_counts_as_another(make_config):
     assert not told(make_config(), [*[{CUT: 1.0}] * 9, {CUT: None}, *[{CUT: 1.0}] * 9])
+
+
+def test_weights_that_do_not_move_are_told(make_config):
+    still = GOOD | {"updates/changed": 0.002, "updates/skipped": 0, "learning_rate": 1e-12}
+    ((number, said),) = told(make_config(), [still] * 30)
+    assert number == STEPS
+    assert "now 1e-12, is too small for them: raise optimizer.learning_rate 0.001" in said
+    assert not told(make_config(), [still | {"updates/changed": 0.02}] * 30)
+    assert not told(make_config(), [still | {"updates/skipped": 1}] * 30)
+    # Equal rewards are the reason, and are told of.
+    assert len(told(make_config(), [still | {EQUAL: 1.0}] * 30)) == 1
