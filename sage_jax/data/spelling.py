@@ -88,6 +88,11 @@ class Spelling:
                 return found.start()
         return place
 
+    def last_hidden(self, text: str) -> int:
+        """Where the last special token in a text ends that `text` leaves out; 0 without any."""
+        found = self._pattern.finditer(text) if self._special else ()
+        return max((one.end() for one in found if self._added[one[0]] in self._hidden), default=0)
+
     def name(self, index: int) -> str:
         """How a token is spelt."""
         core = getattr(self._tokenizer, "backend_tokenizer", None)

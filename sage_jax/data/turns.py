@@ -123,12 +123,13 @@ def _opened(tail: str, headers: list[str | None], spelling: Spelling) -> str:
 
     That start is what the prompt has in common with a turn that was answered. Some templates put an
     empty thought before the last answer, so that the least of it counts; a tag that opens a thought
-    never belongs to the start, and no token is cut in two.
+    never belongs to the start, unless the user's turn speaks of it; and no token is cut in two.
     """
     starts = [_common(tail, header) for header in headers if header is not None]
-    thought = first_opening(tail)
+    asked = spelling.last_hidden(tail)
+    thought = first_opening(tail[asked:])
     if thought is not None:
-        starts.append(thought)
+        starts.append(asked + thought)
     return tail[spelling.boundary(tail, min(starts, default=len(tail))) :]
 
 

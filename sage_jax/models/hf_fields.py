@@ -65,7 +65,8 @@ HARMLESS = frozenset({
     "length_penalty", "no_repeat_ngram_size", "encoder_no_repeat_ngram_size", "bad_words_ids",
     "num_return_sequences", "forced_bos_token_id", "forced_eos_token_id", "remove_invalid_values",
     "exponential_decay_length_penalty", "suppress_tokens", "begin_suppress_tokens",
-    "gradient_checkpointing", "unsloth_version", "unsloth_fixed", "language", "license",
+    "gradient_checkpointing", "unsloth_version", "unsloth_fixed", "is_llama_config",
+    "transformers.js_config", "language", "license",
 })  # fmt: skip
 
 # Of the families' own; see `refuse_unsupported`.

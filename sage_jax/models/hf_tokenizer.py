@@ -61,6 +61,8 @@ def _read(folder: Path) -> PreTrainedTokenizerFast:
     # Settings of a training run that files sometimes keep: they would cut or fill what is encoded.
     core.no_truncation()
     core.no_padding()
+    if getattr(core.model, "dropout", None):
+        core.model.dropout = None  # Of merges, at random: the same text would get other ids.
     settings = _optional(folder / _SETTINGS)
     _tell_other_class(core, settings.get("tokenizer_class"))
     return PreTrainedTokenizerFast(

@@ -61,6 +61,11 @@ SHAPES = {
         + "<|start|>assistant\n<think>\n{% endif %}",
         Turns("<think>\n", ID["<|end|>"]),
     ),
+    "speaks of a thought in the user's turn": (
+        LOOP + "<|start|>{{ m.role }}\n{{ m.content }}{% if m.role == 'user' %} Begin with <think>."
+        "{% endif %}<|end|>\n{% endfor %}" + GO_ON + "<|start|>assistant\n{% endif %}",
+        Turns("", ID["<|end|>"]),
+    ),
     "writes the thought without being asked to": (
         LOOP + "<user>{{ m.content }}{% endfor %}<bot><think>",
         Turns("<think>", None),

@@ -85,6 +85,13 @@ def test_settings_that_change_no_ids(write):
     assert tokenizer.decode(tokenizer.encode("a , b .")) == "a , b ."
 
 
+def test_merges_are_not_left_out_at_random(write):
+    core = make_core()
+    core.model.dropout = 0.9
+    tokenizer = folder_tokenizer(write(core, eos_token="<end>"))
+    assert [ids(tokenizer) for _ in range(3)] == [WANT] * 3
+
+
 def test_a_named_token_that_the_vocabulary_lacks_is_left_out(write, caplog):
     tokenizer = folder_tokenizer(write(eos_token="<end>", pad_token="[PAD]"))
     assert tokenizer.pad_token is None
