@@ -21,6 +21,7 @@ _SPELT = {
     "⋯": r"\ldots ", "ℏ": r"\hbar ", "ℓ": r"\ell ", "µ": r"\mu ", "∛": r"\sqrt[3]",
     "∜": r"\sqrt[4]", "′": "'", "’": "'", "″": "''", "“": '"', "”": '"', "‖": r"\|", "∶": ":",
     "、": ",", "。": ".", "✓": r"\checkmark ", "✔": r"\checkmark ",
+    "Å": "angstrom", "\u212b": "angstrom",
 }  # fmt: skip
 _GREEK = """
 alpha beta gamma delta epsilon zeta eta theta iota kappa mu nu xi pi rho sigma tau upsilon phi chi

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sage_jax.rewards.sums import Endless, has_sums, limits_in, written_out
+from sage_jax.rewards.sums import has_sums, limits_in, written_out
 
 _POINTS = 8
 OPAQUE = {"gcd": r"\mathcal{G}", "lcm": r"\mathcal{L}"}
@@ -51,7 +51,7 @@ def _values(gold: Any, answer: Any, digits: int) -> list[tuple[Any, Any]]:
     """
     import mpmath
 
-    pairs = []
+    pairs, before = [], (gold, answer)
     for point in range(_POINTS):
         here = _at(gold, answer, point)
         if here is None:
@@ -62,8 +62,9 @@ def _values(gold: Any, answer: Any, digits: int) -> list[tuple[Any, Any]]:
         value, said = (_value(e, places, digits) for e in (one, other))
         if value is not None:
             pairs.append((value, said if said is not None else mpmath.mpf("nan")))
-        if not set(names) - {"i"} and here == (gold, answer):
+        if not set(names) - {"i"} and here == before:
             break
+        before = here
     real = [pair for pair in pairs if mpmath.im(pair[0]) == 0]
     return real if len(real) >= _POINTS // 2 else pairs
 
@@ -76,7 +77,9 @@ def _at(gold: Any, answer: Any, point: int) -> tuple[Any, Any] | None:
     letters = sorted(limits_in(gold) | limits_in(answer), key=str)
     try:
         one, other = (written_out(e, letters, point, endless=all(summed)) for e in (gold, answer))
-    except Endless:
+    except MemoryError:
+        raise
+    except Exception:  # Endless, and what the library does not know how to put in
         return None
     return one, other
 
@@ -110,10 +113,10 @@ def _value(expression: Any, places: dict[str, Any], digits: int) -> Any:
 
 def _opaque(expression: Any) -> Any:
     """Put letters for what has no value of its own: functions and derivatives without a rule."""
-    from sympy import Derivative, Symbol
+    from sympy import Derivative, Limit, Symbol
     from sympy.core.function import AppliedUndef
 
-    unknown = expression.atoms(AppliedUndef) | expression.atoms(Derivative)
+    unknown = expression.atoms(AppliedUndef) | expression.atoms(Derivative, Limit)
     return expression.xreplace({one: Symbol(_spelling(one)) for one in unknown})
 
 

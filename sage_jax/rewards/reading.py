@@ -37,6 +37,10 @@ _JOIN = re.compile(
 _COMMAS, _RELATIONS = {",", ";"}, {"=", "<", ">", r"\le", r"\ge", r"\neq", r"\approx", r"\in"}
 _PLUS = re.compile(r"^\+\s?(?=[\w(.]|\\(?!text))")
 _SPACED = re.compile(r"[A-Za-z](?: [A-Za-z])+")  # p q r, a product
+_TRANSPOSED = re.compile(
+    r"(?P<inside>.*[)\]}>])\s?\^\s?(?:T|\\top|\\text\{T\}|\{\s?(?:T|\\top|\\text\{T\})\s?\})",
+    re.DOTALL,
+)
 _ONLY_TEXT = re.compile(r"\(?\s?\\text\{[^{}]*\}\s?\)?")
 _PART = re.compile(r"\(\s?([a-h])\s?\)\s?")
 
@@ -144,9 +148,24 @@ def _patterned(text: str, *, is_gold: bool) -> Reading | None:
         return _list(text, amounts, "+", is_gold=False)
     if names := names_in(text):
         return _list(text, [rf"\text{{{name}}}" for name in names], "", is_gold=is_gold)
+    if match := _TRANSPOSED.fullmatch(text):
+        return _transposed(text, read(match["inside"], is_gold=is_gold))
     if r"\begin" in text:
         return _of_rows(text, is_gold=is_gold)
     return _parts(text, is_gold=is_gold)
+
+
+def _transposed(text: str, one: Reading) -> Reading | None:
+    """A matrix with rows for columns; a tuple or a row of numbers as a column."""
+    if one.kind == LIST and one.ends in ("()", "[]", "<>"):
+        return Reading(MATRIX, text, text, items=one.items, ends=" ".join("1" for _ in one.items))
+    widths = set(one.ends.split())
+    if one.kind != MATRIX or len(widths) != 1:
+        return None
+    width = int(widths.pop())
+    items = tuple(cell for column in range(width) for cell in one.items[column::width])
+    height = len(one.items) // width
+    return Reading(MATRIX, text, text, items=items, ends=" ".join([str(height)] * width))
 
 
 def _of_rows(text: str, *, is_gold: bool) -> Reading | None:

@@ -69,6 +69,12 @@ AU
 ly light-year lightyear
 cal calorie
 kcal
+kWh
+rpm
+dB
+ppm
+psi
+angstrom
 bar
 atm
 farad

@@ -121,7 +121,8 @@ def _compound(text: str, parted: str) -> str | None:
         for one, times in names:  # ms^{-2} is m s^{-2}
             powers[one] = powers.get(one, 0) + (-times if below else times)
         below = below and inside
-    return _spelt(powers) if sign or len(powers) > 1 else None
+    lettered = not parted and set(powers) <= BESIDE_OTHERS  # 5\text{ A}
+    return _spelt(powers) if sign or lettered or len(powers) > 1 else None
 
 
 def _spelt(powers: dict[str, int]) -> str:
