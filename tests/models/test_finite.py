@@ -1,5 +1,6 @@
 """NaN and infinity in the weights of a checkpoint, in every dtype and both formats."""
 
+import doctest
 from typing import Any
 
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from sage_jax.models import ModelError, load, save_hf
+from sage_jax.models import ModelError, finite, load, save_hf
 from sage_jax.models.finite import count_bad
 
 DTYPES = [np.float64, np.float32, np.float16, ml_dtypes.bfloat16]
@@ -37,6 +38,12 @@ def test_counting(dtype):
     assert count_bad(values) == count_bad(values.T) == 0
     values[2, 3], values[6, 4], values[0, 0] = np.nan, np.inf, -np.inf
     assert count_bad(values) == count_bad(values.T) == count_bad(values[:, ::2]) + 1 == 3
+
+
+def test_examples_in_docstrings():
+    result = doctest.testmod(finite)
+    assert result.attempted > 0
+    assert result.failed == 0
 
 
 def test_the_last_of_many():

@@ -1,8 +1,10 @@
 """While a thought is open there is no answer, whatever its tags are called."""
 
+import doctest
+
 import pytest
 
-from sage_jax.rewards import NumberJudge
+from sage_jax.rewards import NumberJudge, thinking
 from sage_jax.rewards.answers import extract
 from sage_jax.rewards.format import boxed_once
 from sage_jax.rewards.thinking import after_thinking, first_opening, is_tag
@@ -56,3 +58,9 @@ def test_a_number_in_a_thought_is_no_answer():
 def test_other_tokens_are_no_tags(token):
     assert not is_tag(token)
     assert first_opening(token) is None
+
+
+def test_examples_in_docstrings():
+    result = doctest.testmod(thinking)
+    assert result.attempted > 0
+    assert result.failed == 0
