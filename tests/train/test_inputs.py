@@ -1,5 +1,6 @@
 """Problems and weights that are others than a run began with are refused by what differs."""
 
+import doctest
 import gzip
 import json
 import os
@@ -67,6 +68,12 @@ WRONG = {
     "other problems": (lambda r: [x | {"problem": "?"} for x in r],
                        "6 of 6 problems differ, the first is number 1 (id 'q0')"),
 }  # fmt: skip
+
+
+def test_examples_in_docstrings():
+    result = doctest.testmod(inputs)
+    assert result.attempted == 2
+    assert result.failed == 0
 
 
 class TestProblems:
