@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from sage_jax.rewards.numbers import is_quotient
 from sage_jax.rewards.reading import BASED, NUMBER, RATIO, RESIDUE, TIME, Reading
+from sage_jax.rewards.shapes import time_of_day
 from sage_jax.rewards.tidy import squeezed
 
 
@@ -11,7 +12,7 @@ def numbers(gold: Reading, answer: Reading) -> bool:
     """A number must be given as a number: 37 + 13 and 100/2 still have to be worked out."""
     assert gold.value is not None
     if answer.kind == RESIDUE:
-        return answer.bare == squeezed(gold.bare)
+        return gold.value == int(answer.bare) and 0 <= gold.value < (answer.value or 0)
     if answer.kind == RATIO and gold.value.denominator != 1:
         return _is_ratio(answer, gold.value)
     if answer.kind != NUMBER or answer.value is None:
@@ -57,6 +58,8 @@ def residues(gold: Reading, answer: Reading) -> bool:
 
 def ratios(gold: Reading, answer: Reading) -> bool:
     """In proportion; a ratio of two is their quotient as well."""
+    if answer.kind == TIME:
+        return times(gold, answer)
     if answer.kind == RATIO:
         return [one.value for one in gold.items] == [one.value for one in answer.items]
     return answer.kind == NUMBER and answer.unit is None and _is_ratio(gold, answer.value)
@@ -64,8 +67,10 @@ def ratios(gold: Reading, answer: Reading) -> bool:
 
 def times(gold: Reading, answer: Reading) -> bool:
     """The half of the day may be left out, not changed."""
-    same = answer.kind == TIME and gold.value == answer.value
-    return same and (None in (gold.unit, answer.unit) or gold.unit == answer.unit)
+    one, other = (time_of_day(reading.text, sure=False) for reading in (gold, answer))
+    if one is None or other is None or one[0] != other[0]:
+        return False
+    return None in (one[1], other[1]) or one[1] == other[1]
 
 
 def based(gold: Reading, answer: Reading) -> bool:

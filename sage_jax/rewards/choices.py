@@ -1,4 +1,4 @@
-r"""Choices: a letter together with its option's value, \textbf{(C)}\ 27 or C. 27."""
+r"""Choices: a letter together with its option's value, \textbf{(C)}\ 31 or C. 31."""
 
 import re
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class Choice:
 def choice_of(text: str) -> Choice | None:
     r"""Read tidied text as a choice; None if it is none, or names several letters.
 
-    >>> choice_of(r"\text{(C)} 27"), choice_of("C) 27"), choice_of("(A)(B)(C)")
-    (Choice(letter='C', value='27'), Choice(letter='C', value='27'), None)
+    >>> choice_of(r"\text{(C)} 31"), choice_of("C) 31"), choice_of("(A)(B)(C)")
+    (Choice(letter='C', value='31'), Choice(letter='C', value='31'), None)
     """
     if match := _ALONE.fullmatch(text):
         return Choice(match[1] or match[2], "")

@@ -1,4 +1,4 @@
-r"""Degrees inside an expression belong to the angle before them: 25^\circ is 25 \pi / 180."""
+r"""Degrees inside an expression belong to the angle before them: 35^\circ is 35 \pi / 180."""
 
 import re
 
@@ -13,10 +13,10 @@ _SUM = re.compile(r"(?<=[^\s({\[])\s?[+-]")
 
 
 def in_radians(text: str) -> str:
-    r"""Put \frac{25 \pi}{180} for 25^\circ, wherever it stands.
+    r"""Put \frac{35 \pi}{180} for 35^\circ, wherever it stands.
 
-    >>> in_radians(r"\cos 25^\circ")
-    '\\cos (\\frac{25\\pi }{180})'
+    >>> in_radians(r"\cos 35^\circ")
+    '\\cos (\\frac{35\\pi }{180})'
     """
     return _ANGLE.sub(lambda match: rf"(\frac{{{match['angle']}\pi }}{{180}})", text)
 
@@ -24,7 +24,7 @@ def in_radians(text: str) -> str:
 def are_a_unit(value: str) -> bool:
     r"""Whether the degrees behind a value name its unit, and not the angle of its last term.
 
-    >>> [are_a_unit(value) for value in ("25", "2x", "(180-2x)", r"\beta+30", r"\cos 25")]
+    >>> [are_a_unit(value) for value in ("35", "2x", "(180-2x)", r"\beta+40", r"\cos 35")]
     [True, True, True, False, False]
     """
     outside = re.sub(r"\([^()]*\)|\{[^{}]*\}", "", value)

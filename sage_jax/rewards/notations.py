@@ -15,7 +15,7 @@ _COMBINATIONS = (
     (re.compile(rf"(?<![A-Za-z\\])C\s?\^{_ARGUMENT}\s?_{_ARGUMENT}"), (2, 1)),
 )
 _CONSTANT = re.compile(r"\+\s?(?:([cCkKA])|\\text\{\s?(?:[cC]|const(?:ant)?\.?)\s?\})$")
-_LETTER = re.compile(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])")
+_COMMAND = re.compile(r"\\[a-zA-Z]+")
 _CIS = re.compile(
     r"\\cis\s*(?:\((?P<a>[^()]*(?:\([^()]*\)[^()]*)*)\)|(?P<b>\\frac\{[^{}]*\}\{[^{}]*\}|[\w.]+))"
 )
@@ -50,7 +50,7 @@ def _with_constant(gold: str, answer: str) -> str:
     if not one or not other or one[1] != "C":
         return answer
     body, letter = answer[: other.start()], other[1] or "C"
-    used = set(_LETTER.findall(body)) | set(_LETTER.findall(gold[: one.start()]))
+    used = set(_COMMAND.sub("", body + gold[: one.start()]))
     return answer if used & {letter, "C"} else f"{body}+ C"
 
 

@@ -51,8 +51,8 @@ r"""A log typed without a backslash: of base e where a program prints it; see `r
 def as_latex(text: str) -> str:
     r"""Spell in LaTeX what was typed without.
 
-    >>> as_latex("-7*pi"), as_latex("x**5"), as_latex("sqrt(3)/2"), as_latex(r"7\sqrt(3)")
-    ('-7*\\pi ', 'x^5', '\\sqrt{3}/2', '7\\sqrt{3}')
+    >>> as_latex("-9*pi"), as_latex("x**5"), as_latex("sqrt(3)/2"), as_latex(r"4\sqrt(3)")
+    ('-9*\\pi ', 'x^5', '\\sqrt{3}/2', '4\\sqrt{3}')
     """
     if not _TYPED.search(text):
         return text
@@ -127,7 +127,7 @@ def read_as_in(gold: str, answer: str) -> str:
     for printed, meant in (("E", "e"), ("I", "i")):
         means = meant in of_gold and printed not in of_gold and meant not in of_answer
         if printed in of_answer and means and r"\text" not in answer:
-            answer = re.sub(rf"(?<![\\A-Za-z]){printed}(?![A-Za-z_(])", meant, answer)
+            answer = re.sub(rf"(?<![\\A-Za-z0-9]){printed}(?![A-Za-z_(])", meant, answer)
     return answer
 
 

@@ -36,7 +36,7 @@ _JOIN = re.compile(
 )
 _COMMAS, _RELATIONS = {",", ";"}, {"=", "<", ">", r"\le", r"\ge", r"\neq", r"\approx", r"\in"}
 _PLUS = re.compile(r"^\+\s?(?=[\w(.]|\\(?!text))")
-_SPACED = re.compile(r"[A-Za-z](?: [A-Za-z])+")  # p q r, a product
+_SPACED = re.compile(r"[A-Za-z](?: [A-Za-z])+")  # x y z, a product
 _TRANSPOSED = re.compile(
     r"(?P<inside>.*[)\]}>])\s?\^\s?(?:T|\\top|\\text\{T\}|\{\s?(?:T|\\top|\\text\{T\})\s?\})",
     re.DOTALL,

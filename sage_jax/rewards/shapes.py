@@ -91,10 +91,11 @@ def ratio(text: str) -> tuple[Fraction, ...] | None:
     return tuple(value / first for value in values if value is not None)
 
 
-def time_of_day(text: str) -> tuple[int, str | None] | None:
+def time_of_day(text: str, *, sure: bool = True) -> tuple[int, str | None] | None:
     r"""Read 3:45 p.m., and 10:30, as minutes after the last noon or midnight and the half.
 
-    Without a half of the day only what is no ratio in lowest terms: 10:30, 7:05, but not 3:04.
+    Without a half of the day, and to be sure, only what is no ratio in lowest terms: 10:30 and
+    7:05, but not 1:30.
 
     >>> time_of_day(r"3:45\text{ PM}"), time_of_day("15:45"), time_of_day("3:4")
     ((225, 'p'), (225, 'p'), None)
@@ -107,7 +108,7 @@ def time_of_day(text: str) -> tuple[int, str | None] | None:
     if hour > 23 or (match["half"] and not 0 < hour < 13):
         return None
     in_lowest_terms = math.gcd(hour, minute) == 1 and not (match["minute"] or "").startswith("0")
-    if not match["half"] and in_lowest_terms:
+    if not match["half"] and (not match["minute"] or (sure and in_lowest_terms)):
         return None
     return hour % 12 * 60 + minute, half
 

@@ -24,8 +24,8 @@ def plain(text: str) -> str:
 
     What is a command alone (`\large`, `\underline`) goes with the others in `tidy`.
 
-    >>> plain(r"\color{red}{37}"), plain(r"\begin{aligned} x &= 30+7 \\ &= 37 \end{aligned}")
-    (' {37}', 'x = 30+7 = 37')
+    >>> plain(r"\color{red}{58}"), plain(r"\begin{aligned} x &= 50+8 \\ &= 58 \end{aligned}")
+    (' {58}', 'x = 50+8 = 58')
     """
     if "\\" not in text:
         return text

@@ -140,7 +140,7 @@ def squeezed(text: str) -> str:
 
 
 def _without_loose_braces(text: str) -> str:
-    """Take off braces that hold no argument, since they stand behind a sign: x = {37}."""
+    """Take off braces that hold no argument, since they stand behind a sign: x = {58}."""
     if "{" not in text:
         return text
     kept, loose, before = [], [], ""

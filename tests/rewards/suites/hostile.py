@@ -361,14 +361,14 @@ def disguised():
         r"minus 42", r"negative 42", "the 42nd or 43rd", r"\text{A. } 43", "C) 43", r"42 \pm 0", r"\pm 42", r"\langle 42 \rangle", "[[42]]", "Matrix([[42]])",
     ]  # fmt: skip
     letters = [
-        ("C", ["C, D", "(C) 27 (D) 28", r"\text{(A)(B)(C)(D)(E)}", r"\text{C or D}", r"\text{not C}", "CD", r"\text{D. C}", "c", "C: D", r"\text{(C), (D)}", r"A) 1 B) 2 C) 3"]),
-        (r"\textbf{(C)}\ 27", ["C, D", "27, 28", "(D) 27", "(C) 28", "D", "28", r"\text{C or D}", r"\text{(C) } 27 \text{ (D) } 28", "A, B, C, D, E", "(C)(D)", "c", "27C", "not C"]),
+        ("C", ["C, D", "(C) 31 (D) 32", r"\text{(A)(B)(C)(D)(E)}", r"\text{C or D}", r"\text{not C}", "CD", r"\text{D. C}", "c", "C: D", r"\text{(C), (D)}", r"A) 1 B) 2 C) 3"]),
+        (r"\textbf{(C)}\ 31", ["C, D", "31, 32", "(D) 31", "(C) 32", "D", "32", r"\text{C or D}", r"\text{(C) } 31 \text{ (D) } 32", "A, B, C, D, E", "(C)(D)", "c", "31C", "not C"]),
         ("no", ["on", r"\text{on}", r"\text{not no}", r"\text{yes and no}", "n", "noo"]), ("NE", ["EN", "N", r"\text{SE}", "N, E"]),
         (r"\cos 20^\circ", [r"\cos 20", "cos(20)", r"\cos(20)", r"20^\circ", r"\sin 20^\circ", r"\cos 20^\circ C"]),
-        (r"\frac{\pi}{2}", [r"90^\circ", "90", r"\text{90 degrees}"]), (r"\beta+30^\circ", [r"\beta+30", r"\beta-30^\circ"]),
-        ("I^2 R", ["I R", "-R", "i^2 R"]), (r"\gcd(a,b)", ["1", r"\gcd(a,c)", r"\operatorname{lcm}(a,b)"]), ("Ann", ["nnA", "nAn", r"A\cdot n\cdot n"]), ("even", ["neve", r"e v e n s"]),
-        (r"\sum_{k=1}^{n} k", [r"\frac{n(n-1)}{2}", "n", r"\sum_{k=1}^{n+1} k", r"\sum_{k=1}^{m} k", r"\sum_{k=1}^{10^9} k", r"\sum_{a=1}^{n}\sum_{b=1}^{n}\sum_{c=1}^{n}\sum_{d=1}^{n} a", r"((n!)!)!", r"(9^{9}n)!"]),
-        (r"\prod_{i=1}^n q_i", [r"\sum_{i=1}^n q_i", r"q_1 q_2 \ldots q_n q_n", r"\prod_{i=1}^{n} q_1", r"\prod_{i=1}^{n}\prod_{j=1}^{n}\prod_{k=1}^{n} q_i", r"q_i^n"]),
+        (r"\frac{\pi}{2}", [r"90^\circ", "90", r"\text{90 degrees}"]), (r"\alpha+45^\circ", [r"\alpha+45", r"\alpha-45^\circ"]),
+        ("I^2 R", ["I R", "-R", "i^2 R"]), (r"\gcd(a,b)", ["1", r"\gcd(a,c)", r"\operatorname{lcm}(a,b)"]), ("Eve", ["veE", "eEv", r"E\cdot v\cdot e"]), ("even", ["neve", r"e v e n s"]),
+        (r"\sum_{k=1}^{n} k", [r"\frac{n(n+2)}{2}", "n", r"\sum_{k=1}^{n+1} k", r"\sum_{k=1}^{m} k", r"\sum_{k=1}^{10^9} k", r"\sum_{a=1}^{n}\sum_{b=1}^{n}\sum_{c=1}^{n}\sum_{d=1}^{n} a", r"((n!)!)!", r"(9^{9}n)!"]),
+        (r"\prod_{i=1}^n r_i", [r"\sum_{i=1}^n r_i", r"r_1 r_2 \ldots r_n r_n", r"\prod_{i=1}^{n} r_1", r"\prod_{i=1}^{n}\prod_{j=1}^{n}\prod_{k=1}^{n} r_i", r"r_i^n"]),
     ]  # fmt: skip
     return boxed(two) + [pair for gold, answers in letters for pair in boxed(answers, (gold,))]
 

@@ -147,7 +147,7 @@ MISSED = (
         r"\frac{\pi^2}{6}",
         "sums without end are compared term by term",
     ),
-    (r"\sum_{i=1}^n b_i", r"b_1+b_2+\cdots+b_n", "dots leave a sum open"),
+    (r"\sum_{i=1}^n a_i", r"a_1+a_2+\cdots+a_n", "dots leave a sum open"),
     (r"f(x)=2x+1", "y=2x+1", "another name for the function"),
     ("ABC", "CAB", "capitals name a figure or an order"),
     ("0.5", r"\frac{1}{2} \text{ of it}", "words behind a number"),
