@@ -14,6 +14,7 @@ from typing import Any
 
 _WHOLE = (1, 2, 3, 5, 6, 8, 9, 11)
 _MOST_TERMS = 120
+_MOST_NUMBERS = 1_000
 _MOST_BITS = 20_000
 # Where an integral is looked at, between 0 and 1, and with what weight.
 _RULE = ((2, 7, 3, 10), (5, 11, 9, 20), (9, 13, 1, 4))
@@ -41,6 +42,31 @@ def has_sums(expression: Any) -> bool:
     from sympy import Integral, Product, Sum
 
     return expression.has(Sum, Product, Integral)
+
+
+def can_be_evaluated(expression: Any) -> bool:
+    """Whether every sum and integral has a value that the library finds soon.
+
+    Of sums those that run over numbers, up to a thousand or, where the ratio of neighbours is
+    rational, without end; of integrals those of one letter between two numbers.
+    """
+    from sympy import Integral, Product, Sum
+
+    return all(map(_is_short, expression.atoms(Sum, Product, Integral)))
+
+
+def _is_short(one: Any) -> bool:
+    from sympy import Integral, Product, oo
+
+    (letter, *ends), *others = one.limits
+    if others or len(ends) != 2 or any(end.free_symbols for end in ends):
+        return False
+    low, high = ends
+    if isinstance(one, Integral):
+        return not one.free_symbols and oo not in (abs(low), abs(high))
+    if high == oo and low.is_Integer and not isinstance(one, Product):
+        return bool(one.function.is_hypergeometric(letter))
+    return bool(low.is_Integer and high.is_Integer and high - low < _MOST_NUMBERS)
 
 
 def written_out(expression: Any, letters: list[Any], point: int, *, endless: bool) -> Any:
