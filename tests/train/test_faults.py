@@ -34,9 +34,7 @@ from sage_jax.train.stop import StopRequest
 @pytest.fixture
 def fake(monkeypatch):
     """The loop takes steps of a few numbers until the test ends."""
-    with monkeypatch.context() as patch:
-        fake_run.install(patch)
-        yield
+    fake_run.install(monkeypatch)
 
 
 @pytest.fixture(scope="module")
