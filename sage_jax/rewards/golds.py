@@ -63,7 +63,16 @@ def bare(gold: str) -> str:
     gold = _HASHES.sub("", gold.strip(), count=1) if gold.count("####") == 1 else gold
     if wrapped := _WRAPPED.fullmatch(gold.strip()):
         gold = next(inside for inside in wrapped.groups() if inside is not None)
-    return _OF_A_MODULE.sub(r"\\\1", unnested(gold))
+    return unqualified(unnested(gold))
+
+
+def unqualified(text: str) -> str:
+    r"""Leave out the module before a function's name.
+
+    >>> unqualified("np.arcsin(1/3)")
+    '\\arcsin(1/3)'
+    """
+    return _OF_A_MODULE.sub(r"\\\1", text)
 
 
 def why_not(gold: str) -> str | None:

@@ -11,7 +11,14 @@ from sage_jax.rewards.answers import extract, oversized
 from sage_jax.rewards.boxes import boxes
 from sage_jax.rewards.comparing import Expressions, agree, doubtful
 from sage_jax.rewards.expressions import Library, Unreadable, UnreadableGold
-from sage_jax.rewards.golds import bare, expressions, is_wordlike, other_spelling, why_not
+from sage_jax.rewards.golds import (
+    bare,
+    expressions,
+    is_wordlike,
+    other_spelling,
+    unqualified,
+    why_not,
+)
 from sage_jax.rewards.numbers import number_of
 from sage_jax.rewards.reading import read
 from sage_jax.rewards.tidy import squeezed, tidy
@@ -96,7 +103,7 @@ def judge(answer: str, gold: str, question: str = "") -> str:
 
 
 def _judge(answer: str, gold: str, question: str, expressions: Expressions) -> str:
-    gold = bare(gold)
+    answer, gold = unqualified(answer), bare(gold)
     right = None if oversized(gold) else tidy(gold)
     if not right or boxes(rf"\boxed{{{gold}}}") != [gold]:
         return UNREADABLE_GOLD
