@@ -267,6 +267,17 @@ def export_run(path: Path, config: configs.Config, out: Path) -> None:
     """Write a run's newest model in Hugging Face's format, adapters folded in."""
     trained = load_trained(path, config)
     trained.base.task.close()
-    loaded = trained.base.loaded
-    models.save_hf(out, loaded.config, trained.export(), loaded.tokenizer)
+    models.save_hf(out, exported_config(trained.base), trained.export(),
+                   trained.base.loaded.tokenizer)  # fmt: skip
     Terminal().print(f"wrote {out}", markup=False)
+
+
+def exported_config(base: setup.Base) -> models.ModelConfig:
+    """The model's config, which names all tokens that ended its turns in training.
+
+    A template may end turns with a token that no config names; whoever runs the exported model
+    would never stop there.
+    """
+    config = base.loaded.config
+    ends = dict.fromkeys((*config.eos_ids, *base.task.stop_ids))
+    return dataclasses.replace(config, eos_ids=tuple(ends))

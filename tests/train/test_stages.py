@@ -29,7 +29,7 @@ def test_a_long_one_says_how_far_it_is_from_a_thread(monkeypatch):
 
     with stages.stage("evaluating", say) as stage:
         stage.progress(3, 7)
-        assert told.wait(60)  # Until it is said, however long that takes here.
+        assert told.wait(300)  # Until it is said, however long that takes here.
     assert any(re.fullmatch(r"evaluating: \d+ s, 3 of 7", text) for text in said)
     assert not [t for t in threading.enumerate() if t.name == "stage"]
 

@@ -1,11 +1,17 @@
 """Stop strings that are special tokens, hold one, or are plain text."""
 
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
 import jax.numpy as jnp
 import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sage_jax.config import ConfigError
+from sage_jax.models import ModelConfig
+from sage_jax.train.commands import exported_config
 from sage_jax.train.stops import stops
 
 
@@ -60,3 +66,14 @@ def test_a_token_beyond_the_model_is_refused_by_name(tokenizer):
 
 def test_without_strings_no_tokenizer_is_needed():
     assert stops((1, 2), (), None, vocab_size=4) == ((1, 2), None)
+
+
+def test_an_exported_config_names_the_ends_that_training_stopped_at():
+    config = ModelConfig(vocab_size=300, hidden_size=8, intermediate_size=8, num_layers=1,
+                         num_heads=1, num_kv_heads=1, head_dim=8, eos_ids=(256,))  # fmt: skip
+    base: Any = SimpleNamespace(
+        loaded=SimpleNamespace(config=config), task=SimpleNamespace(stop_ids=(258, 256))
+    )
+    written = exported_config(base)
+    assert ModelConfig.from_hf(written.to_hf()).eos_ids == (256, 258)
+    assert dataclasses.replace(written, eos_ids=(256,)) == config
