@@ -14,9 +14,16 @@ export JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1
 JAX_COMPILATION_CACHE_DIR=$(python launch/compiled.py open)
 trap 'python launch/compiled.py close "$JAX_COMPILATION_CACHE_DIR"' EXIT
 export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
-echo "== lint and types"
+echo "== lint"
 ruff check .
 ruff format --check .
-pyright
+# Types are looked at on one core while the tests begin.
+pyright > .venv/types.txt 2>&1 &
+types=$!
 echo "== tests"
-pytest -n "${TEST_WORKERS:-2}" --dist worksteal --durations=20 "$@"
+status=0
+pytest -n "${TEST_WORKERS:-2}" --dist worksteal --durations=20 "$@" || status=$?
+echo "== types"
+wait "$types" || status=1
+cat .venv/types.txt
+exit "$status"
