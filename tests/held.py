@@ -4,11 +4,16 @@
 
 Each process leaves a file of its number in FOLDER when it gets there, and goes on when there is one
 named `go`: whoever sends it a signal knows where the run stands.
+
+Of several processes each keeps what it compiled. JAX lets the first alone write, but on CPUs every
+process has a program of its own, which all but the first would compile in every run of the suite.
 """
 
 import os
 import time
 from pathlib import Path
+
+from jax._src import compiler, distributed
 
 from sage_jax import cli
 from sage_jax.train import loop
@@ -36,6 +41,21 @@ def hold(place: int, folder: Path) -> None:
     loop.make_step = made
 
 
+def keep_programs_of_all() -> None:
+    """Let processes other than the first write into the cache of compiled programs too."""
+    write = compiler._cache_write
+
+    def written(*args):
+        own = distributed.global_state.process_id
+        distributed.global_state.process_id = 0
+        try:
+            write(*args)
+        finally:
+            distributed.global_state.process_id = own
+
+    compiler._cache_write = written
+
+
 def wait_until_held(folder: Path, children, seconds: float = 600.0) -> None:
     """Return when all processes wait.
 
@@ -53,4 +73,5 @@ if __name__ == "__main__":
     if "HOLD_AT" in os.environ:
         place, _, folder = os.environ["HOLD_AT"].partition(":")
         hold(int(place), Path(folder))
+    keep_programs_of_all()
     cli.main()
