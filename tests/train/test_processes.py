@@ -98,7 +98,9 @@ def assert_same(left, right, **close):
     for one, other in zip(metrics(left), metrics(right), strict=True):
         assert one.keys() == other.keys()
         for name in one:
-            np.testing.assert_allclose(one[name], other[name], **(CLOSE | close), err_msg=name)
+            # Where an update is as small as a weight's last bit, the order of a sum decides.
+            bound = {"rtol": 0, "atol": 1e-3} if name == "updates/changed" else CLOSE | close
+            np.testing.assert_allclose(one[name], other[name], **bound, err_msg=name)
     assert EvalResult.load(left.eval_file("base")) == EvalResult.load(right.eval_file("base"))
     ends = [EvalResult.load(folder.eval_file("final")) for folder in (left, right)]
     assert ends[0] == ends[1]

@@ -114,7 +114,9 @@ def assert_same(one, other):
     assert 0 < rewards.mean() < 1
     assert values.keys() == plain.keys()
     for name in values:
-        np.testing.assert_allclose(values[name], plain[name], **CLOSE, err_msg=name)
+        # Where an update is as small as a weight's last bit, the order of a sum decides.
+        close = {"rtol": 0, "atol": 1e-3} if name == "updates/changed" else CLOSE
+        np.testing.assert_allclose(values[name], plain[name], **close, err_msg=name)
 
 
 SHAPE = {

@@ -22,6 +22,9 @@ from sage_jax.train.units import pack, put, take, unpack
 
 # float32 sums in another order: the largest difference seen is 2e-6.
 CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}
+# Of the share of weights that an update changed: where an update is as small as a weight's last
+# bit, the order of a sum decides. One weight of 20,000 has been seen to.
+CHANGED: Any = {"rtol": 0, "atol": 1e-3}
 ROWS = 16
 
 
@@ -76,7 +79,8 @@ def compare(left, right):
     (state, metrics), (other, other_metrics) = left[:2], right[:2]
     assert metrics.keys() == other_metrics.keys()
     for name, value in reduce.values(metrics).items():
-        np.testing.assert_allclose(value, reduce.values(other_metrics)[name], **CLOSE, err_msg=name)
+        close = CHANGED if name == "updates/changed" else CLOSE
+        np.testing.assert_allclose(value, reduce.values(other_metrics)[name], **close, err_msg=name)
     # Updates are plain gradients: held to 1e-5 of the norm of them all, which float32 sums over
     # other partitions of the rows keep.
     bound = 1e-5 * float(metrics["grad_norm"].value())
@@ -181,7 +185,8 @@ def test_phases_equal_the_whole(make_config, make_base):
     terms = jax.jit(start.steps.score)(first.trained, start.frozen, rollout)
     learned = jax.jit(start.steps.learn)(first, start.frozen, rollout, terms, rewards, root, step)
     for name, value in reduce.values(metrics).items():
-        np.testing.assert_allclose(value, learned[1][name].value(), **CLOSE, err_msg=name)
+        close = CHANGED if name == "updates/changed" else CLOSE
+        np.testing.assert_allclose(value, learned[1][name].value(), **close, err_msg=name)
 
 
 def test_adapters_leave_the_reference_alone(make_config, make_base):
