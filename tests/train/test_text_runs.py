@@ -63,8 +63,10 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
         assert left.pop("padding") < right.pop("padding")
         for name in left:
             if not name.startswith(timed):
-                # float32 sums over other numbers of rows.
-                np.testing.assert_allclose(left[name], right[name], rtol=1e-4, atol=1e-6,
+                # float32 sums over other numbers of rows; where an update is as small as a weight's
+                # last bit, their order decides whether it changes.
+                bound = 1e-3 if name == "updates/changed" else 1e-6
+                np.testing.assert_allclose(left[name], right[name], rtol=1e-4, atol=bound,
                                            err_msg=name)  # fmt: skip
 
 
