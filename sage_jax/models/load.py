@@ -58,7 +58,7 @@ def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knob
         ModelError: The source is not there, or holds something unsupported; the message names it.
         PathError: It lies in a bucket that cannot be read.
     """
-    path = _resolve(str(source))
+    path = locate(source)
     with local_copy(path, MODEL_FILES) as copy:
         try:
             return _load(copy, place, knobs)
@@ -91,7 +91,7 @@ def read_config(source: str | Path) -> ModelConfig:
     Raises:
         ModelError: The source is not there, or describes something unsupported.
     """
-    path = _resolve(str(source))
+    path = locate(source)
     return read_gguf(path)[0] if path.suffix == ".gguf" else folder_config(path)
 
 
@@ -117,11 +117,7 @@ def locate(source: str | Path) -> Path:
     Raises:
         ModelError: The source is not there.
     """
-    return _resolve(str(source))
-
-
-def _resolve(source: str) -> Path:
-    """A `.gguf` file or a folder that exists."""
+    source = str(source)
     if source.startswith(PACKAGE):
         return package_gguf(source.removeprefix(PACKAGE))
     path = as_path(source).expanduser()
