@@ -2,16 +2,15 @@
 
 import re
 
+from sage_jax.rewards.names import GREEK
+
 # What an answer may use; everything else only where the gold uses it too. Left out are commands
 # that ask for work to be done, such as \sum, \int, \det and \operatorname.
 _ALLOWED = """
 frac sqrt pi cdot times infty sin cos tan cot sec csc arcsin arccos arctan arccot arsinh arcosh
-artanh sinh cosh tanh ln log exp
-alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho
-sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega hbar
-ell prime dot ddot bar hat vec
+artanh sinh cosh tanh ln log exp hbar prime dot ddot bar hat vec
 """
-_COMMANDS = frozenset(_ALLOWED.split())
+_COMMANDS = GREEK | set(_ALLOWED.split())
 _COMMAND = re.compile(r"\\([a-zA-Z]+|.)")
 _STRANGE = re.compile(r"[^A-Za-z0-9\s+\-*/^_().,{}\[\]|:=\\]")
 _RUN = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{3,}")

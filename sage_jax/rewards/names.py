@@ -6,7 +6,9 @@ _GREEK = """
 alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho
 sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Phi Psi Omega ell
 """
-_LETTER = rf"(?:[A-Za-z]|\\(?:{'|'.join(_GREEK.split())})(?![a-zA-Z]))"
+GREEK = frozenset(_GREEK.split())
+"""Commands that write a letter."""
+_LETTER = rf"(?:[A-Za-z]|\\(?:{'|'.join(sorted(GREEK))})(?![a-zA-Z]))"
 _NAME = re.compile(
     rf"{_LETTER}\s?(?:_\s?(?:\w|\{{[^{{}}]*\}}))?(?:\s?\(\s?{_LETTER}(?:\s?,\s?{_LETTER})*\s?\))?"
 )

@@ -22,7 +22,7 @@ from sage_jax.rewards.quantities import (
     ordinal,
     scaled,
 )
-from sage_jax.rewards.relations import LESS, MORE, as_intervals, bounds_of
+from sage_jax.rewards.relations import LESS, MORE, as_intervals, bounds_of, rising
 from sage_jax.rewards.units import single_letter, split_unit
 from sage_jax.rewards.words import as_words, is_product, meaning
 
@@ -268,8 +268,7 @@ def _between(text: str, sides: list[str], signs: list[str], *, is_gold: bool) ->
         return _list(text, bounds[0], bounds[1], is_gold=is_gold)
     if not all(sides) or not (set(signs) <= LESS or set(signs) <= MORE):
         return None
-    if set(signs) <= MORE:
-        sides, signs = sides[::-1], ["<" if sign == ">" else r"\le" for sign in signs[::-1]]
+    sides, signs = rising(sides, signs)
     items = tuple(read(side, is_gold=is_gold) for side in sides)
     return Reading(RELATION, text, text, items=items, ends=" ".join(signs))
 

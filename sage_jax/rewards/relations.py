@@ -10,7 +10,7 @@ from sage_jax.rewards.names import is_name
 from sage_jax.rewards.numbers import number_of
 
 LESS, MORE = {"<", r"\le"}, {">", r"\ge"}
-_TURNED = {">": "<", r"\ge": r"\le"}
+_TURNED = {">": "<", r"\ge": r"\le", "<": ">", r"\le": r"\ge"}
 _BUILT = re.compile(
     r"\\\{\s?(?P<name>[A-Za-z])\s?(?:\\in\s?\\mathbb\{R\})?\s?(?:\||:)\s?(?P<condition>[^|{}]*)\\\}"
 )
@@ -91,8 +91,18 @@ def _bound(text: str) -> tuple[str, str, str] | None:
     left, sign, right = match["left"].strip(), match["sign"], match["right"].strip()
     if is_name(left):
         return left, sign, right
-    turned = {">": "<", r"\ge": r"\le", "<": ">", r"\le": r"\ge"}[sign]
-    return (right, turned, left) if is_name(right) else None
+    return (right, _TURNED[sign], left) if is_name(right) else None
+
+
+def rising(sides: list[str], signs: list[str]) -> tuple[list[str], list[str]]:
+    r"""A chain that only falls, turned round; others as they are.
+
+    >>> rising(["3", "x", "1"], [">", r"\ge"])
+    (['1', 'x', '3'], ['\\le', '<'])
+    """
+    if not set(signs) <= MORE:
+        return sides, signs
+    return sides[::-1], [_TURNED[sign] for sign in signs[::-1]]
 
 
 def bounds_of(sides: list[str], signs: list[str]) -> tuple[list[str], str] | None:
@@ -103,8 +113,7 @@ def bounds_of(sides: list[str], signs: list[str]) -> tuple[list[str], str] | Non
     """
     if not set(signs) <= LESS | MORE or not all(sides):
         return None
-    if set(signs) <= MORE:
-        sides, signs = sides[::-1], [_TURNED[sign] for sign in signs[::-1]]
+    sides, signs = rising(sides, signs)
     if set(signs) & MORE:
         return None
     if len(sides) == 3 and is_name(sides[1]):
