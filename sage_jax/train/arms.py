@@ -39,14 +39,14 @@ def train_arms(config: configs.Config, path: Path) -> None:
             return
         # The warm-up lies beside the arms, which then find it there and share it.
         home = RunFolder(path)
-        inputs.refuse_others(config, home)
+        seen = inputs.refuse_others(config, home)
 
         def share() -> None:
-            inputs.keep(config, home)
+            inputs.keep(config, home, seen)
             home.share(config)
 
         open_and_warm_up(config, home, stop, opened=share).task.close()
-        inputs.keep(config, home)
+        inputs.keep(config, home, seen)
         for name, arm in arms.items():
             with owned(folders[name].path):
                 train(arm, folders[name], stop)

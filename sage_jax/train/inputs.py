@@ -36,7 +36,9 @@ class InputError(OneLine):
     """Something that a run reads is not what it began with; the message says what differs."""
 
 
-def refuse_others(config: configs.Config, folder: RunFolder, names: Collection[str] = ALL) -> None:
+def refuse_others(
+    config: configs.Config, folder: RunFolder, names: Collection[str] = ALL
+) -> dict[str, Any]:
     """Refuse inputs that are others than the folder's run began with. A collective.
 
     What is the same under another path, in another compression or with other times goes on.
@@ -45,6 +47,9 @@ def refuse_others(config: configs.Config, folder: RunFolder, names: Collection[s
         config: of the run.
         folder: of the run; where none has begun there is nothing to compare with.
         names: what to look at, of `ALL`.
+
+    Returns:
+        The digests, by name, for `keep`.
 
     Raises:
         InputError: on every process; names the file, what differs, and what to do.
@@ -60,15 +65,25 @@ def refuse_others(config: configs.Config, folder: RunFolder, names: Collection[s
             f"{folder.path}: not what this run began with: {'; '.join(faults)}. Put back what was "
             "there, or begin anew with another --run_dir"
         )
+    return seen
 
 
-def keep(config: configs.Config, folder: RunFolder) -> None:
-    """Write down what the run reads, beside what is known of earlier parts of it."""
+def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> None:
+    """Write down what the run reads, beside what is known of earlier parts of it.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        seen: of `refuse_others`; a base that was made since is read here.
+    """
     if not hosts.is_main():
         return
     known = _known(folder)
     paths = _paths(config, folder, ALL)
-    now = known | {name: _facts(name, path, known.get(name)) for name, path in paths.items()}
+    now = known | {
+        name: _facts(name, path, seen.get(name) or _digest(name, path), known.get(name))
+        for name, path in paths.items()
+    }
     if now != known:
         write_atomically(folder.inputs_file, json.dumps(now, indent=1).encode())
 
@@ -96,9 +111,8 @@ def _short(digest: Any) -> str:
     return hashlib.sha256(json.dumps(digest).encode()).hexdigest()[:12]
 
 
-def _facts(name: str, path: str, known: Facts | None) -> Facts:
+def _facts(name: str, path: str, digest: Any, known: Facts | None) -> Facts:
     """What is written down of an input."""
-    digest = _digest(name, path)
     facts: Facts = {"path": path, "digest": digest}
     if name in MODEL:
         return facts

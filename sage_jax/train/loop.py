@@ -5,6 +5,8 @@ import dataclasses
 import resource
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,7 +24,7 @@ from sage_jax.train.longer import continued, retitle_final
 from sage_jax.train.lost import LostVerdicts
 from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.stages import Say, Stage, compiling, stage
+from sage_jax.train.stages import Say, compiling, stage
 from sage_jax.train.standstill import Standstill
 from sage_jax.train.state import TrainState
 from sage_jax.train.stepping import make_step
@@ -74,15 +76,15 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
     """
     config = continued(config, folder)
     folder.refuse_drift(config)
-    inputs.refuse_others(config, folder)
+    seen = inputs.refuse_others(config, folder)
 
     def opened() -> None:
-        inputs.keep(config, folder)
+        inputs.keep(config, folder, seen)
         folder.write_config(config)
 
     base = open_and_warm_up(config, folder, stop, opened=opened)
     try:
-        inputs.keep(config, folder)  # Now with the base that a warm-up made.
+        inputs.keep(config, folder, seen)  # Now with the base that a warm-up made.
         _evaluate_base(config, folder, base, stop)
         _learn(config, folder, base, stop)
     finally:
@@ -214,53 +216,37 @@ def _evaluate(
     session: Session, position: Position, tag: str, num_samples: int, say: Say = announce
 ) -> None:
     # What training needs is on disk or will be done again, so that leaving here costs little.
-    phase = session.watchdog.phase(f"evaluation of {num_samples} samples")
-    with phase, _evaluating(session.config, tag, num_samples, say) as told:
-
-        def progress(done: int, total: int) -> None:
-            told.progress(done, total)
-            session.stop.leave_if_asked(session.checkpoints.wait)
-
-        result = evaluate_model(
-            session.config,
-            session.base,
+    with session.watchdog.phase(f"evaluation of {num_samples} samples"):
+        _evaluate_and_save(
+            session.config, session.folder, session.base,
             session.start.decoder(position.state.trained),
-            tag=tag,
-            step=position.done,
-            num_samples=num_samples,
-            progress=progress,
-        )
-    if hosts.is_main():
-        result.save(session.folder.eval_file(tag))
+            tag=tag, step=position.done, num_samples=num_samples, say=say,
+            leave=lambda: session.stop.leave_if_asked(session.checkpoints.wait),
+        )  # fmt: skip
 
 
 def _evaluate_base(
     config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest
 ) -> None:
     """Evaluate the model before training."""
-    if _evaluated(folder, "base", 0):
-        return
-    with _evaluating(config, "base", config.eval.num_samples, announce) as told:
-
-        def progress(done: int, total: int) -> None:
-            told.progress(done, total)
-            stop.leave_if_asked(lambda: None)
-
-        result = evaluate_model(
-            config,
-            base,
-            (base.loaded.graphdef, base.loaded.params),
-            tag="base",
-            step=0,
-            num_samples=config.eval.num_samples,
-            progress=progress,
-        )
-    if hosts.is_main():
-        result.save(folder.eval_file("base"))
+    if not _evaluated(folder, "base", 0):
+        _evaluate_and_save(
+            config, folder, base, (base.loaded.graphdef, base.loaded.params),
+            tag="base", step=0, num_samples=config.eval.num_samples, say=announce,
+            leave=lambda: stop.leave_if_asked(lambda: None),
+        )  # fmt: skip
 
 
-def _evaluating(
-    config: configs.Config, tag: str, num_samples: int, say: Say
-) -> contextlib.AbstractContextManager[Stage]:
+def _evaluate_and_save(
+    config: configs.Config, folder: RunFolder, base: setup.Base, model: tuple[Any, Any], *,
+    tag: str, step: int, num_samples: int, say: Say, leave: Callable[[], None],
+) -> None:  # fmt: skip
     problems = config.eval.num_problems
-    return stage(f"evaluating {tag}: {problems} problems, {num_samples} samples of each", say)
+    title = f"evaluating {tag}: {problems} problems, {num_samples} samples of each"
+    with stage(title, say) as told:
+        result = evaluate_model(
+            config, base, model, tag=tag, step=step, num_samples=num_samples,
+            progress=told.leaving(leave),
+        )  # fmt: skip
+    if hosts.is_main():
+        result.save(folder.eval_file(tag))

@@ -29,6 +29,15 @@ class Stage:
         """Note how far it is."""
         self._share = f", {done} of {total}"
 
+    def leaving(self, leave: Callable[[], None]) -> Callable[[int, int], None]:
+        """A `progress` that also leaves where that was asked for."""
+
+        def progress(done: int, total: int) -> None:
+            self.progress(done, total)
+            leave()
+
+        return progress
+
     def beat(self) -> None:
         """Say that it still goes on."""
         self._say(f"{self._name}: {time.monotonic() - self._begun:.0f} s{self._share}")

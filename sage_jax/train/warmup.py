@@ -186,13 +186,9 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
 
 def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float:
     with stage("evaluating the warm-up") as told:
-
-        def progress(done: int, total: int) -> None:
-            told.progress(done, total)
-            stop.leave_if_asked(lambda: None)
-
         result = evaluate_model(
             config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
-            num_samples=config.eval.num_samples_during, progress=progress,
+            num_samples=config.eval.num_samples_during,
+            progress=told.leaving(lambda: stop.leave_if_asked(lambda: None)),
         )  # fmt: skip
     return result.summary()["pass@1"]["mean"]

@@ -38,8 +38,7 @@ def begun(make_words_config, byte_model, tmp_path):
                  "eval_file": str(tmp_path / "test.jsonl")},
     })  # fmt: skip
     folder = RunFolder(tmp_path / "run")
-    inputs.refuse_others(config, folder)
-    inputs.keep(config, folder)
+    inputs.keep(config, folder, inputs.refuse_others(config, folder))
     folder.write_config(config)
     inputs.refuse_others(config, folder)
     return config, folder, tmp_path
@@ -105,8 +104,7 @@ class TestProblems:
         write(home / "elsewhere.jsonl.gz", rows())
         other = moved(config, task={"train_file": str(home / "elsewhere.jsonl.gz")})
         folder.refuse_drift(other)
-        inputs.refuse_others(other, folder)
-        inputs.keep(other, folder)
+        inputs.keep(other, folder, inputs.refuse_others(other, folder))
         write(home / "elsewhere.jsonl.gz", rows(7))
         with pytest.raises(InputError, match=r"elsewhere\.jsonl\.gz\): 6 problems then, 7 now"):
             inputs.refuse_others(other, folder)
@@ -129,8 +127,7 @@ class TestProblems:
         config, folder, _ = begun
         known = folder.inputs_file.read_text()
         folder.inputs_file.write_text(text)
-        inputs.refuse_others(config, folder)
-        inputs.keep(config, folder)
+        inputs.keep(config, folder, inputs.refuse_others(config, folder))
         assert json.loads(folder.inputs_file.read_text()) == json.loads(known)
 
     def test_a_folder_without_a_run_is_not_compared(self, begun):
@@ -182,7 +179,7 @@ class TestModel:
         config, folder, home = begun
         warm = moved(config, warmup={"steps": 3}, lora={"rank": 0})
         shutil.copytree(home / "model", folder.base)
-        inputs.keep(warm, folder)
+        inputs.keep(warm, folder, {})
         spoil(home / "model" / "model.safetensors")  # Which is not read again.
         inputs.refuse_others(warm, folder)
         spoil(folder.base / "model.safetensors")
