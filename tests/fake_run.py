@@ -5,13 +5,13 @@ done once, from the state that the one before it left.
 """
 
 import contextlib
-import json
 from types import SimpleNamespace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from runs import entries
 
 from sage_jax.data.judging import Outcome
 from sage_jax.data.tasks import Judged
@@ -26,7 +26,6 @@ from sage_jax.train.state import TrainState
 from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
-CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
 
 
 class Task:
@@ -115,12 +114,6 @@ def evaluate(config, base, model, *, tag, step, num_samples, progress=None) -> E
     right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (num_samples + 1)
     problems = tuple(ProblemResult(str(place), right, num_samples) for place in range(2))
     return EvalResult(tag, step, "fake", num_samples, 0, 1.0, problems, LENGTH, 0.0)
-
-
-def entries(folder) -> list[dict]:
-    """The lines of a run's metrics, without what clocks and memory say."""
-    lines = map(json.loads, folder.metrics_file.read_text().splitlines())
-    return [{k: v for k, v in one.items() if not k.startswith(CLOCKS)} for one in lines]
 
 
 def newest(folder) -> tuple[int, TrainState]:

@@ -7,7 +7,7 @@ import fake_run
 import jax
 import numpy as np
 import pytest
-from fake_run import entries
+from runs import StopAt, entries
 
 from sage_jax import cli, models
 from sage_jax import config as configs
@@ -24,23 +24,6 @@ OWN = {
     "train": {"checkpoint_every": 1, "keep_checkpoints": 2},
 }
 PLACE = "gs://bucket/runs/tiny"
-
-
-class StopAt(StopRequest):
-    """Asks to stop when it is looked at for the n-th time."""
-
-    def __init__(self, count):
-        super().__init__()
-        self._left = count
-
-    @property
-    def requested(self):
-        self._left -= 1
-        return self._left < 0
-
-    @requested.setter
-    def requested(self, value):
-        pass
 
 
 def weights(folder, config):

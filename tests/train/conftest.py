@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import entries
 from tokenizers import Tokenizer, decoders, pre_tokenizers
 from tokenizers import models as cores
 from transformers import PreTrainedTokenizerFast
@@ -41,13 +42,8 @@ def undisturbed(tmp_path_factory, make_config):
 def assert_same_run():
     """A function that holds two folders of one config to be equal in all but what clocks say."""
 
-    def timeless(folder):
-        timed = ("time", "seconds/", "tokens_per_s/", "memory/")
-        entries = map(json.loads, folder.metrics_file.read_text().splitlines())
-        return [{k: v for k, v in one.items() if not k.startswith(timed)} for one in entries]
-
     def check(left, right, config):
-        assert timeless(left) == timeless(right)
+        assert entries(left) == entries(right)
         pair = [commands.load_trained(folder.path, config) for folder in (left, right)]
         assert pair[0].step == pair[1].step == config.train.steps
         jax.tree.map(np.testing.assert_array_equal, *(one.state for one in pair))

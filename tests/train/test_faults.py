@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fake_run import assert_same, entries, newest
+from fake_run import assert_same, newest
+from runs import entries
 
 from sage_jax import cli
 from sage_jax import config as configs

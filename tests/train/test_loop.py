@@ -11,6 +11,7 @@ import jax
 import numpy as np
 import pytest
 import yaml
+from runs import StopAt, entries
 
 from sage_jax import config as configs
 from sage_jax.config import ConfigError
@@ -27,33 +28,10 @@ def lines(folder):
     return [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
 
 
-def without_clocks(entries):
-    """Metrics without what a clock or the machine's memory says."""
-    timed = ("time", "seconds/", "tokens_per_s/", "memory/")
-    return [{k: v for k, v in entry.items() if not k.startswith(timed)} for entry in entries]
-
-
 def weights(folder, config):
     """All arrays of the newest checkpoint."""
     trained = commands.load_trained(folder.path, config)
     return jax.tree.leaves(trained.weights)
-
-
-class StopAt(StopRequest):
-    """Asks to stop when it is looked at for the n-th time."""
-
-    def __init__(self, count):
-        super().__init__()
-        self._left = count
-
-    @property
-    def requested(self):
-        self._left -= 1
-        return self._left < 0
-
-    @requested.setter
-    def requested(self, value):
-        pass
 
 
 def test_a_run_leaves_everything_behind(undisturbed):
@@ -89,7 +67,7 @@ def test_a_stopped_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
             train(config, folder, StopAt(looks))
     assert 0 < len(lines(folder)) < 4
     train(config, folder, StopRequest())
-    assert without_clocks(lines(folder)) == without_clocks(lines(whole))
+    assert entries(folder) == entries(whole)
     for a, b in zip(weights(folder, config), weights(whole, config), strict=True):
         np.testing.assert_array_equal(a, b)
     left, right = (EvalResult.load(f.eval_file("final")) for f in (folder, whole))
@@ -123,7 +101,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(undisturbed, tmp_path):
     child.wait()
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr
-    assert without_clocks(lines(folder)) == without_clocks(lines(whole))
+    assert entries(folder) == entries(whole)
     assert EvalResult.load(folder.eval_file("final")) == EvalResult.load(whole.eval_file("final"))
 
 

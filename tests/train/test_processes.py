@@ -1,6 +1,5 @@
 """The whole loop in several real processes on this machine, as on the hosts of a pod."""
 
-import json
 import os
 import signal
 import socket
@@ -9,8 +8,8 @@ import sys
 from typing import Any
 
 import held
-import numpy as np
 import pytest
+from runs import assert_close, entries
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
@@ -19,7 +18,6 @@ from sage_jax.train.run_folder import RunFolder
 pytestmark = pytest.mark.slow
 
 HEARTBEAT_S = 20
-CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
 # Sums over the devices of several processes are taken in another order than those of one, and Adam
 # divides by their size: where a gradient is nearly zero, a rounding error becomes a step.
 CLOSE: Any = {"rtol": 3e-4, "atol": 1e-5}
@@ -88,19 +86,9 @@ class Pod:
         (self.folder / "go").touch()
 
 
-def metrics(folder):
-    path = folder.metrics_file
-    entries = map(json.loads, path.read_text().splitlines()) if path.is_file() else []
-    return [{k: v for k, v in entry.items() if not k.startswith(CLOCKS)} for entry in entries]
-
-
 def assert_same(left, right, **close):
-    for one, other in zip(metrics(left), metrics(right), strict=True):
-        assert one.keys() == other.keys()
-        for name in one:
-            # Where an update is as small as a weight's last bit, the order of a sum decides.
-            bound = {"rtol": 0, "atol": 1e-3} if name == "updates/changed" else CLOSE | close
-            np.testing.assert_allclose(one[name], other[name], **bound, err_msg=name)
+    for one, other in zip(entries(left), entries(right), strict=True):
+        assert_close(one, other, **(CLOSE | close))
     assert EvalResult.load(left.eval_file("base")) == EvalResult.load(right.eval_file("base"))
     ends = [EvalResult.load(folder.eval_file("final")) for folder in (left, right)]
     assert ends[0] == ends[1]
@@ -167,9 +155,9 @@ def test_two_processes_are_one(train, words, alone):
     folder = train(words, processes=2, devices=4)
     assert_same(folder, alone)
     assert_met_at_start(folder)
-    rewards = [entry["reward"] for entry in metrics(folder)]
+    rewards = [entry["reward"] for entry in entries(folder)]
     assert 0 < min(rewards) < max(rewards)  # Or equality would say little.
-    assert max(entry["groups/batches_drawn"] for entry in metrics(folder)) == 2
+    assert max(entry["groups/batches_drawn"] for entry in entries(folder)) == 2
 
 
 def test_four_processes_are_one_with_adapters_and_share_rows_alike(train, words, byte_model):
@@ -187,7 +175,7 @@ def test_four_processes_are_one_with_adapters_and_share_rows_alike(train, words,
     four, one = train(config, processes=4, devices=2), train(config, processes=1, devices=8)
     assert_same(four, one)
     assert_met_at_start(four)
-    for entry in metrics(four):
+    for entry in entries(four):
         # Less than there would be of one row a completion.
         assert entry["padding"] < 0.9 * (1 - entry["length/mean"] / entry["length/max"])
 
