@@ -139,7 +139,7 @@ class _Updating:
 
 def as_trained(length: int) -> dict[str, Any]:
     """The way of decoding that the trainer takes on one device, but with all rows kept."""
-    knobs = configs.Rollout(max_completion_length=length, halvings=0)
+    knobs = configs.Rollout(max_completion_length=length, compactions=0)
     return way_of_decoding(make_mesh(data=1), knobs)
 
 

@@ -28,6 +28,7 @@ def merged(base: dict, changes: dict) -> dict:
 REFUSED = [
     ({"loss": {"klcoef": 0.1}}, "loss.klcoef: there is no such field"),
     ({"looss": {}}, "looss: there is no such field"),
+    ({"rollout": {"parts": 2}}, "rollout.parts: is named rollout.chunks now"),
     ({"loss": {"kl_coef": "0.1"}}, "loss.kl_coef: Input should be a valid number (got '0.1')"),
     ({"seed": 1.5}, "seed: Input should be a valid integer"),
     ({"seed": -1}, "seed: Input should be greater than or equal to 0 (got -1)"),
@@ -38,7 +39,7 @@ REFUSED = [
     ({"task": {"template_date": 20210304}}, "template_date: Input should be a valid string"),
     ({"rollout": {"group_size": 1}}, "rollout.group_size is 1"),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
-    ({"optimizer": {"updates_per_rollout": 7}}, "updates_per_rollout 7 does not divide the 256"),
+    ({"optimizer": {"num_minibatches": 7}}, "num_minibatches 7 does not divide the 256"),
     ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),
     ({"loss": {"kl_estimator": "k1"}}, "'k1' in the loss has an expected gradient of zero"),
     ({"loss": {"kl_in_reward": True}}, "loss.kl_in_reward takes the log-ratio itself"),
@@ -65,8 +66,8 @@ REFUSED = [
     ),
     ({"model": {"attention": "cudnn"}}, "model.attention 'cudnn' has no kernel for float32"),
     (
-        {"optimizer": {"schedule": "cosine", "rise_steps": 100}},
-        "optimizer.rise_steps 100 leaves nothing of the run's 100 updates",
+        {"optimizer": {"schedule": "cosine", "warmup_steps": 100}},
+        "optimizer.warmup_steps 100 leaves nothing of the run's 100 updates",
     ),
     ({"rollout": {"temperature": 0.0}}, "rollout.temperature: Input should be greater than 0"),
     ({"guide_options": {"q_min": 1.2}}, "guide_options.q_min: Input should be less than or equal"),

@@ -29,15 +29,15 @@ def _groups(c: Config) -> Iterator[str]:
 
 
 def _rows(c: Config) -> Iterator[str]:
-    rows, updates = c.rollout.num_prompts * c.rollout.group_size, c.optimizer.updates_per_rollout
+    rows, updates = c.rollout.num_prompts * c.rollout.group_size, c.optimizer.num_minibatches
     if rows % updates:
         yield (
-            f"optimizer.updates_per_rollout {updates} does not divide the {rows} rows of a rollout "
+            f"optimizer.num_minibatches {updates} does not divide the {rows} rows of a rollout "
             "(rollout.num_prompts x rollout.group_size)"
         )
-    if c.rollout.num_prompts % c.rollout.parts:
+    if c.rollout.num_prompts % c.rollout.chunks:
         yield (
-            f"rollout.parts {c.rollout.parts} does not divide rollout.num_prompts "
+            f"rollout.chunks {c.rollout.chunks} does not divide rollout.num_prompts "
             f"{c.rollout.num_prompts}"
         )
     per_update, micro = rows // updates, c.optimizer.micro_batch
@@ -172,8 +172,8 @@ def _attention(c: Config) -> Iterator[str]:
 
 
 def _schedule(c: Config) -> Iterator[str]:
-    if c.optimizer.schedule != "constant" and c.optimizer.rise_steps >= c.total_updates:
+    if c.optimizer.schedule != "constant" and c.optimizer.warmup_steps >= c.total_updates:
         yield (
-            f"optimizer.rise_steps {c.optimizer.rise_steps} leaves nothing of the run's "
+            f"optimizer.warmup_steps {c.optimizer.warmup_steps} leaves nothing of the run's "
             f"{c.total_updates} updates for the schedule"
         )

@@ -27,12 +27,24 @@ def explain(error: pydantic.ValidationError) -> str:
 def _explain(fault: Any) -> str:
     field = printable(".".join(str(part)[:100] for part in fault["loc"]))
     if fault["type"] == "extra_forbidden":
-        return f"{field}: there is no such field"
+        return f"{field}: {_RENAMED.get(field, 'there is no such field')}"
     if fault["type"] == "missing":
         return f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
     hint = _hint(fault["type"], fault["input"])
     return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
+
+
+# Fields that had another name once, and what a config says in their place.
+_RENAMED = {
+    "optimizer.rise_steps": "is named optimizer.warmup_steps now",
+    "optimizer.final_share": "is named optimizer.end_factor now",
+    "optimizer.updates_per_rollout": "is named optimizer.num_minibatches now",
+    "rollout.halvings": "is named rollout.compactions now",
+    "rollout.growths": "is named rollout.cache_doublings now",
+    "rollout.parts": "is named rollout.chunks now",
+    "rollout.resample": "is named rollout.dynamic_sampling now",
+}
 
 
 def _hint(kind: str, value: Any) -> str:

@@ -155,18 +155,18 @@ class Rollout(Section):
     """Drop tokens less likely than this share of the likeliest."""
     stop: tuple[str, ...] = ()
     """Strings that end a completion, beside the model's own end tokens."""
-    halvings: int | None = Field(default=None, ge=0)
+    compactions: int | None = Field(default=None, ge=0)
     """Times that decoding goes on with half of the rows once the others have ended. By default 3 on
     CPU for completions of 64 tokens or more, else 0: the smaller batch's cache lies beside the
     larger one's for a moment, and memory is what accelerators lack."""
-    growths: int | None = Field(default=None, ge=0)
+    cache_doublings: int | None = Field(default=None, ge=0)
     """Times that the cache is doubled while decoding, instead of attending over room for the
-    longest completion from the start. By default 2 where `halvings` is 3, for the same reason."""
-    parts: int = Field(default=1, ge=1)
+    longest completion from the start. By default 2 where `compactions` is 3, for that reason."""
+    chunks: int = Field(default=1, ge=1)
     """Parts that the prompts are sampled in, one after the other: the answers of one are judged
     while the devices sample the next. Changes no result; smaller batches decode less at once.
     `plan` takes all prompts at once."""
-    resample: int = Field(default=0, ge=0)
+    dynamic_sampling: int = Field(default=0, ge=0)
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 
 
@@ -240,9 +240,9 @@ class Optimizer(Section):
     """Peak learning rate."""
     schedule: Literal["constant", "linear", "cosine"] = "constant"
     """Shape after the rise."""
-    rise_steps: int = Field(default=0, ge=0)
+    warmup_steps: int = Field(default=0, ge=0)
     """Updates over which the learning rate rises from 0."""
-    final_share: float = Field(default=0.0, ge=0, le=1)
+    end_factor: float = Field(default=0.0, ge=0, le=1)
     """Learning rate at the end as a share of the peak; for linear and cosine."""
     b1: float = Field(default=0.9, ge=0, lt=1)
     """Adam's first decay."""
@@ -254,7 +254,7 @@ class Optimizer(Section):
     """Decoupled weight decay of matrices; norms and biases never decay."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Bound of the gradient's global norm."""
-    updates_per_rollout: int = Field(default=1, ge=1)
+    num_minibatches: int = Field(default=1, ge=1)
     """Updates that one rollout is split into."""
     epochs: int = Field(default=1, ge=1)
     """Passes over each rollout."""
@@ -385,4 +385,4 @@ class Config(Section):
     @property
     def total_updates(self) -> int:
         """Optimiser updates that the schedule of the learning rate is spread over."""
-        return self.scheduled_steps * self.optimizer.updates_per_rollout * self.optimizer.epochs
+        return self.scheduled_steps * self.optimizer.num_minibatches * self.optimizer.epochs

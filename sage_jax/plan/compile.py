@@ -75,7 +75,7 @@ def _compile(program: Program, run: Abstract) -> tuple[Step, Any]:
     # Decoding ends when all rows are done, at the latest here; the first token is the prefill's.
     # Of several loops each is taken to run equally long.
     way = way_of_decoding(run.mesh, run.config.rollout)
-    loops = 1 + way["halvings"] + way["growths"]
+    loops = 1 + way["compactions"] + way["cache_doublings"]
     columns = run.config.rollout.max_completion_length - 1
     runs = columns // loops if program.name == "rollout" else run.most_passes()
     costs = count(module, unknown=max(runs, 1))

@@ -64,7 +64,7 @@ def estimate(run: Abstract) -> dict[str, Memory]:
 def _sizes(run: Abstract) -> Sizes:
     config, shards = run.config, parallel.row_shards(run.mesh)
     rows = config.rollout.num_prompts * config.rollout.group_size
-    micro = config.optimizer.micro_batch or rows // config.optimizer.updates_per_rollout
+    micro = config.optimizer.micro_batch or rows // config.optimizer.num_minibatches
     micro = max(micro // shards, 1)
     return Sizes(
         rows=max(rows // shards, 1),
@@ -153,7 +153,7 @@ def _gradients(run: Abstract) -> int:
     """Gradients in the dtype of what is trained, and their float32 sums."""
     trained = run.start.layout.trained
     rows = run.config.rollout.num_prompts * run.config.rollout.group_size
-    per_update = rows // run.config.optimizer.updates_per_rollout
+    per_update = rows // run.config.optimizer.num_minibatches
     several = (run.config.optimizer.micro_batch or per_update) < per_update
     width = min(leaf.dtype.itemsize for leaf in memory.leaves(trained))
     return math.ceil(memory.per_chip(trained) * (1 + (4 / width if several else 0)))

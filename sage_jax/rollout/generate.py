@@ -38,8 +38,8 @@ def generate(
     pad_id: int,
     cache_dtype: DTypeLike = jnp.float32,
     unroll: bool = False,
-    halvings: int = 0,
-    growths: int = 0,
+    compactions: int = 0,
+    cache_doublings: int = 0,
     mesh: Mesh | None = None,
 ) -> Rollout:
     """Sample `group_size` completions of every prompt.
@@ -75,10 +75,11 @@ def generate(
         cache_dtype: of the cached keys and values.
         unroll: run the layers one by one instead of in a loop, which spares CPUs a copy of all
             weights for every token, and compiles for longer.
-        halvings: how often decoding goes on with the smaller half of the rows once the other half
-            has ended; each compiles one more loop.
-        growths: how often the cache's room for completions is doubled, T / 2^growths at first;
-            attention covers the room there is, and each doubling compiles one more loop.
+        compactions: how often decoding goes on with the smaller half of the rows once the other
+            half has ended; each compiles one more loop.
+        cache_doublings: how often the cache's room for completions is doubled, from
+            T / 2^cache_doublings; attention covers the room there is, and each doubling compiles
+            one more loop.
         mesh: split the rows over it, if they can be split evenly.
 
     Returns:
@@ -88,7 +89,9 @@ def generate(
         ValueError: a knob, a shape or an id is out of range; the message names it.
     """
     check_knobs(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    _check_sizes(prompt_tokens, prompt_mask, group_size, max_completion_length, halvings, growths)
+    _check_sizes(
+        prompt_tokens, prompt_mask, group_size, max_completion_length, compactions, cache_doublings
+    )
     return _generate(
         graphdef,
         params,
@@ -106,8 +109,8 @@ def generate(
         pad_id=pad_id,
         cache_dtype=jnp.dtype(cache_dtype),
         unroll=unroll,
-        halvings=halvings,
-        growths=growths,
+        compactions=compactions,
+        cache_doublings=cache_doublings,
         mesh=mesh if mesh is not None and splits_evenly(mesh, prompt_tokens.shape[0]) else None,
     )
 
@@ -124,8 +127,8 @@ _STATIC = (
     "pad_id",
     "cache_dtype",
     "unroll",
-    "halvings",
-    "growths",
+    "compactions",
+    "cache_doublings",
     "mesh",
 )
 
@@ -164,8 +167,8 @@ def _complete(
     pad_id,
     cache_dtype,
     unroll,
-    halvings,
-    growths,
+    compactions,
+    cache_doublings,
     **knobs,
 ) -> Rollout:
     model = merge(graphdef, params)
@@ -189,7 +192,7 @@ def _complete(
     cache = (cache.unstacked() if unroll else cache).fork(group_size)
     progress = decode(
         advance, cache, progress, Rows(keys, first),
-        halvings=halvings, growths=growths, any_shard=any_shard,
+        compactions=compactions, cache_doublings=cache_doublings, any_shard=any_shard,
     )  # fmt: skip
     return Rollout(
         prompt_tokens=prompt_tokens,
@@ -247,8 +250,8 @@ def _row_keys(key: jax.Array, rows: int) -> jax.Array:
 
 
 def _check_sizes(
-    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, halvings: int,
-    growths: int,
+    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, compactions: int,
+    cache_doublings: int,
 ) -> None:  # fmt: skip
     shape = prompt_tokens.shape
     if len(shape) != 2 or 0 in shape:
@@ -265,7 +268,7 @@ def _check_sizes(
         raise ValueError(f"group_size must be at least 1, got {group_size}")
     if max_completion_length < 1:
         raise ValueError(f"max_completion_length must be at least 1, got {max_completion_length}")
-    for name, times in (("halvings", halvings), ("growths", growths)):
+    for name, times in (("compactions", compactions), ("cache_doublings", cache_doublings)):
         if times < 0:
             raise ValueError(f"{name} must be at least 0, got {times}")
 

@@ -57,8 +57,8 @@ def _told(config: configs.Config) -> str:
 def _last_rate(config: configs.Config) -> float:
     knobs = config.optimizer
     schedule = make_schedule(
-        knobs.schedule, knobs.learning_rate, rise_steps=knobs.rise_steps,
-        total_steps=config.total_updates, final_share=knobs.final_share,
+        knobs.schedule, knobs.learning_rate, warmup_steps=knobs.warmup_steps,
+        total_steps=config.total_updates, end_factor=knobs.end_factor,
     )  # fmt: skip
     return float(jax.device_get(schedule(config.total_updates)))
 

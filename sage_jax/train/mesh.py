@@ -84,10 +84,10 @@ def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> M
 def _row_counts(config: configs.Config) -> dict[str, int]:
     """What is split over the devices of data x fsdp, by field."""
     rows, knobs = config.rollout, config.optimizer
-    per_update = rows.num_prompts * rows.group_size // knobs.updates_per_rollout
-    parted = "rollout.num_prompts / rollout.parts" if rows.parts > 1 else "rollout.num_prompts"
+    per_update = rows.num_prompts * rows.group_size // knobs.num_minibatches
+    parted = "rollout.num_prompts / rollout.chunks" if rows.chunks > 1 else "rollout.num_prompts"
     return {
-        parted: rows.num_prompts // rows.parts,
+        parted: rows.num_prompts // rows.chunks,
         "optimizer.micro_batch" if knobs.micro_batch else "rows of an update": knobs.micro_batch
         or per_update,
         "eval.batch_prompts": config.eval.batch_prompts,

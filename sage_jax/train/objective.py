@@ -134,7 +134,7 @@ def needs_policy_scores(config: configs.Config) -> bool:
     is gained; several updates, batch-wide entropies, a correction of the sampler and a KL in the
     reward all need the figures from before.
     """
-    several = config.optimizer.updates_per_rollout * config.optimizer.epochs > 1
+    several = config.optimizer.num_minibatches * config.optimizer.epochs > 1
     knobs = config.loss
     return (
         several

@@ -47,24 +47,24 @@ def decayed(params: Any) -> Any:
 _MATRICES = {"kernel", "embed_tokens", "lora_a", "lora_b"}
 
 
-def make_schedule(kind: str, peak: float, *, rise_steps: int, total_steps: int,
-                  final_share: float) -> optax.Schedule:  # fmt: skip
-    """A rise from 0 over `rise_steps` updates, then constant, linear or cosine to the end.
+def make_schedule(kind: str, peak: float, *, warmup_steps: int, total_steps: int,
+                  end_factor: float) -> optax.Schedule:  # fmt: skip
+    """A rise from 0 over `warmup_steps` updates, then constant, linear or cosine to the end.
 
     Args:
         kind: "constant", "linear" or "cosine".
         peak: the highest learning rate.
-        rise_steps: updates of the rise.
+        warmup_steps: updates of the rise.
         total_steps: updates of the run.
-        final_share: learning rate at the end over the peak.
+        end_factor: learning rate at the end over the peak.
     """
-    rest = max(total_steps - rise_steps, 1)
+    rest = max(total_steps - warmup_steps, 1)
     tail = {
         "constant": optax.constant_schedule(peak),
-        "linear": optax.linear_schedule(peak, peak * final_share, rest),
-        "cosine": optax.cosine_decay_schedule(peak, rest, final_share),
+        "linear": optax.linear_schedule(peak, peak * end_factor, rest),
+        "cosine": optax.cosine_decay_schedule(peak, rest, end_factor),
     }[kind]
-    if not rise_steps:
+    if not warmup_steps:
         return tail
-    rise = optax.linear_schedule(peak / rise_steps, peak, max(rise_steps - 1, 1))
-    return optax.join_schedules([rise, tail], [rise_steps])
+    rise = optax.linear_schedule(peak / warmup_steps, peak, max(warmup_steps - 1, 1))
+    return optax.join_schedules([rise, tail], [warmup_steps])

@@ -72,15 +72,15 @@ def play(
     cursor: int,
     *,
     num_prompts: int,
-    resample: int,
+    dynamic_sampling: int,
     rows: NamedSharding,
 ) -> Played:
-    """Sample, score and judge a batch; with `resample`, replace groups of equal rewards.
+    """Sample, score and judge a batch; with `dynamic_sampling`, replace groups of equal rewards.
 
     The host verifies one part of a rollout while the devices sample the next, and the last part
     while they score, unless the rewards decide which rows are kept. Groups of equal rewards have
-    advantages of zero and teach nothing. Up to `resample` further batches are drawn; places still
-    empty after that are filled with equal groups, so that shapes stay.
+    advantages of zero and teach nothing. Up to `dynamic_sampling` further batches are drawn; places
+    still empty after that are filled with equal groups, so that shapes stay.
 
     Args:
         task: prompts and judge.
@@ -88,12 +88,12 @@ def play(
         score: (rollout) -> what the update reads, best without waiting for it.
         cursor: index of the first batch of prompts.
         num_prompts: N.
-        resample: further batches allowed.
+        dynamic_sampling: further batches allowed.
         rows: how rows lie over the mesh.
     """
     parts: list[Played] = []
-    ahead = None if resample else score
-    for attempt in range(resample + 1):
+    ahead = None if dynamic_sampling else score
+    for attempt in range(dynamic_sampling + 1):
         prompts = task.train_prompts(cursor + attempt, num_prompts)
         parts.append(_once(task, prompts, functools.partial(sample, prompts, attempt), ahead, rows))
         equal = np.concatenate([_equal_groups(part) for part in parts])
@@ -104,7 +104,7 @@ def play(
     outcome = Outcome.join([part.outcome for part in parts])
     seen = figures(outcome, parts[0].rollout.group_size) | parts[0].figures
     seen["groups/batches_drawn"] = float(len(parts))
-    played = _scored(take(parts, places, rows), score) if resample else parts[0]
+    played = _scored(take(parts, places, rows), score) if dynamic_sampling else parts[0]
     return played._replace(figures=seen)
 
 

@@ -140,8 +140,9 @@ class RunFolder:
 _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every",
     "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto", "mesh.data",
-    "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "rollout.halvings",
-    "rollout.growths", "rollout.parts", "optimizer.packing", "warmup.attempts", "warmup.min_pass1",
+    "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "rollout.compactions",
+    "rollout.cache_doublings", "rollout.chunks", "optimizer.packing", "warmup.attempts",
+    "warmup.min_pass1",
     "warmup.checkpoint_every", "train.schedule_steps",
 }  # fmt: skip
 

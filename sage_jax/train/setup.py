@@ -281,9 +281,9 @@ def _schedule(config: configs.Config) -> optax.Schedule:
     return make_schedule(
         knobs.schedule,
         knobs.learning_rate,
-        rise_steps=knobs.rise_steps,
+        warmup_steps=knobs.warmup_steps,
         total_steps=config.total_updates,
-        final_share=knobs.final_share,
+        end_factor=knobs.end_factor,
     )
 
 
@@ -322,10 +322,10 @@ def _steps(
             cache_dtype=jnp.dtype(config.model.compute_dtype),
         ),
         temperature=config.rollout.temperature,
-        micro_batch=knobs.micro_batch or rows // knobs.updates_per_rollout,
+        micro_batch=knobs.micro_batch or rows // knobs.num_minibatches,
         share_rows=knobs.packing and config.model.attention == "plain",
         shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
-        updates_per_rollout=knobs.updates_per_rollout,
+        num_minibatches=knobs.num_minibatches,
         epochs=knobs.epochs,
         needs_policy=objective.needs_policy_scores(config),
         needs_reference=config.loss.kl_coef > 0,
@@ -365,11 +365,11 @@ def sampler(base: Base, knobs: configs.Rollout, **own: Any) -> Callable[..., rol
 
 
 def way_of_decoding(mesh: Mesh, knobs: configs.Rollout) -> dict[str, Any]:
-    """What of `rollout.generate` makes it fast and changes no result: unroll, halvings, growths."""
+    """What of `rollout.generate` makes it fast and changes no result."""
     on_cpu = parallel.on_cpu(mesh)
-    halvings, growths = (3, 2) if on_cpu and knobs.max_completion_length >= _LONG else (0, 0)
-    return {
-        "unroll": on_cpu,
-        "halvings": halvings if knobs.halvings is None else knobs.halvings,
-        "growths": growths if knobs.growths is None else knobs.growths,
-    }
+    on_long = {"compactions": 3, "cache_doublings": 2}
+    usual = (
+        on_long if on_cpu and knobs.max_completion_length >= _LONG else dict.fromkeys(on_long, 0)
+    )
+    asked = {name: getattr(knobs, name) for name in usual}
+    return {"unroll": on_cpu, **{n: usual[n] if asked[n] is None else asked[n] for n in usual}}

@@ -70,7 +70,7 @@ def _equal(config: configs.Config, entry: Mapping[str, Any]) -> str:
     return (
         said + "reward told them apart: see in samples/ what is written and why it is judged so; "
         "take easier problems, a warm-up (warmup.steps), a larger rollout.group_size, or draw "
-        "others instead (rollout.resample)" + _format_hint(config)
+        "others instead (rollout.dynamic_sampling)" + _format_hint(config)
     )
 
 

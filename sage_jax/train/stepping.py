@@ -33,7 +33,7 @@ def make_step(config: configs.Config, base: setup.Base, start: setup.Start) -> S
 
 def judged_on_device(config: configs.Config, task: Any) -> bool:
     """Whether a step is one program, in which nothing is known of the completions' lengths."""
-    return hasattr(task, "reward") and not config.rollout.resample
+    return hasattr(task, "reward") and not config.rollout.dynamic_sampling
 
 
 def _whole_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
@@ -84,7 +84,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
             key = derive(root, Purpose.ROLLOUT, step, attempt)
             keys = rollouts.row_keys(key, num_prompts * knobs.group_size)
             arrays = (prompts.tokens, prompts.mask, keys)
-            parts = [x.reshape(knobs.parts, -1, *x.shape[1:]) for x in arrays]
+            parts = [x.reshape(knobs.chunks, -1, *x.shape[1:]) for x in arrays]
             return [roll(state.trained, start.frozen, *parallel.spread(part, rows))
                     for part in zip(*parts, strict=True)]  # fmt: skip
 
@@ -97,7 +97,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
 
         played = play(
             base.task, sample, score, cursor,
-            num_prompts=num_prompts, resample=knobs.resample, rows=rows,
+            num_prompts=num_prompts, dynamic_sampling=knobs.dynamic_sampling, rows=rows,
         )  # fmt: skip
         begun = time.perf_counter()
         # Or its work would be booked under the update.

@@ -37,7 +37,7 @@ class Steps:
         micro_batch: rows in one pass.
         share_rows: whether completions share rows where the caller knows their lengths.
         shards: that rows and vocabulary are split over.
-        updates_per_rollout: M updates that each rollout is split into.
+        num_minibatches: M updates that each rollout is split into.
         epochs: passes over each rollout.
         needs_policy: score the policy before the first update.
         needs_reference: score the reference.
@@ -54,7 +54,7 @@ class Steps:
     micro_batch: int
     shards: Shards
     share_rows: bool = True
-    updates_per_rollout: int = 1
+    num_minibatches: int = 1
     epochs: int = 1
     needs_policy: bool = False
     needs_reference: bool = True
@@ -79,7 +79,7 @@ class Steps:
             prompt_length=rollout.prompt_tokens.shape[1],
             length=rollout.tokens.shape[1],
             micro_batch=self.micro_batch,
-            updates=self.updates_per_rollout,
+            updates=self.num_minibatches,
             shards=self.shards.rows,
         )
 
@@ -133,7 +133,7 @@ class Steps:
         self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
         root: jax.Array, step: jax.Array, packing: Packing | None = None,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
-        """All updates on one rollout: `epochs` passes of `updates_per_rollout` each.
+        """All updates on one rollout: `epochs` passes of `num_minibatches` each.
 
         Args:
             state: trained arrays and the optimiser's.
@@ -153,7 +153,7 @@ class Steps:
         key = derive(root, Purpose.LOSS, step, 0)
         advantages = self.advantages(rewards, terms, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=advantages)
-        parts = (*split_groups(of_rollout(rollout), terms, self.updates_per_rollout), packing)
+        parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):
             part, index = drawn
@@ -161,10 +161,10 @@ class Steps:
             key = derive(root, Purpose.LOSS, step, index)
             return self.update(state, frozen, sequences, terms, key, step, packing)
 
-        passes = jnp.arange(self.updates_per_rollout * self.epochs, dtype=jnp.int32)
+        passes = jnp.arange(self.num_minibatches * self.epochs, dtype=jnp.int32)
         if len(passes) == 1:
             return one(state, (0, passes[0]))
-        state, metrics = jax.lax.scan(one, state, (passes % self.updates_per_rollout, passes))
+        state, metrics = jax.lax.scan(one, state, (passes % self.num_minibatches, passes))
         metrics = merge_stacked(metrics)
         skipped = metrics["updates/skipped"]  # A number of updates and not their share.
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))

@@ -122,9 +122,9 @@ def _optimizer(knobs: configs.Warmup, dtype: str) -> optax.GradientTransformatio
     schedule = make_schedule(
         "cosine",
         knobs.learning_rate,
-        rise_steps=int(_RISE * knobs.steps),
+        warmup_steps=int(_RISE * knobs.steps),
         total_steps=knobs.steps,
-        final_share=_FINAL,
+        end_factor=_FINAL,
     )
     return make_optimizer(
         schedule, weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm, dtype=dtype

@@ -106,23 +106,23 @@ def test_the_loop_ends_when_all_rows_are_done(tiny):
     assert decode(ending([4, 4]), *short).step == 3
 
 
-@pytest.mark.parametrize("halvings", [1, 2, 5])
+@pytest.mark.parametrize("compactions", [1, 2, 5])
 @pytest.mark.parametrize("seed", range(5))
-def test_halving_the_batch_changes_no_row(tiny, halvings, seed):
+def test_halving_the_batch_changes_no_row(tiny, compactions, seed):
     """Rows that end anywhere, some of them never; the last column is 19."""
     count, seen = 24, []
     lengths = np.random.default_rng(seed).permutation(np.arange(count)) + 1
     rows = dataclasses.replace(rows_of(count), first=jnp.arange(count))
     start = (cache_of(tiny, count, 4), Progress.empty(count, 19, 0), rows)
     whole = decode(ending(lengths), *start)
-    parts = decode(ending(lengths, seen), *start, halvings=halvings)
+    parts = decode(ending(lengths, seen), *start, compactions=compactions)
     jax.tree.map(np.testing.assert_array_equal, parts, whole)
-    assert seen == [24, 12, 6][: halvings + 1]
+    assert seen == [24, 12, 6][: compactions + 1]
     assert np.asarray(whole.done).sum() == 19
 
 
-@pytest.mark.parametrize("growths", [0, 1, 3])
-def test_the_cache_has_room_for_no_more_than_twice_what_is_written(tiny, growths):
+@pytest.mark.parametrize("cache_doublings", [0, 1, 3])
+def test_the_cache_has_room_for_no_more_than_twice_what_is_written(tiny, cache_doublings):
     """Prompts of 4 slots and 19 columns: lengths of the cache as the steps see them."""
     work = []
 
@@ -133,10 +133,10 @@ def test_the_cache_has_room_for_no_more_than_twice_what_is_written(tiny, growths
 
     rows = dataclasses.replace(rows_of(3), first=jnp.arange(3))
     start = (cache_of(tiny, 3, 4), Progress.empty(3, 19, 0), rows)
-    grown = decode(advance, *start, growths=growths)
+    grown = decode(advance, *start, cache_doublings=cache_doublings)
     jax.effects_barrier()
     jax.tree.map(np.testing.assert_array_equal, grown, decode(ending([50] * 3), *start))
-    rooms = {0: [19], 1: [10, 19], 3: [3, 5, 10, 19]}[growths]
+    rooms = {0: [19], 1: [10, 19], 3: [3, 5, 10, 19]}[cache_doublings]
     assert sorted(work) == [(step, min(r for r in rooms if r > step)) for step in range(19)]
 
 
@@ -150,7 +150,7 @@ def test_a_batch_is_halved_only_when_half_of_it_has_ended(tiny):
 
     rows = dataclasses.replace(rows_of(8), first=jnp.arange(8))
     start = (cache_of(tiny, 8, 4), Progress.empty(8, 20, 0), rows)
-    jax.block_until_ready(decode(advance, *start, halvings=3))
+    jax.block_until_ready(decode(advance, *start, compactions=3))
     jax.effects_barrier()
     assert sorted(work, reverse=True) == [8] * 5 + [4] * 4
 
@@ -177,9 +177,15 @@ def test_rows_taken_from_a_cache_are_those_rows(tiny):
 
 
 @pytest.mark.parametrize("unroll", [False, True])
-@pytest.mark.parametrize(("halvings", "growths"), [(0, 0), (2, 0), (0, 2), (2, 1)])
-def test_the_way_of_decoding_changes_nothing(tiny, packed, rollout, unroll, halvings, growths):
-    knobs = KNOBS | {"unroll": unroll, "halvings": halvings, "growths": growths}
+@pytest.mark.parametrize(("compactions", "cache_doublings"), [(0, 0), (2, 0), (0, 2), (2, 1)])
+def test_the_way_of_decoding_changes_nothing(
+    tiny, packed, rollout, unroll, compactions, cache_doublings
+):
+    knobs = KNOBS | {
+        "unroll": unroll,
+        "compactions": compactions,
+        "cache_doublings": cache_doublings,
+    }
     other = roll(tiny, packed, jax.random.key(1), **knobs)
     np.testing.assert_array_equal(other.tokens, rollout.tokens)
     np.testing.assert_array_equal(other.finish, rollout.finish)

@@ -138,7 +138,7 @@ def settings(byte_model, problems):
             "max_prompt_length": 32,
             "max_completion_length": 8,
         },
-        "optimizer": {"learning_rate": 1e-2, "updates_per_rollout": 2},
+        "optimizer": {"learning_rate": 1e-2, "num_minibatches": 2},
         "lora": {"rank": 2},
         "train": {"steps": 2, "sample_every": 1},
         "eval": {"num_problems": 4, "num_samples": 2, "num_samples_during": 2, "batch_prompts": 4},

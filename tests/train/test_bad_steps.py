@@ -51,8 +51,8 @@ def names():
 def test_each_is_skipped_and_named(make_config, make_base, tmp_path, monkeypatch, capsys, names):
     # Judged on the host, and two updates a rollout.
     config = make_config({
-        "rollout": {"resample": 1},
-        "optimizer": {"updates_per_rollout": 2},
+        "rollout": {"dynamic_sampling": 1},
+        "optimizer": {"num_minibatches": 2},
     })  # fmt: skip
     make_loss = objective.make_loss
     monkeypatch.setattr(objective, "make_loss", lambda config: spoil_loss(make_loss, config))

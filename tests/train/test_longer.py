@@ -39,7 +39,7 @@ def rates(config):
     return [np.asarray(schedule(update)).item() for update in range(9)]
 
 
-COSINE = {"optimizer": {"schedule": "cosine", "final_share": 0.1}}
+COSINE = {"optimizer": {"schedule": "cosine", "end_factor": 0.1}}
 
 
 def test_without_a_schedule_it_just_goes_on(begin, capsys):

@@ -99,7 +99,7 @@ def test_an_evaluation_counts_and_tells_what_it_lost(
 
 
 def test_all_that_resampling_drew_is_counted(make_words_config, losing_verifier, tmp_path):
-    changes = {"rollout": {"resample": 1}, "task": {"max_lost": 1.0}, "train": {"steps": 1}}
+    changes = {"rollout": {"dynamic_sampling": 1}, "task": {"max_lost": 1.0}, "train": {"steps": 1}}
     folder = RunFolder(tmp_path / "run")
     train(make_words_config(changes), folder, StopRequest())
     assert len(folder.lost_file(1).read_text().splitlines()) == 16

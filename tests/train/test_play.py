@@ -56,12 +56,12 @@ class Told:
         self.scored.append(rollout)
         return rollout, len(self.scored)
 
-    def play(self, resample):
+    def play(self, dynamic_sampling):
         rows = parallel.batch_sharding(parallel.make_mesh(devices=jax.devices()[:1]), GROUPS)
         task: object = self
         return play(
             task, self.sample, self.score, 0,  # type: ignore[arg-type]
-            num_prompts=GROUPS, resample=resample, rows=rows,
+            num_prompts=GROUPS, dynamic_sampling=dynamic_sampling, rows=rows,
         )  # fmt: skip
 
 
@@ -70,25 +70,27 @@ DIFFERENT, EQUAL = [1, 0, 0, 1], [1, 1, 1, 1]
 
 def test_the_devices_score_while_the_host_verifies():
     told = Told([DIFFERENT, EQUAL])
-    played = told.play(resample=0)
+    played = told.play(dynamic_sampling=0)
     assert told.events == ["sample 0", "score", "judge"]
     assert told.scored == [played.rollout]
     assert played.scored == (played.rollout, 1)
     assert set(played.seconds) == {"rollout", "score", "reward"}
 
 
-@pytest.mark.parametrize("resample", [0, 1])
-def test_the_host_verifies_one_part_while_the_devices_sample_the_next(resample):
+@pytest.mark.parametrize("dynamic_sampling", [0, 1])
+def test_the_host_verifies_one_part_while_the_devices_sample_the_next(dynamic_sampling):
     told = Told([DIFFERENT, EQUAL], [EQUAL, DIFFERENT], parts=2)
-    played = told.play(resample)
-    if resample:
+    played = told.play(dynamic_sampling)
+    if dynamic_sampling:
         once = ["judge", "judge"]
         assert told.events == ["sample 0", *once, "sample 1", *once, "score"]
         assert played.ids == ["0-0", "1-1"]
     else:
         assert told.events == ["sample 0", "judge", "score", "judge"]
         np.testing.assert_array_equal(played.outcome.judged.rewards, [*DIFFERENT, *EQUAL])
-    np.testing.assert_array_equal(told.scored[0].tokens[::SIZE, 0], [0, 11 if resample else 1])
+    np.testing.assert_array_equal(
+        told.scored[0].tokens[::SIZE, 0], [0, 11 if dynamic_sampling else 1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_the_host_verifies_one_part_while_the_devices_sample_the_next(resample):
 )
 def test_only_what_is_kept_of_resampled_batches_is_scored(rewards, batches, kept):
     told = Told(*rewards)
-    played = told.play(resample=2)
+    played = told.play(dynamic_sampling=2)
     drawn = [event for attempt in range(batches) for event in (f"sample {attempt}", "judge")]
     assert told.events == [*drawn, "score"]
     np.testing.assert_array_equal(told.scored[0].tokens[::SIZE, 0], kept)

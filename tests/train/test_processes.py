@@ -107,11 +107,11 @@ def words(make_words_config):
         "rollout": {
             "num_prompts": 8,
             "group_size": 2,
-            "resample": 1,
+            "dynamic_sampling": 1,
             "max_completion_length": 12,
         },
         # With Adam's usual 1e-8 rounding alone makes whole steps where a gradient is nearly zero.
-        "optimizer": {"learning_rate": 1e-3, "updates_per_rollout": 2, "eps": 1e-3},
+        "optimizer": {"learning_rate": 1e-3, "num_minibatches": 2, "eps": 1e-3},
         "lora": {"rank": 0},
         "warmup": {"steps": 60, "batch_size": 16, "learning_rate": 1e-2, "checkpoint_every": 60},
         "train": {"steps": 4, "checkpoint_every": 1, "eval_every": 2},
@@ -166,9 +166,9 @@ def test_four_processes_are_one_with_adapters_and_share_rows_alike(train, words,
         "model": {"source": str(byte_model)},
         "warmup": {"steps": 0},
         "lora": {"rank": 2},
-        "rollout": {"stop": [chr(code) for code in range(33, 127)], "group_size": 4, "resample": 0,
-                    "parts": 2},
-        "optimizer": {"updates_per_rollout": 1},
+        "rollout": {"stop": [chr(code) for code in range(33, 127)], "group_size": 4,
+                    "dynamic_sampling": 0, "chunks": 2},
+        "optimizer": {"num_minibatches": 1},
         "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
     }  # fmt: skip
     config = configs.override(words, changes)

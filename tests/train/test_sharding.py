@@ -45,7 +45,7 @@ def metrics_of(make_config):
             "model": {"architecture": shape, "attention": attention},
             "mesh": sizes(mesh),
             "rollout": {"num_prompts": 8},
-            "optimizer": {"updates_per_rollout": 2, "learning_rate": 1e-4, "eps": EPS},
+            "optimizer": {"num_minibatches": 2, "learning_rate": 1e-4, "eps": EPS},
         })  # fmt: skip
         # A warm-up and adapters do not go together in a config; here there is no warm-up.
         lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})

@@ -39,7 +39,7 @@ def test_says_what_to_change(make_words_config):
     (_, cut), (_, wrong) = told(config, [{CUT: 1.0, EQUAL: 1.0, "pass@1": 0.0}] * STEPS)
     assert "rollout.max_completion_length 8: raise it" in cut
     assert "rollout.stop" in cut
-    for hint in ("easier", "warmup.steps", "rollout.resample", "task.format_weight"):
+    for hint in ("easier", "warmup.steps", "rollout.dynamic_sampling", "task.format_weight"):
         assert hint in wrong
     ((_, right),) = told(config, [{EQUAL: 1.0, "pass@1": 1.0}] * STEPS)
     assert "all are right: take harder problems" in right

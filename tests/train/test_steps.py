@@ -30,7 +30,7 @@ def prepare(config, base):
     """The start of a run whose updates are plain gradients, so that weights show them unscaled."""
     start, state = setup.start(config, base, jax.random.key(config.seed))
     # Several updates of that size would run away; theirs are small.
-    several = start.steps.updates_per_rollout * start.steps.epochs > 1
+    several = start.steps.num_minibatches * start.steps.epochs > 1
     plain = optax.sgd(1e-5 if several else 1.0)
     state = setup.create_state(state.trained, plain, base.mesh)
     return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
@@ -86,7 +86,7 @@ def compare(left, right):
 KNOBS = [
     {},
     {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
-    {"guide_options": {"use_source": "ref"}, "optimizer": {"updates_per_rollout": 2, "epochs": 2}},
+    {"guide_options": {"use_source": "ref"}, "optimizer": {"num_minibatches": 2, "epochs": 2}},
 ]
 MORE_KNOBS = [
     {"guide": "random", "loss": {"reduction": "dapo"}},
@@ -169,7 +169,7 @@ def test_packed_in_parts_and_sharded_equals_unpacked(
 
 
 def test_phases_equal_the_whole(make_config, make_base):
-    config = make_config({"optimizer": {"updates_per_rollout": 2}})
+    config = make_config({"optimizer": {"num_minibatches": 2}})
     base = make_base(config)
     start, first = setup.start(config, base, jax.random.key(config.seed))
     root, step = jax.random.key(config.seed), jnp.int32(5)

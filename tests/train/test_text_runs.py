@@ -53,7 +53,7 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
     seen = []
     for packed in (True, False):
         stop = [chr(code) for code in range(33, 127)]
-        optimizer = {"packing": packed, "updates_per_rollout": 1, "learning_rate": 1e-5}
+        optimizer = {"packing": packed, "num_minibatches": 1, "learning_rate": 1e-5}
         config = make_words_config({"rollout": {"stop": stop}, "optimizer": optimizer})
         folder = RunFolder(tmp_path / str(packed))
         train(config, folder, StopRequest())
@@ -65,11 +65,11 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
         assert_close(left, right, rtol=1e-4, atol=1e-6)
 
 
-def test_rollouts_in_parts_are_the_same(make_words_config, tmp_path):
+def test_rollouts_in_chunks_are_the_same(make_words_config, tmp_path):
     samples = []
-    for parts in (1, 2):
-        config = make_words_config({"rollout": {"parts": parts}, "train": {"steps": 1}})
-        folder = RunFolder(tmp_path / str(parts))
+    for chunks in (1, 2):
+        config = make_words_config({"rollout": {"chunks": chunks}, "train": {"steps": 1}})
+        folder = RunFolder(tmp_path / str(chunks))
         train(config, folder, StopRequest())
         samples.append(folder.samples_file(1).read_text())
     assert samples[0] == samples[1]
@@ -80,7 +80,7 @@ def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     changes = {
         "lora": {"rank": 0},
         "warmup": {"steps": 3, "batch_size": 4},
-        "rollout": {"resample": 2, "max_completion_length": 12, "stop": ["}"]},
+        "rollout": {"dynamic_sampling": 2, "max_completion_length": 12, "stop": ["}"]},
         "task": {"prefix": "\\boxed{", "prepared_dir": str(tmp_path / "prepared")},
     }
     config, folder = make_words_config(changes), RunFolder(tmp_path / "run")
