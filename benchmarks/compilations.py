@@ -21,8 +21,8 @@ from problems import INSTRUCTION, problems, write_problems
 from step import RECIPE
 
 from sage_jax import config as configs
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.train import setup
-from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.stepping import make_step
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"

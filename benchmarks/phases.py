@@ -16,17 +16,17 @@ from work import Sizes
 
 from sage_jax import config as configs
 from sage_jax import models
+from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.optimizer import make_optimizer
+from sage_jax.learn.policy import Policy
+from sage_jax.learn.sequences import of_rollout
+from sage_jax.learn.shards import Shards
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import update
 from sage_jax.losses import Terms, recipes
 from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Rollout, generate
-from sage_jax.train.optimizer import make_optimizer
-from sage_jax.train.policy import Policy
-from sage_jax.train.score import score
-from sage_jax.train.sequences import of_rollout
 from sage_jax.train.setup import attention, way_of_decoding
-from sage_jax.train.shards import Shards
-from sage_jax.train.state import TrainState
-from sage_jax.train.update import update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Phases:
         rows = self.micro_batch or self.sizes.rows
         knobs: dict[str, Any] = {"temperature": 1.0, "micro_batch": rows}
         shards = one_device(self.shape.vocab_size)
-        run = jax.jit(functools.partial(score, graphdef, shards=shards, **knobs))
+        run = jax.jit(functools.partial(logprobs, graphdef, shards=shards, **knobs))
         return lambda: run(params, of_rollout(self.rollout))
 
     def update(self) -> Callable[[], Any]:

@@ -17,13 +17,13 @@ from sage_jax.data.judging import Outcome
 from sage_jax.data.tasks import Judged
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.results import ProblemResult
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
 from sage_jax.train import loop
 from sage_jax.train.checkpoint import Checkpoints, shapes
 from sage_jax.train.play import Played, figures
-from sage_jax.train.state import TrainState
-from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
 

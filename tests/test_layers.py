@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1] / "sage_jax"
 # From the bottom up; a package may import those before it.
 ORDER = [
     "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "models", "parallel",
-    "rollout", "rewards", "data", "evaluate", "config", "train", "plan", "cli",
+    "rollout", "rewards", "data", "learn", "evaluate", "config", "train", "plan", "cli",
 ]  # fmt: skip
 
 

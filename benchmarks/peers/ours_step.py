@@ -8,8 +8,8 @@ from ours_config import describe
 from serve import serve
 
 from sage_jax import config as configs
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.train import setup
-from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.stepping import make_step
 
 

@@ -13,11 +13,11 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.token_task import BracketsTask
+from sage_jax.learn.packing import Packing
 from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
 from sage_jax.rollout import Rollout
 from sage_jax.train import setup
-from sage_jax.train.packing import Packing
 from sage_jax.train.stepping import judged_on_device
 
 

@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sage_jax.evaluate.files import write_atomically
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import INPUTS
 from sage_jax.parallel import hosts, own_rows
 from sage_jax.train.console import tell
 from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.state import TrainState
-from sage_jax.train.update import INPUTS
 from sage_jax.train.writes import spared
 
 

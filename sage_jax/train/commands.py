@@ -17,6 +17,9 @@ from sage_jax.config import ConfigError
 from sage_jax.data import brackets
 from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.sequences import of_rollout
+from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
 from sage_jax.rollout import pack_prompts
 from sage_jax.train import inputs, setup
@@ -24,9 +27,6 @@ from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import tell
 from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.score import score
-from sage_jax.train.sequences import of_rollout
-from sage_jax.train.state import TrainState
 
 
 @dataclasses.dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _print_samples(
     )
     (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
     rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
-    _, entropies = score(
+    _, entropies = logprobs(
         graphdef, params, of_rollout(rollout),
         temperature=config.rollout.temperature, micro_batch=count,
         shards=trained.start.steps.shards,

@@ -9,9 +9,9 @@ from sage_jax import config as configs
 from sage_jax import parallel
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.run import evaluate
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.train import setup
 from sage_jax.train.console import tell
-from sage_jax.train.keys import Purpose, derive
 
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
 

@@ -6,9 +6,9 @@ import jax
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
+from sage_jax.learn.optimizer import make_schedule
 from sage_jax.parallel import hosts
 from sage_jax.train.console import tell
-from sage_jax.train.optimizer import make_schedule
 from sage_jax.train.run_folder import RunFolder
 
 _CYCLIC = ("token", "random")  # Guides with a schedule over the steps.

@@ -13,6 +13,8 @@ import numpy as np
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.parallel import hosts
 from sage_jax.train import inputs, samples, setup
 from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
@@ -26,10 +28,8 @@ from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stages import Say, compiling, stage
 from sage_jax.train.standstill import Standstill
-from sage_jax.train.state import TrainState
 from sage_jax.train.stepping import make_step
 from sage_jax.train.stop import StopRequest
-from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.train.warmup import open_and_warm_up
 from sage_jax.train.watchdog import Watchdog
 from sage_jax.train.writes import spared

@@ -13,11 +13,11 @@ from jax.sharding import NamedSharding
 
 from sage_jax.data.judging import Outcome, shared, verify
 from sage_jax.data.tasks import Prompts, Task
+from sage_jax.learn.packing import Packing
 from sage_jax.losses import Terms
 from sage_jax.parallel import own_rows
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
-from sage_jax.train.packing import Packing
 
 
 class Scored(NamedTuple):

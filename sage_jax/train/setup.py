@@ -16,15 +16,15 @@ from sage_jax import models, parallel, rollout
 from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
 from sage_jax.data.tasks import Task
+from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.learner import Steps
+from sage_jax.learn.optimizer import make_optimizer, make_schedule
+from sage_jax.learn.policy import Policy
+from sage_jax.learn.shards import Shards
+from sage_jax.learn.state import TrainState
 from sage_jax.train import objective
 from sage_jax.train.checkpoint import shapes
-from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.mesh import open_mesh, settle_mesh
-from sage_jax.train.optimizer import make_optimizer, make_schedule
-from sage_jax.train.policy import Policy
-from sage_jax.train.shards import Shards
-from sage_jax.train.state import TrainState
-from sage_jax.train.steps import Steps
 from sage_jax.train.stops import stops
 
 

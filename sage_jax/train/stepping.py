@@ -14,12 +14,12 @@ from sage_jax import parallel
 from sage_jax import rollout as rollouts
 from sage_jax.data.judging import Outcome, Verdicts, shared
 from sage_jax.data.tasks import Judged, Prompts
+from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.state import TrainState
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
 from sage_jax.train import setup
-from sage_jax.train.keys import Purpose, derive
 from sage_jax.train.play import Played, Scored, bucket, figures, play
-from sage_jax.train.state import TrainState
 
 # (state, step, cursor) -> (next state, metrics on the device, what was played)
 Step = Callable[[TrainState, int, int], tuple[TrainState, reduce.Metrics, Played]]

@@ -11,22 +11,22 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Demonstrations, Task
+from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.optimizer import make_optimizer, make_schedule
+from sage_jax.learn.policy import Policy
+from sage_jax.learn.sequences import Sequences
+from sage_jax.learn.shards import Shards
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import update
 from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
-from sage_jax.train.keys import Purpose, derive
-from sage_jax.train.optimizer import make_optimizer, make_schedule
-from sage_jax.train.policy import Policy
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.sequences import Sequences
-from sage_jax.train.shards import Shards
 from sage_jax.train.stages import compiling, stage
-from sage_jax.train.state import TrainState
 from sage_jax.train.stop import StopRequest
-from sage_jax.train.update import update
 
 _RISE, _FINAL = 0.1, 0.05  # Share of the steps spent rising; learning rate left at the end.
 

@@ -8,6 +8,7 @@ import pytest
 
 from sage_jax import config as configs
 from sage_jax.config import ConfigError
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.models import ModelError
 from sage_jax.plan import PlanError, choose, make_plan, memory, topology
 from sage_jax.plan.abstract import open_abstract, programs
@@ -19,7 +20,6 @@ from sage_jax.plan.hlo import parse
 from sage_jax.plan.search import micro_batches, search
 from sage_jax.plan.shapes import PUBLISHED, model_shape
 from sage_jax.train import setup
-from sage_jax.train.keys import Purpose, derive
 
 
 def on(config, **changes):

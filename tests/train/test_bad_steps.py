@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from sage_jax.data.token_task import BracketsTask
+from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT, INPUTS, _odd_input
 from sage_jax.losses import Terms
 from sage_jax.train import objective, setup
 from sage_jax.train.bad_steps import BadStepError, BadSteps, first_bad_weight
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stepping import make_step
-from sage_jax.train.update import BAD_GRADIENT, BAD_INPUT, INPUTS, _odd_input
 
 REWARDS, LOSS, GRADIENT, WHOLE = range(4)  # Which step is spoilt in which way; the last is not.
 

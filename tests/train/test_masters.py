@@ -6,12 +6,13 @@ import numpy as np
 import optax
 import pytest
 
+from sage_jax.learn import masters
+from sage_jax.learn.optimizer import make_optimizer
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import changes
 from sage_jax.losses import reduce
-from sage_jax.train import commands, masters, setup
+from sage_jax.train import commands, setup
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.optimizer import make_optimizer
-from sage_jax.train.state import TrainState
-from sage_jax.train.update import changes
 
 BF16 = {"model": {"param_dtype": "bfloat16"}}
 

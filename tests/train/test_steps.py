@@ -13,13 +13,13 @@ from runs import assert_close
 
 from sage_jax import models, parallel
 from sage_jax.data import brackets
+from sage_jax.learn.bins import pack, put, take, unpack
+from sage_jax.learn.packing import fit
+from sage_jax.learn.sequences import completion_hidden, join_groups, of_rollout, split_groups
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout, sequences
 from sage_jax.train import setup
-from sage_jax.train.packing import fit
 from sage_jax.train.play import bucket
-from sage_jax.train.sequences import completion_hidden, join_groups, of_rollout, split_groups
-from sage_jax.train.units import pack, put, take, unpack
 
 # float32 sums in another order: the largest difference seen is 2e-6.
 CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}

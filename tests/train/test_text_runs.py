@@ -11,8 +11,9 @@ from sage_jax import models
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult
+from sage_jax.learn import packing
 from sage_jax.parallel import MeshError
-from sage_jax.train import commands, packing, setup, steps
+from sage_jax.train import commands, setup
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
@@ -49,7 +50,7 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
         made.append(packing.fit(*args, **knobs))
         return made[-1]
 
-    monkeypatch.setattr(steps, "fit", spy)
+    monkeypatch.setattr(learner, "fit", spy)
     seen = []
     for packed in (True, False):
         stop = [chr(code) for code in range(33, 127)]

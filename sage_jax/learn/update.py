@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import optax
 
 from sage_jax import losses, models
+from sage_jax.learn.bins import Slots, over_passes
+from sage_jax.learn.logprobs import token_logprobs
+from sage_jax.learn.masters import wide, widened
+from sage_jax.learn.packing import Packing
+from sage_jax.learn.policy import Policy
+from sage_jax.learn.sequences import Sequences, completion_hidden, split_groups
+from sage_jax.learn.shards import Shards
+from sage_jax.learn.state import TrainState
 from sage_jax.losses import Terms, reduce
-from sage_jax.train.masters import wide, widened
-from sage_jax.train.packing import Packing
-from sage_jax.train.policy import Policy
-from sage_jax.train.score import token_scores
-from sage_jax.train.sequences import Sequences, completion_hidden, split_groups
-from sage_jax.train.shards import Shards
-from sage_jax.train.state import TrainState
-from sage_jax.train.units import Layout, over_passes
 
 # For whoever names what went wrong; no figure to be written down.
 BAD_GRADIENT, BAD_INPUT = "gradient/first_bad", "terms/first_bad"
@@ -77,9 +77,9 @@ def update(
         mean, metrics = loss(terms, step=step, key=key)
         return mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(terms))}
 
-    def total(trained, sequences, terms, layout=None):
+    def total(trained, sequences, terms, slots=None):
         seen = observe(
-            policy, trained, frozen, sequences, terms, layout, temperature, shards, full_vocabulary
+            policy, trained, frozen, sequences, terms, slots, temperature, shards, full_vocabulary
         )
         mean, metrics = judge(seen)
         return mean.sum, (seen, mean, metrics)
@@ -164,7 +164,7 @@ def observe(
     frozen: Any,
     sequences: Sequences,
     terms: Terms,
-    layout: Layout | None,
+    slots: Slots | None,
     temperature: float,
     shards: Shards,
     full_vocabulary: bool,
@@ -172,8 +172,8 @@ def observe(
     """The terms with what the policy says of the completions now."""
     model = models.merge(policy.graphdef, policy.params(trained, frozen))
     if not full_vocabulary:
-        logps, entropies = token_scores(
-            model, sequences, layout, temperature=temperature, shards=shards
+        logps, entropies = token_logprobs(
+            model, sequences, slots, temperature=temperature, shards=shards
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
     logits = model.unembed(completion_hidden(model, sequences)) / temperature
@@ -212,8 +212,8 @@ def _accumulate_packed(
     metrics once, of all rows together.
     """
 
-    def one(total, rows, own, layout):
-        grads, (seen, *_) = grad(trained, rows, own, layout)
+    def one(total, rows, own, slots):
+        grads, (seen, *_) = grad(trained, rows, own, slots)
         return _added(total, grads), (seen.logps, seen.entropies)
 
     grads, seen = over_passes(packing, sequences, terms, one, _zeros(trained))

@@ -1,4 +1,4 @@
-"""Passes over units: prompts with rows that several of their completions share."""
+"""Passes over bins: prompts with rows that several of their completions share."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sage_jax.train.packing import Packing
-from sage_jax.train.sequences import Sequences
+from sage_jax.learn.packing import Packing
+from sage_jax.learn.sequences import Sequences
 
 
-class Layout(NamedTuple):
-    """Where completions lie in the rows of their units: [U * G] starts, and the rows of a unit."""
+class Slots(NamedTuple):
+    """Where completions lie in the rows of their bins: [U * G] starts, and the rows of a bin."""
 
     starts: jax.Array | np.ndarray
     rows: int
@@ -50,8 +50,8 @@ def over_passes(
 
 def take(
     packing: Packing, index: jax.Array | int, sequences: Sequences, rows: Any
-) -> tuple[Sequences, Any, Layout]:
-    """One pass of an update: its units' prompts and G completions each, where a unit has them.
+) -> tuple[Sequences, Any, Slots]:
+    """One pass of an update: its bins' prompts and G completions each, where a bin has them.
 
     Args:
         packing: of this update, without the axis M.
@@ -61,7 +61,7 @@ def take(
 
     Returns:
         Sequences of U prompts and U * G rows, the tree of U * G rows, and how those share rows.
-        Rows that a unit does not have are all zero, their mask too.
+        Rows that a bin does not have are all zero, their mask too.
     """
     prompts, members = packing.prompts[index], packing.members[index].reshape(-1)
 
@@ -74,8 +74,8 @@ def take(
         taken(sequences.tokens),
         taken(sequences.mask),
     )
-    layout = Layout(packing.starts[index].reshape(-1), packing.rows)
-    return own, jax.tree.map(taken, rows), layout
+    slots = Slots(packing.starts[index].reshape(-1), packing.rows)
+    return own, jax.tree.map(taken, rows), slots
 
 
 def put(packing: Packing, index: jax.Array | int, whole: Any, rows: Any) -> Any:
@@ -84,18 +84,20 @@ def put(packing: Packing, index: jax.Array | int, whole: Any, rows: Any) -> Any:
     return jax.tree.map(lambda x, new: x.at[members].set(new, mode="drop"), whole, rows)
 
 
-def pack(sequences: Sequences, layout: Layout) -> Sequences:
+def pack(sequences: Sequences, slots: Slots) -> Sequences:
     """The completions of U prompts in U·`rows` rows, with `segments` to tell them apart."""
     groups, length = len(sequences.prompt_tokens), sequences.tokens.shape[1]
     size = len(sequences.tokens) // groups
     numbers = jnp.tile(jnp.arange(1, size + 1, dtype=jnp.int32), groups)[:, None]
-    room = layout.rows * length
+    room = slots.rows * length
     # What is padding has a slot behind the last, and is dropped.
-    slots = jnp.where(sequences.mask > 0, _slots(layout, length), room).reshape(groups, -1)
+    at = jnp.where(sequences.mask > 0, _slots(slots, length), room).reshape(groups, -1)
 
     def lay(values: jax.Array) -> jax.Array:
-        into = jax.vmap(lambda at, new: jnp.zeros(room, new.dtype).at[at].set(new, mode="drop"))
-        return into(slots, values.reshape(groups, -1)).reshape(-1, length)
+        def put(at: jax.Array, new: jax.Array) -> jax.Array:
+            return jnp.zeros(room, new.dtype).at[at].set(new, mode="drop")
+
+        return jax.vmap(put)(at, values.reshape(groups, -1)).reshape(-1, length)
 
     segments = lay(jnp.broadcast_to(numbers, sequences.tokens.shape))
     return Sequences(
@@ -107,14 +109,14 @@ def pack(sequences: Sequences, layout: Layout) -> Sequences:
     )
 
 
-def unpack(values: jax.Array, layout: Layout) -> jax.Array:
+def unpack(values: jax.Array, slots: Slots) -> jax.Array:
     """Figures of packed tokens [U·rows, T] by completion, [U·G, T]; behind its end, of others."""
     rows, length = values.shape
-    groups, room = rows // layout.rows, layout.rows * length
-    places = jnp.minimum(_slots(layout, length), room - 1).reshape(groups, -1)
+    groups, room = rows // slots.rows, slots.rows * length
+    places = jnp.minimum(_slots(slots, length), room - 1).reshape(groups, -1)
     taken = jnp.take_along_axis(values.reshape(groups, room), places, axis=1)
     return taken.reshape(-1, length)
 
 
-def _slots(layout: Layout, length: int) -> jax.Array:
-    return jnp.asarray(layout.starts)[:, None] + jnp.arange(length, dtype=jnp.int32)[None]
+def _slots(slots: Slots, length: int) -> jax.Array:
+    return jnp.asarray(slots.starts)[:, None] + jnp.arange(length, dtype=jnp.int32)[None]

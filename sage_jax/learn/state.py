@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from sage_jax.train import masters
+from sage_jax.learn import masters
 
 
 @jax.tree_util.register_dataclass

@@ -8,7 +8,7 @@ import math
 import jax
 import numpy as np
 
-# Rows that a unit may have, in eighths of a group's size: each number compiles scoring and the
+# Rows that a bin may have, in eighths of a group's size: each number compiles scoring and the
 # update once more, so that there are few, and a smaller one has to spare some share of the tokens.
 _EIGHTHS = (1, 2, 3, 4, 6)
 _WORTH = 0.1
@@ -19,17 +19,17 @@ _WORTH = 0.1
 class Packing:
     """All passes over a rollout whose completions share rows.
 
-    A unit is a prompt with `rows` rows of its completions, and a group takes as many units as it
+    A bin is a prompt with `rows` rows of its completions, and a group takes as many bins as it
     needs. The number of passes is known when a program runs and not when it is compiled.
 
     Attributes:
         passes: int32[M], of each of M updates.
-        prompts: int32[M, most passes, U], which of an update's prompts a unit continues.
-        members: int32[M, most passes, U, G], which of an update's rows a unit holds, by their
+        prompts: int32[M, most passes, U], which of an update's prompts a bin continues.
+        members: int32[M, most passes, U, G], which of an update's rows a bin holds, by their
             place in the group; the number of all where it holds none.
         starts: int32[M, most passes, U, G], slot of a completion's first token among the
-            `rows` * T of its unit.
-        rows: of one unit.
+            `rows` * T of its bin.
+        rows: of one bin.
     """
 
     passes: jax.Array | np.ndarray
@@ -40,7 +40,7 @@ class Packing:
 
     @property
     def rows_taken(self) -> int:
-        """Rows that are computed on, those of units without completions included."""
+        """Rows that are computed on, those of bins without completions included."""
         return int(np.asarray(self.passes).sum()) * self.prompts.shape[-1] * self.rows
 
 
@@ -58,7 +58,7 @@ def fit(
 
     Completions of a group go into rows, longest first, each into the first with room (Johnson,
     1974). A pass holds no more tokens than one without packing, prompts included. Where a device
-    has no room for a whole group, a unit has as many rows as it has room for; elsewhere as many as
+    has no room for a whole group, a bin has as many rows as it has room for; elsewhere as many as
     spare computing on most tokens.
 
     Args:
@@ -93,10 +93,10 @@ def fit(
     for rows in sorted(sizes, reverse=True):
         size = prompt_length + rows * length
         # More than one for each group would mostly be empty.
-        units = min(room // size, own // rows, -(-each // shards)) * shards
-        passes = [-(-sum(-(-n // rows) for _, n in hand) // units) for hand in hands]
-        if (cost := sum(passes) * units * size) < (1 - _WORTH) * least:
-            best, least = (rows, units, passes), cost
+        bins = min(room // size, own // rows, -(-each // shards)) * shards
+        passes = [-(-sum(-(-n // rows) for _, n in hand) // bins) for hand in hands]
+        if (cost := sum(passes) * bins * size) < (1 - _WORTH) * least:
+            best, least = (rows, bins, passes), cost
     return best and _laid_out(hands, length, *best)
 
 
@@ -117,28 +117,28 @@ def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:
 
 
 def _laid_out(
-    hands: list[list[tuple[np.ndarray, int]]], length: int, rows: int, units: int, passes: list[int]
+    hands: list[list[tuple[np.ndarray, int]]], length: int, rows: int, bins: int, passes: list[int]
 ) -> Packing:
-    """Rows of groups as units, in the order of the groups."""
+    """Rows of groups as bins, in the order of the groups."""
     group_size = len(hands[0][0][0])
     none = len(hands[0]) * group_size
-    most = -(-len(hands[0]) * -(-group_size // rows) // units)
-    shape = (len(hands), most * units)
+    most = -(-len(hands[0]) * -(-group_size // rows) // bins)
+    shape = (len(hands), most * bins)
     prompts = np.zeros(shape, np.int32)
     members = np.full((*shape, group_size), none, np.int32)
     starts = np.zeros((*shape, group_size), np.int32)
     for update, hand in enumerate(hands):
         first = 0
         for prompt, (slots, count) in enumerate(hand):
-            unit, slot = np.divmod(slots, rows * length)
+            bin, slot = np.divmod(slots, rows * length)
             places = np.arange(group_size)
             prompts[update, first : first + -(-count // rows)] = prompt
-            members[update, first + unit, places] = prompt * group_size + places
-            starts[update, first + unit, places] = slot
+            members[update, first + bin, places] = prompt * group_size + places
+            starts[update, first + bin, places] = slot
             first += -(-count // rows)
 
     def by_pass(x: np.ndarray) -> np.ndarray:
-        return x.reshape(len(hands), most, units, *x.shape[2:])
+        return x.reshape(len(hands), most, bins, *x.shape[2:])
 
     counts = np.asarray(passes, np.int32)
     return Packing(counts, by_pass(prompts), by_pass(members), by_pass(starts), rows)

@@ -10,17 +10,17 @@ import numpy as np
 import optax
 from jax.sharding import NamedSharding
 
+from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.packing import Packing, fit
+from sage_jax.learn.policy import Policy
+from sage_jax.learn.sequences import Sequences, of_rollout, split_groups
+from sage_jax.learn.shards import Shards
+from sage_jax.learn.state import TrainState
+from sage_jax.learn.update import Loss, merge_stacked, update
 from sage_jax.losses import Terms, reduce
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Rollout
-from sage_jax.train.keys import Purpose, derive
-from sage_jax.train.packing import Packing, fit
-from sage_jax.train.policy import Policy
-from sage_jax.train.score import score
-from sage_jax.train.sequences import Sequences, of_rollout, split_groups
-from sage_jax.train.shards import Shards
-from sage_jax.train.state import TrainState
-from sage_jax.train.update import Loss, merge_stacked, update
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,11 +98,11 @@ class Steps:
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
         if self.needs_policy:
             params = self.policy.params(trained, frozen)
-            logps, entropies = score(self.policy.graphdef, params, sequences, packing, **knobs)
+            logps, entropies = logprobs(self.policy.graphdef, params, sequences, packing, **knobs)
             terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
         if self.needs_reference:
             reference = self.policy.reference_graphdef
-            logps, entropies = score(reference, frozen, sequences, packing, **knobs)
+            logps, entropies = logprobs(reference, frozen, sequences, packing, **knobs)
             terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
         return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import optax
 from jax.typing import DTypeLike
 
-from sage_jax.train.masters import float32_masters, wide
+from sage_jax.learn.masters import float32_masters, wide
 
 
 def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999,

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sage_jax.train import packing
-from sage_jax.train.packing import fit
-from sage_jax.train.sequences import Sequences, join_groups, split_groups
-from sage_jax.train.units import pack, put, take, unpack
+from sage_jax.learn import packing
+from sage_jax.learn.bins import pack, put, take, unpack
+from sage_jax.learn.packing import fit
+from sage_jax.learn.sequences import Sequences, join_groups, split_groups
 
 LENGTH = 16
 HALF = np.full(32, LENGTH // 2)

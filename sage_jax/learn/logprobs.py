@@ -1,4 +1,4 @@
-"""The scoring step: log-probabilities and entropies of completions under given weights."""
+"""Log-probabilities and entropies of completions under given weights."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,13 +7,13 @@ import jax
 from flax import nnx
 
 from sage_jax import models
-from sage_jax.train.packing import Packing
-from sage_jax.train.sequences import Sequences, completion_hidden, join_groups, split_groups
-from sage_jax.train.shards import Shards
-from sage_jax.train.units import Layout, over_passes, pack, unpack
+from sage_jax.learn.bins import Slots, over_passes, pack, unpack
+from sage_jax.learn.packing import Packing
+from sage_jax.learn.sequences import Sequences, completion_hidden, join_groups, split_groups
+from sage_jax.learn.shards import Shards
 
 
-def score(
+def logprobs(
     graphdef: nnx.GraphDef,
     params: Any,
     sequences: Sequences,
@@ -39,22 +39,22 @@ def score(
     """
     model = models.merge(graphdef, params)
 
-    def of(part: Sequences, layout: Layout | None):
-        return token_scores(model, part, layout, temperature=temperature, shards=shards)
+    def of(part: Sequences, slots: Slots | None):
+        return token_logprobs(model, part, slots, temperature=temperature, shards=shards)
 
     if packing is not None:
-        return _packed_scores(of, sequences, packing)
+        return _packed(of, sequences, packing)
     count = len(sequences.tokens) // micro_batch
     parts, _ = split_groups(sequences, (), count, shards=shards.rows)
     scores = jax.lax.map(lambda part: of(part, None), parts)
     return join_groups(scores, parts.prompt_tokens.shape[0] * parts.prompt_tokens.shape[1])
 
 
-def _packed_scores(
+def _packed(
     of: Callable[..., tuple[jax.Array, jax.Array]], sequences: Sequences, packing: Packing
 ) -> tuple[jax.Array, jax.Array]:
-    def one(total: tuple[()], rows: Sequences, _: Any, layout: Layout):
-        return total, of(rows, layout)
+    def one(total: tuple[()], rows: Sequences, _: Any, slots: Slots):
+        return total, of(rows, slots)
 
     def update(part: tuple[Sequences, Packing]):
         sequences, packing = part
@@ -64,16 +64,16 @@ def _packed_scores(
     return join_groups(jax.lax.map(update, (parts, packing)), len(sequences.prompt_tokens))
 
 
-def token_scores(
+def token_logprobs(
     model: models.Transformer,
     sequences: Sequences,
-    layout: Layout | None,
+    slots: Slots | None,
     *,
     temperature: float,
     shards: Shards,
 ) -> tuple[jax.Array, jax.Array]:
-    """(logps, entropies) [B, T] of one pass, see `score`; differentiable."""
-    rows = sequences if layout is None else pack(sequences, layout)
+    """(logps, entropies) [B, T] of one pass, see `logprobs`; differentiable."""
+    rows = sequences if slots is None else pack(sequences, slots)
     scores = models.token_logps(
         model,
         completion_hidden(model, rows),
@@ -82,4 +82,4 @@ def token_scores(
         block_size=shards.block_size(rows.tokens.size),
         shards=shards.vocab,
     )
-    return scores if layout is None else jax.tree.map(lambda x: unpack(x, layout), scores)
+    return scores if slots is None else jax.tree.map(lambda x: unpack(x, slots), scores)
