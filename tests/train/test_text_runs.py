@@ -11,7 +11,7 @@ from sage_jax import models
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult
-from sage_jax.learn import packing
+from sage_jax.learn import learner, packing
 from sage_jax.parallel import MeshError
 from sage_jax.train import commands, setup
 from sage_jax.train.loop import train
