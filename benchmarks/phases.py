@@ -17,8 +17,8 @@ from work import Sizes
 from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.modules import Modules
 from sage_jax.learn.optimizer import make_optimizer
-from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
@@ -90,17 +90,17 @@ class Phases:
     def update(self) -> Callable[[], Any]:
         """Gradients of the SAGE loss and a step of AdamW, on all weights or on adapters."""
         graphdef, params = self.model
-        trained, frozen, policy = params, params, Policy(graphdef, graphdef)
+        trained, frozen, policy = params, params, Modules(graphdef, graphdef)
         if self.sizes.adapters:
             adapted, trained = models.lora.attach(
                 graphdef, params, jax.random.key(1), rank=8, alpha=16.0
             )
-            policy = Policy(adapted, graphdef, 16.0)
+            policy = Modules(adapted, graphdef, 16.0)
         optimizer = make_optimizer(1e-6)
         state = TrainState.create(jax.tree.map(jnp.copy, trained), optimizer)
         run = jax.jit(
             functools.partial(
-                update, policy=policy, loss=recipes.sage(recipes.official_guide("branch",
+                update, modules=policy, loss=recipes.sage(recipes.official_guide("branch",
                 max_steps=100)), optimizer=optimizer, temperature=1.0,
                 micro_batch=self.micro_batch or self.sizes.rows,
                 shards=one_device(self.shape.vocab_size),

@@ -3,7 +3,6 @@
 import dataclasses
 import errno
 import json
-import logging
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -118,8 +117,6 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
     from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 
-    # Transformers says at its import that it found no PyTorch, which nothing here needs.
-    logging.getLogger("transformers").addFilter(_not_of_pytorch)
     try:
         hosts.start()
         command(rest)
@@ -140,10 +137,6 @@ def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
         traceback.print_exc()
         hosts.end_after(error)
         sys.exit(1)
-
-
-def _not_of_pytorch(record: logging.LogRecord) -> bool:
-    return "PyTorch was not found" not in record.getMessage()
 
 
 # A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.

@@ -17,12 +17,13 @@ from sage_jax.data.judging import Outcome
 from sage_jax.data.tasks import Judged
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.results import ProblemResult
+from sage_jax.learn.placement import shapes
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
 from sage_jax.train import loop
-from sage_jax.train.checkpoint import Checkpoints, shapes
+from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.play import Played, figures
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
@@ -54,7 +55,6 @@ def install(patch) -> None:
     def start(config, base, root):
         found = SimpleNamespace(
             layout=shapes(first_state()),
-            learning_rate=lambda updates: np.float32(1e-3),
             decoder=lambda trained: (None, trained["w"]),
         )
         return found, first_state()

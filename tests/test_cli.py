@@ -132,20 +132,3 @@ def test_the_command_is_installed():
         [sys.executable, "-m", "sage_jax.cli", "--help"], capture_output=True, text=True, check=True
     )
     assert "pass@k" in shown.stdout
-
-
-def test_what_transformers_says_of_pytorch_is_not_printed(tmp_path, capsys):
-    import logging
-
-    (tmp_path / "none.jsonl").write_text("")
-    run(["verify", str(tmp_path / "none.jsonl")], capsys)
-    logger, seen = logging.getLogger("transformers"), []
-    handler = logging.Handler()
-    handler.emit = lambda record: seen.append(record.getMessage())
-    logger.addHandler(handler)
-    try:
-        logger.warning("PyTorch was not found. Models won't be available")
-        logger.warning("something else")
-    finally:
-        logger.removeHandler(handler)
-    assert seen == ["something else"]

@@ -1,15 +1,22 @@
 """The order of training: a function of seed and step, with nothing to save or restore."""
 
-from functools import lru_cache
+from __future__ import annotations
 
-import grain
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    import grain
 
 _MAX_SEED = 2**32
 
 
 @lru_cache(maxsize=8)
 def _shuffled(num_examples: int, seed: int) -> grain.MapDataset[int]:
+    import grain  # Seconds, and not needed for a loop of one's own.
+
     # Epochs are shuffled anew: grain folds the epoch into the seed.
     return grain.MapDataset.source(range(num_examples)).seed(seed).shuffle().repeat()
 

@@ -1,6 +1,6 @@
 """What a task is to the trainer and the evaluator: prompts, demonstrations, and a judge."""
 
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,17 +13,20 @@ class Prompts(NamedTuple):
         tokens: int32[N, P].
         mask: bool[N, P].
         dropped: prompts left out because they were longer than the limit.
+        problems: what the prompts ask, where that was given.
     """
 
     ids: list[str]
     tokens: np.ndarray
     mask: np.ndarray
     dropped: int = 0
+    problems: tuple[Any, ...] = ()
 
     def take(self, places: np.ndarray) -> "Prompts":
         """The prompts at `places`, in that order."""
         ids = [self.ids[place] for place in places]
-        return Prompts(ids, self.tokens[places], self.mask[places], self.dropped)
+        problems = tuple(self.problems[place] for place in places) if self.problems else ()
+        return Prompts(ids, self.tokens[places], self.mask[places], self.dropped, problems)
 
 
 class Demonstrations(NamedTuple):

@@ -22,3 +22,8 @@ def derive(root: jax.Array, purpose: Purpose, *indices: jax.typing.ArrayLike) ->
     for index in indices:
         key = jax.random.fold_in(key, index)
     return key
+
+
+def key(seed: int, step: int) -> jax.Array:
+    """The key that a run of this seed samples with at a step, as the command line does."""
+    return derive(jax.random.key(seed), Purpose.ROLLOUT, step, 0)

@@ -1,145 +1,246 @@
-"""The three compiled steps, rollout, score and update, and the whole of them as one."""
+"""Sampling and learning as pure functions of a state, and as methods that compile them."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jax.sharding import NamedSharding
 
+from sage_jax import parallel
+from sage_jax.data.tasks import Prompts
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.packing import Packing, fit
+from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import Sequences, of_rollout, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
+from sage_jax.learn.trim import trim
 from sage_jax.learn.update import Loss, merge_stacked, update
 from sage_jax.losses import Terms, reduce
+from sage_jax.losses.advantages import group_relative
 from sage_jax.losses.terms import with_batch_statistics
-from sage_jax.rollout import Rollout
+from sage_jax.rollout import Decoding, Rollout, StopTable, generate
+
+Advantages = Callable[..., jax.Array]
+"""(rewards [B], terms, *, step, key) -> [B]; a KL in the reward reads the terms."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Steps:
-    """What is fixed while training; every method is a pure function of its arguments.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Learner:
+    """What is fixed while training; it holds no array that changes.
+
+    `init`, `sample` and `update` are for a loop of one's own: they compile, shard, and give the
+    old state's memory away. `rollout`, `logprobs` and `learn` are the pure functions underneath.
 
     Attributes:
-        policy: modules and how arrays make them up.
-        loss: (terms, *, step, key) -> (Mean, metrics).
-        advantages: (rewards [B], terms, *, step, key) -> [B]; a KL in the reward reads the terms.
+        policy: model, reference and mesh.
+        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`.
         optimizer: an optax transformation.
-        sampler: (graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout.
-        temperature: of the policy.
-        micro_batch: rows in one pass.
-        share_rows: whether completions share rows where the caller knows their lengths.
-        shards: that rows and vocabulary are split over.
+        advantages: (rewards [B], terms, *, step, key) -> [B]; None compares the completions of
+            each prompt, see `advantages.group_relative`.
+        temperature: of the policy; sampling has to use the same.
+        micro_batch: rows in one forward and backward pass; 0 takes an update's rows at once.
         num_minibatches: M updates that each rollout is split into.
         epochs: passes over each rollout.
-        needs_policy: score the policy before the first update.
-        needs_reference: score the reference.
-        full_vocabulary: the loss reads logits.
-        top_entropy_quantile: share of tokens the policy gradient uses.
+        packing: whether completions share rows where their lengths leave room.
+        old_logps: compute the policy's log-probabilities before the first update; None does where
+            there are several updates. With one, the policy that sampled is the one being
+            differentiated, and nothing is gained.
+        reference: compute the reference's log-probabilities; a loss without KL needs none.
+        full_vocabulary: the loss reads logits, see `kl.reverse_kl(estimator="exact")`.
+        top_entropy_quantile: share of tokens that the policy gradient uses.
     """
 
     policy: Policy
     loss: Loss
-    advantages: Callable[..., jax.Array]
     optimizer: optax.GradientTransformation
-    sampler: Callable[..., Rollout]
-    temperature: float
-    micro_batch: int
-    shards: Shards
-    share_rows: bool = True
+    advantages: Advantages | None = None
+    temperature: float = 1.0
+    micro_batch: int = 0
     num_minibatches: int = 1
     epochs: int = 1
-    needs_policy: bool = False
-    needs_reference: bool = True
+    packing: bool = True
+    old_logps: bool | None = None
+    reference: bool = True
     full_vocabulary: bool = False
     top_entropy_quantile: float = 1.0
 
+    @property
+    def frozen(self) -> Any:
+        """See `Modules`: the base's weights where adapters or the reference need them."""
+        return self.policy.params if self.policy.lora or self.reference else None
+
+    @functools.cached_property
+    def layout(self) -> TrainState:
+        """Shapes and shardings of the state."""
+        return layout(self.policy.abstract, self.optimizer, self.policy.mesh)
+
+    @functools.cached_property
+    def shards(self) -> Shards:
+        """How rows and vocabulary are cut."""
+        return Shards.of(self.policy.mesh, self.policy.loaded.config.vocab_size)
+
+    def init(self, key: jax.Array, *, donate: bool = False) -> TrainState:
+        """The state before the first update.
+
+        Args:
+            key: of the adapters' random values; not used without them.
+            donate: let the state take over the policy's own weights instead of a copy, where no
+                reference needs them: the first update then eats them.
+        """
+        trained = self.policy.trained(key)
+        if self.policy.lora is None and not (donate and not self.reference):
+            trained = jax.tree.map(jnp.copy, trained)
+        return create(trained, self.optimizer, self.policy.mesh)
+
+    def decoder(self, trained: Any) -> tuple[Any, Any]:
+        """The policy as (graphdef, params) for decoding."""
+        return self.policy.modules.decoder(trained, self.frozen)
+
+    def sample(
+        self, state: TrainState, prompts: Prompts, decoding: Decoding, *, key: jax.Array
+    ) -> Rollout:
+        """Complete N prompts, `decoding.group_size` times each.
+
+        Args:
+            state: the policy that samples.
+            prompts: of `policy.encode`, or token ids of one's own.
+            decoding: how to sample.
+            key: one key, or one for each completion, see `generate`.
+
+        Returns:
+            A rollout of B = N·G rows over the mesh; `rollout.problems` says what each answers.
+
+        Raises:
+            ValueError: `decoding.temperature` is not the learner's.
+        """
+        if decoding.temperature != self.temperature:
+            raise ValueError(
+                f"temperature is {decoding.temperature} in decoding and {self.temperature} in the "
+                "learner: log-probabilities are of the policy that samples"
+            )
+        filled, table = self.policy.decoding(decoding)
+        rows = parallel.batch_sharding(self.policy.mesh, len(prompts.tokens))
+        arrays = parallel.spread((prompts.tokens, prompts.mask), rows)
+        rollout = self._sample(state.trained, self.frozen, *arrays, key, table, filled)
+        problems = tuple(p for p in prompts.problems for _ in range(decoding.group_size))
+        return dataclasses.replace(rollout, problems=problems)
+
+    def update(
+        self, state: TrainState, rollout: Rollout, rewards: Sequence[float] | jax.Array, *,
+        step: int, key: jax.Array | None = None,
+    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+        """Learn from a rollout: log-probabilities, packing, and all updates.
+
+        Args:
+            state: the state that sampled; its memory is given away.
+            rollout: of `sample`.
+            rewards: [B].
+            step: the training step, for schedules and noise.
+            key: root of the noise of guides; default `jax.random.key(0)`.
+
+        Returns:
+            The next state, and metrics: `metrics["loss"].value()`.
+        """
+        rollout, packing, _ = self.prepare(rollout)
+        terms = self._logprobs(state.trained, self.frozen, rollout, packing)
+        rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
+        rewards = parallel.spread(np.asarray(rewards, np.float32), rows)
+        root = jax.random.key(0) if key is None else key
+        return self._learn(
+            state, self.frozen, rollout, terms, rewards, root, jnp.int32(step), packing
+        )
+
+    def prepare(self, rollout: Rollout) -> tuple[Rollout, Packing | None, np.ndarray]:
+        """The rollout cut to the columns worth computing on, its packing, and lengths int[B]."""
+        mesh = self.policy.mesh
+        rollout, lengths = trim(rollout, mesh)
+        packing = self.pack(lengths, rollout)
+        return rollout, parallel.spread(packing, parallel.replicated(mesh)), lengths
+
+    @functools.cached_property
+    def _sample(self) -> Any:
+        def run(trained, frozen, tokens, mask, key, table, decoding):
+            rollout = self.rollout(trained, frozen, tokens, mask, key, decoding, table)
+            rows = parallel.batch_sharding(self.policy.mesh, len(tokens))
+            return jax.lax.with_sharding_constraint(rollout, rows)
+
+        return jax.jit(run, static_argnums=6)
+
+    @functools.cached_property
+    def _logprobs(self) -> Any:
+        return jax.jit(self.logprobs)
+
+    @functools.cached_property
+    def _learn(self) -> Any:
+        return keep_sharding(self.learn, self.layout)
+
     def rollout(
         self, trained: Any, frozen: Any, prompt_tokens: jax.Array, prompt_mask: jax.Array,
-        key: jax.Array,
+        key: jax.Array, decoding: Decoding, stop_table: StopTable | None = None,
     ) -> Rollout:  # fmt: skip
-        """Complete N prompts, `group_size` times each."""
-        graphdef, params = self.policy.decoder(trained, frozen)
-        return self.sampler(graphdef, params, prompt_tokens, prompt_mask, key)
+        """Complete N prompts; pure. `decoding` and `stop_table` as `Policy.decoding` gives them."""
+        graphdef, params = self.policy.modules.decoder(trained, frozen)
+        return generate(
+            graphdef, params, prompt_tokens, prompt_mask, key, decoding,
+            stop_table=stop_table, mesh=self.policy.mesh,
+        )  # fmt: skip
 
     def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
         """How completions of these lengths are to share rows, if that spares any."""
-        if not self.share_rows or self.full_vocabulary:
+        if not self.packing or self.full_vocabulary:
             return None
         return fit(
             lengths,
             group_size=rollout.group_size,
             prompt_length=rollout.prompt_tokens.shape[1],
             length=rollout.tokens.shape[1],
-            micro_batch=self.micro_batch,
+            micro_batch=self._micro_batch(len(lengths)),
             updates=self.num_minibatches,
             shards=self.shards.rows,
         )
 
-    def score(
+    def logprobs(
         self, trained: Any, frozen: Any, rollout: Rollout, packing: Packing | None = None
     ) -> Terms:
-        """All that an update needs to know of a rollout but its rewards, which come later.
+        """All that an update needs to know of a rollout but its rewards; pure.
 
         `logps` are placeholders; the update computes its own.
         """
-        sequences = of_rollout(rollout)
-        knobs: dict[str, Any] = {
-            "temperature": self.temperature, "micro_batch": self.micro_batch,
-            "shards": self.shards,
-        }  # fmt: skip
+        sequences, modules = of_rollout(rollout), self.policy.modules
+
+        def of(graphdef: Any, params: Any) -> tuple[jax.Array, jax.Array]:
+            return logprobs(
+                graphdef, params, sequences, packing, temperature=self.temperature,
+                micro_batch=self._micro_batch(len(rollout.tokens)), shards=self.shards,
+            )  # fmt: skip
+
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
-        if self.needs_policy:
-            params = self.policy.params(trained, frozen)
-            logps, entropies = logprobs(self.policy.graphdef, params, sequences, packing, **knobs)
+        if self._needs_old_logps:
+            logps, entropies = of(modules.graphdef, modules.params(trained, frozen))
             terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
-        if self.needs_reference:
-            reference = self.policy.reference_graphdef
-            logps, entropies = logprobs(reference, frozen, sequences, packing, **knobs)
+        if self.reference:
+            logps, entropies = of(modules.reference_graphdef, frozen)
             terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
         return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
-
-    def update(
-        self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
-        step: jax.Array, packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
-        """One optimiser update on some rows."""
-        rows = sequences.tokens.shape[0]
-        return update(
-            state,
-            frozen,
-            sequences,
-            terms,
-            key,
-            step,
-            packing,
-            policy=self.policy,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            temperature=self.temperature,
-            micro_batch=min(self.micro_batch, rows),
-            shards=self.shards,
-            full_vocabulary=self.full_vocabulary,
-        )
 
     def learn(
         self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
         root: jax.Array, step: jax.Array, packing: Packing | None = None,
     ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
-        """All updates on one rollout: `epochs` passes of `num_minibatches` each.
+        """All updates on one rollout: `epochs` passes of `num_minibatches` each; pure.
 
         Args:
             state: trained arrays and the optimiser's.
-            frozen: see `Policy`.
+            frozen: see `Modules`.
             rollout: B completions.
-            terms: of `score`.
+            terms: of `logprobs`.
             rewards: [B].
             root: the run's root key.
             step: int32 scalar.
@@ -151,7 +252,10 @@ class Steps:
         """
         # The first update of the step draws from the same key, so that a noisy guide is one guide.
         key = derive(root, Purpose.LOSS, step, 0)
-        advantages = self.advantages(rewards, terms, step=step, key=key)
+        if self.advantages is None:
+            advantages = group_relative(rewards, group_size=rollout.group_size)
+        else:
+            advantages = self.advantages(rewards, terms, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=advantages)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
@@ -159,7 +263,7 @@ class Steps:
             part, index = drawn
             sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
-            return self.update(state, frozen, sequences, terms, key, step, packing)
+            return self.minibatch(state, frozen, sequences, terms, key, step, packing)
 
         passes = jnp.arange(self.num_minibatches * self.epochs, dtype=jnp.int32)
         if len(passes) == 1:
@@ -170,36 +274,33 @@ class Steps:
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics
 
-    def whole(
-        self, state: TrainState, frozen: Any, root: jax.Array, step: jax.Array, *,
-        draw: Callable[[jax.Array, int], jax.Array],
-        reward: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
-        num_prompts: int,
-        rows: NamedSharding | None = None,
-    ) -> tuple[TrainState, reduce.Metrics, Rollout, jax.Array]:  # fmt: skip
-        """Draw, sample, judge and learn as one program, for tasks judged on the device.
+    def minibatch(
+        self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
+        step: jax.Array, packing: Packing | None = None,
+    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+        """One optimiser update on some rows; pure."""
+        rows = sequences.tokens.shape[0]
+        return update(
+            state,
+            frozen,
+            sequences,
+            terms,
+            key,
+            step,
+            packing,
+            modules=self.policy.modules,
+            loss=self.loss,
+            optimizer=self.optimizer,
+            temperature=self.temperature,
+            micro_batch=min(self.micro_batch or rows, rows),
+            shards=self.shards,
+            full_vocabulary=self.full_vocabulary,
+        )
 
-        Args:
-            state: trained arrays and the optimiser's.
-            frozen: see `Policy`.
-            root: the run's root key.
-            step: int32 scalar.
-            draw: (key, N) -> prompts int32[N, P], all of one length.
-            reward: (prompts [B, P], tokens [B, T], mask [B, T]) -> rewards [B].
-            num_prompts: N.
-            rows: how prompts lie over the mesh.
+    @property
+    def _needs_old_logps(self) -> bool:
+        several = self.num_minibatches * self.epochs > 1
+        return several if self.old_logps is None else self.old_logps
 
-        Returns:
-            (next state, metrics, rollout, rewards [B]).
-        """
-        prompts = draw(derive(root, Purpose.PROMPTS, step), num_prompts)
-        if rows is not None:  # Nothing else tells the compiler to split what it draws itself.
-            prompts = jax.lax.with_sharding_constraint(prompts, rows)
-        mask = jnp.ones_like(prompts, bool)
-        key = derive(root, Purpose.ROLLOUT, step, 0)
-        rollout = self.rollout(state.trained, frozen, prompts, mask, key)
-        repeated = jnp.repeat(prompts, rollout.group_size, axis=0)
-        rewards = reward(repeated, rollout.tokens, rollout.mask)
-        terms = self.score(state.trained, frozen, rollout)
-        state, metrics = self.learn(state, frozen, rollout, terms, rewards, root, step)
-        return state, metrics, rollout, rewards
+    def _micro_batch(self, rows: int) -> int:
+        return self.micro_batch or rows // self.num_minibatches

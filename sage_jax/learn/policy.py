@@ -1,56 +1,244 @@
-"""How trained and frozen arrays make up the policy and its reference."""
+"""The policy: module, weights, tokenizer, reference and mesh as one value."""
 
 import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
+from jax.sharding import Mesh
+from jax.typing import DTypeLike
 
-from sage_jax import models
+from sage_jax import models, parallel
+from sage_jax.data import Problem, render
+from sage_jax.data.spelling import Spelling
+from sage_jax.data.tasks import Prompts
+from sage_jax.data.turns import read_turns
+from sage_jax.learn.modules import Modules
+from sage_jax.learn.placement import place, place_abstract, shapes
+from sage_jax.learn.stops import stops
+from sage_jax.rollout import Decoding, Rollout, StopTable, completion_ids, pack_prompts
+
+# For completions shorter than this, loops over smaller batches and shorter caches are not worth
+# their compilation.
+_LONG = 64
+_SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
 
 
 @dataclasses.dataclass(frozen=True)
-class Policy:
-    """The static half of training: which module is called on which arrays.
-
-    With adapters the trained arrays are the adapters and the frozen ones the base weights, which
-    also are the reference: no copy is kept. Without, the trained arrays are all weights and the
-    frozen ones the reference's, or None where no anchor needs them.
+class LoRA:
+    """Low-rank adapters, see `models.lora.attach`.
 
     Attributes:
-        graphdef: the policy's module.
-        reference_graphdef: the reference's module.
-        adapter_alpha: what adapters are scaled by, over their rank; None without adapters.
-        exact_fold: whether weights are kept and used in float32 or better.
+        rank: width r of each adapter.
+        alpha: adapters are scaled by alpha / rank.
+        targets: layers that get one; `all-linear` for all.
     """
 
-    graphdef: nnx.GraphDef
-    reference_graphdef: nnx.GraphDef
-    adapter_alpha: float | None = None
-    exact_fold: bool = False
+    rank: int = 8
+    alpha: float = 16.0
+    targets: tuple[str, ...] = ("all-linear",)
 
-    def params(self, trained: Any, frozen: Any) -> Any:
-        """What `models.merge(graphdef, ...)` takes for the policy."""
-        return trained if self.adapter_alpha is None else (frozen, trained)
 
-    def decoder(self, trained: Any, frozen: Any) -> tuple[nnx.GraphDef, Any]:
-        """The policy as (graphdef, params) for decoding.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Policy:
+    """A model that is to be trained; its weights, as they are here, also are the reference.
 
-        In float32 adapters are folded into the weights once, instead of being applied at every
-        token. In bfloat16 they stay apart: a change of less than half the last place of a weight
-        would be rounded away, and the sampler would not be the policy that is trained.
+    Attributes:
+        loaded: graphdef, params (arrays over the mesh, or their shapes), config and tokenizer.
+        mesh: devices as data x fsdp x tensor.
+        lora: the adapters to train; None trains all weights.
+        compute_dtype: of activations and of the cache.
+    """
+
+    loaded: models.Loaded
+    mesh: Mesh
+    lora: LoRA | None = None
+    compute_dtype: DTypeLike = jnp.float32
+
+    @property
+    def params(self) -> Any:
+        """The weights that training starts from."""
+        return self.loaded.params
+
+    @property
+    def tokenizer(self) -> Any:
+        """A transformers tokenizer, or None."""
+        return self.loaded.tokenizer
+
+    @functools.cached_property
+    def modules(self) -> Modules:
+        """The static half: which module is called on which arrays."""
+        graphdef = self.loaded.graphdef
+        if self.lora is None:
+            return Modules(graphdef, graphdef)
+        dtypes = {jnp.dtype(self.compute_dtype), *(x.dtype for x in jax.tree.leaves(self.params))}
+        return Modules(
+            self._abstract[0], graphdef, self.lora.alpha, dtypes == {jnp.dtype(jnp.float32)}
+        )
+
+    @property
+    def abstract(self) -> Any:
+        """Shapes and shardings of the arrays that are trained."""
+        return self._abstract[1]
+
+    @functools.cached_property
+    def _abstract(self) -> tuple[nnx.GraphDef, Any]:
+        if self.lora is None:
+            return self.loaded.graphdef, shapes(self.params)
+        graphdefs = []
+
+        def attach(key: jax.Array) -> Any:
+            graphdef, adapters = self._attach(key)
+            graphdefs.append(graphdef)
+            return adapters
+
+        adapters = jax.eval_shape(attach, jax.random.key(0))
+        return graphdefs[0], place_abstract(self.mesh, adapters)
+
+    def trained(self, key: jax.Array) -> Any:
+        """The arrays that are trained, as they are at the start: new adapters, or all weights."""
+        return self.params if self.lora is None else place(self.mesh, self._attach(key)[1])
+
+    def _attach(self, key: jax.Array) -> tuple[nnx.GraphDef, Any]:
+        assert self.lora is not None
+        return models.lora.attach(
+            self.loaded.graphdef,
+            self.params,
+            key,
+            rank=self.lora.rank,
+            alpha=self.lora.alpha,
+            targets="all-linear" if "all-linear" in self.lora.targets else self.lora.targets,
+        )
+
+    def decoding(self, decoding: Decoding) -> tuple[Decoding, StopTable | None]:
+        """What is None in the options filled in for this model and mesh, and its stop strings.
+
+        On CPU layers are unrolled, and from 64 tokens on the batch is compacted and the cache
+        grown: memory is what accelerators lack for that.
+
+        Raises:
+            ValueError: a stop string is a token that the model does not have, or there is no
+                tokenizer to read stop strings by.
         """
-        if self.adapter_alpha is None:
-            return self.graphdef, trained
-        if self.exact_fold:
-            return self.reference_graphdef, _fold(frozen, trained, alpha=self.adapter_alpha)
-        return self.graphdef, (frozen, trained)
+        shape = self.loaded.config
+        on_cpu = parallel.on_cpu(self.mesh)
+        long = on_cpu and decoding.max_completion_length >= _LONG
+        ends = decoding.stop_ids
+        if ends is None:
+            ends = shape.eos_ids if self.tokenizer is None else self._ends
+        ids, table = stops(ends, decoding.stop, self.tokenizer, vocab_size=shape.vocab_size)
+        filled = dataclasses.replace(decoding, stop=(), stop_ids=ids).filled(
+            pad_id=ids[0] if ids else 0,
+            cache_dtype=self.compute_dtype,
+            unroll=on_cpu,
+            compactions=3 if long else 0,
+            cache_doublings=2 if long else 0,
+        )
+        return filled, table
 
-    def folded(self, trained: Any, frozen: Any) -> Any:
-        """The policy as plain weights, in the dtype of the frozen ones."""
-        if self.adapter_alpha is None:
-            return trained
-        return _fold(frozen, trained, alpha=self.adapter_alpha)
+    def encode(
+        self,
+        problems: Sequence[Problem | str],
+        *,
+        system_prompt: str | None = None,
+        instruction: str = "",
+        max_prompt_length: int | None = None,
+    ) -> Prompts:
+        """Problems, or plain strings, as prompts by the tokenizer's chat template.
+
+        Args:
+            problems: what to ask.
+            system_prompt: None leaves the template's own.
+            instruction: said below each problem.
+            max_prompt_length: tokens; longer prompts are left out and counted.
+
+        Raises:
+            DataError: the template does not write the problem, or no prompt is short enough.
+        """
+        asked = [Problem(id=f"prompt-{i}", problem=p, answer="") if isinstance(p, str) else p
+                 for i, p in enumerate(problems)]  # fmt: skip
+        ids = [
+            render(self.tokenizer, problem, system_prompt=system_prompt,
+                   answer_instruction=instruction, spelling=self._spelling)
+            for problem in asked
+        ]  # fmt: skip
+        longest = max(map(len, ids))
+        length = _SHORTEST << (-(-longest // _SHORTEST) - 1).bit_length()
+        packed = pack_prompts(ids, max_prompt_length=max_prompt_length or length, pad_id=0)
+        kept = packed.kept
+        return Prompts(
+            [asked[i].id for i in kept], packed.tokens, packed.mask, packed.dropped,
+            tuple(problems[i] for i in kept),
+        )  # fmt: skip
+
+    def texts(self, rollout: Rollout) -> list[str]:
+        """The B completions as text, behind what the template began the model's turn with.
+
+        Without special tokens but for the tags around thoughts and answers.
+        """
+        return [self._turns.opened + self._spelling.text(ids) for ids in completion_ids(rollout)]
+
+    @functools.cached_property
+    def _spelling(self) -> Spelling:
+        if self.tokenizer is None:
+            raise ValueError("this model has no tokenizer: give prompts as token ids")
+        return Spelling(self.tokenizer)
+
+    @functools.cached_property
+    def _turns(self) -> Any:
+        return read_turns(self.tokenizer, self._spelling)
+
+    @property
+    def _ends(self) -> tuple[int, ...]:
+        """Tokens that end a turn: the template's, the config's and the tokenizer's."""
+        shape = self.loaded.config
+        named = (self._turns.end_id, *shape.eos_ids, self.tokenizer.eos_token_id)
+        known = (one for one in named if one is not None and one < shape.vocab_size)
+        return tuple(dict.fromkeys(known))
 
 
-_fold = jax.jit(models.lora.fold, static_argnames="alpha")
+def load(
+    source: str | Path,
+    *,
+    lora: LoRA | None = None,
+    mesh: Mesh | None = None,
+    compute_dtype: DTypeLike = jnp.float32,
+    param_dtype: DTypeLike = jnp.float32,
+    **options: Any,
+) -> Policy:
+    """Load a pretrained model as a policy to train.
+
+    Args:
+        source: see `models.load`: a folder, a `.gguf` file, `package:NAME` or a hub id.
+        lora: adapters to train; None trains all weights.
+        mesh: from `parallel.make_mesh`; default all devices along `data`.
+        compute_dtype: of activations and matrix products.
+        param_dtype: of the weights.
+        options: further ones of `models.Knobs`, such as `remat`.
+
+    Raises:
+        ModelError: the source is not there, or holds something unsupported.
+    """
+    mesh = parallel.make_mesh() if mesh is None else mesh
+    options = {"remat": "dots", "constrain": parallel.Layout(mesh)} | options
+    loaded = models.load(
+        source,
+        place=placer(mesh),
+        compute_dtype=compute_dtype,
+        param_dtype=param_dtype,
+        **options,
+    )
+    return Policy(loaded, mesh, lora, compute_dtype)
+
+
+def placer(mesh: Mesh) -> Any:
+    """(logical axes, host array) -> the array over the mesh, as `models.load` takes it."""
+
+    def put(axes: Any, array: Any) -> jax.Array:
+        return parallel.spread(array, parallel.shardings(mesh, [array], [axes])[0])
+
+    return put

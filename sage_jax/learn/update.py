@@ -12,8 +12,8 @@ from sage_jax import losses, models
 from sage_jax.learn.bins import Slots, over_passes
 from sage_jax.learn.logprobs import token_logprobs
 from sage_jax.learn.masters import wide, widened
+from sage_jax.learn.modules import Modules
 from sage_jax.learn.packing import Packing
-from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
@@ -36,7 +36,7 @@ def update(
     step: jax.Array,
     packing: Packing | None = None,
     *,
-    policy: Policy,
+    modules: Modules,
     loss: Loss,
     optimizer: optax.GradientTransformation,
     temperature: float,
@@ -51,14 +51,14 @@ def update(
 
     Args:
         state: trained arrays and the optimiser's.
-        frozen: see `Policy`.
+        frozen: see `Modules`.
         sequences: B rows.
         terms: all that the loss needs besides the policy's own `logps`, `entropies` and, with
             `full_vocabulary`, logits, which are computed here and replace what stands there.
         key: for guides that draw noise.
         step: int32 scalar, the training step, for schedules.
         packing: of this update, if completions share rows; not with `full_vocabulary`.
-        policy: which module is called on which arrays.
+        modules: which module is called on which arrays.
         loss: (terms, *, step, key) -> (Mean, metrics).
         optimizer: an optax transformation.
         temperature: divides the logits.
@@ -79,7 +79,7 @@ def update(
 
     def total(trained, sequences, terms, slots=None):
         seen = observe(
-            policy, trained, frozen, sequences, terms, slots, temperature, shards, full_vocabulary
+            modules, trained, frozen, sequences, terms, slots, temperature, shards, full_vocabulary
         )
         mean, metrics = judge(seen)
         return mean.sum, (seen, mean, metrics)
@@ -159,7 +159,7 @@ def _first_bad(grads: Any) -> jax.Array:
 
 
 def observe(
-    policy: Policy,
+    modules: Modules,
     trained: Any,
     frozen: Any,
     sequences: Sequences,
@@ -170,14 +170,14 @@ def observe(
     full_vocabulary: bool,
 ) -> Terms:
     """The terms with what the policy says of the completions now."""
-    model = models.merge(policy.graphdef, policy.params(trained, frozen))
+    model = models.merge(modules.graphdef, modules.params(trained, frozen))
     if not full_vocabulary:
         logps, entropies = token_logprobs(
             model, sequences, slots, temperature=temperature, shards=shards
         )
         return dataclasses.replace(terms, logps=logps, entropies=entropies)
     logits = model.unembed(completion_hidden(model, sequences)) / temperature
-    reference = models.merge(policy.reference_graphdef, frozen)
+    reference = models.merge(modules.reference_graphdef, frozen)
     ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
     logps, entropies = losses.from_logits(logits, sequences.tokens)
     return dataclasses.replace(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib.util
+import logging
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -59,12 +62,27 @@ def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knob
         PathError: It lies in a bucket that cannot be read.
     """
     path = locate(source)
-    with local_copy(path, MODEL_FILES) as copy:
+    with local_copy(path, MODEL_FILES) as copy, _no_word_of_pytorch():
         try:
             return _load(copy, place, knobs)
         except ModelError as error:
             # Nobody knows the copy by name.
             raise ModelError(str(error).replace(str(copy), str(path))) from error
+
+
+@contextlib.contextmanager
+def _no_word_of_pytorch() -> Iterator[None]:
+    """Keep Transformers, which reads the tokenizer, from missing what nobody needs here."""
+
+    def others(record: logging.LogRecord) -> bool:
+        return "PyTorch was not found" not in record.getMessage()
+
+    logger = logging.getLogger("transformers")
+    logger.addFilter(others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(others)
 
 
 def _load(path: Path, place: Place | None, knobs: Knobs) -> Loaded:

@@ -1,6 +1,7 @@
 """The steps of a run as programs over shapes: nothing is downloaded, computed or allocated."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,10 +14,12 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.token_task import BracketsTask
+from sage_jax.learn.learner import Learner
 from sage_jax.learn.packing import Packing
+from sage_jax.learn.placement import keep_sharding, place_abstract, with_shardings
 from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
-from sage_jax.rollout import Rollout
+from sage_jax.rollout import Decoding, Rollout
 from sage_jax.train import setup
 from sage_jax.train.stepping import judged_on_device
 
@@ -61,35 +64,41 @@ class Abstract:
         config: the run's.
         shape: the model's.
         mesh: where the arrays would lie.
-        start: steps, and the shapes of the state.
+        learner: its policy's weights are shapes.
         task: what the steps are told of it.
     """
 
     config: configs.Config
     shape: models.ModelConfig
     mesh: Mesh
-    start: setup.Start
+    learner: Learner
     task: StubTask | BracketsTask
 
     @property
     def kept(self) -> dict[str, Any]:
         """What lies on the chips through the whole run, by name."""
-        layout = self.start.layout
+        layout = self.learner.layout
         kept = {"trained": layout.trained, "optimiser": layout.opt_state}
-        return kept if self.start.frozen is None else kept | {"frozen": self.start.frozen}
+        return kept if self.learner.frozen is None else kept | {"frozen": self.learner.frozen}
+
+    def decoding(self) -> Decoding:
+        """How the run samples; without stop strings, whose tables are a few megabytes."""
+        options = dataclasses.replace(setup.decoding(self.config, self.task), stop=())
+        return self.learner.policy.decoding(options)[0]
 
     def rollout(self) -> Program:
         """Sampling, prefill and decoding."""
         batch = (*self._prompts(), self._key())
-        arguments = (self.start.layout.trained, self.start.frozen, *batch)
-        function = jax.jit(self.start.steps.rollout, out_shardings=self._by_row)
+        arguments = (self.learner.layout.trained, self.learner.frozen, *batch)
+        complete = functools.partial(self.learner.rollout, decoding=self.decoding())
+        function = jax.jit(complete, out_shardings=self._by_row)
         return Program("rollout", function, arguments, batch)
 
     def score(self) -> Program:
         """Log-probabilities of the reference, and of the policy where they are needed."""
         batch = (self._rollout(), self._packing())
-        arguments = (self.start.layout.trained, self.start.frozen, *batch)
-        return Program("score", jax.jit(self.start.steps.score), arguments, batch)
+        arguments = (self.learner.layout.trained, self.learner.frozen, *batch)
+        return Program("score", jax.jit(self.learner.logprobs), arguments, batch)
 
     def update(self, terms_shardings: Any = None) -> Program:
         """All updates on one rollout.
@@ -97,14 +106,14 @@ class Abstract:
         Args:
             terms_shardings: how `score` leaves the terms; by rows unless given.
         """
-        terms = jax.eval_shape(self.start.steps.score, *self.score().arguments)
+        terms = jax.eval_shape(self.learner.logprobs, *self.score().arguments)
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
-        terms = setup.with_shardings(terms, shardings)
+        terms = with_shardings(terms, shardings)
         rewards = self._array((self._rows,), jnp.float32, self._by_row)
         batch = (self._rollout(), terms, rewards, self._key(), self._scalar(), self._packing())
-        layout = self.start.layout
-        function = setup.keep_sharding(self.start.steps.learn, layout)
-        arguments = (layout, self.start.frozen, *batch)
+        layout = self.learner.layout
+        function = keep_sharding(self.learner.learn, layout)
+        arguments = (layout, self.learner.frozen, *batch)
         return Program("update", function, arguments, batch)
 
     def most_passes(self) -> int:
@@ -120,7 +129,7 @@ class Abstract:
         if judged_on_device(self.config, self.task):
             return None
         lengths = np.full(self._rows, self.config.rollout.max_completion_length)
-        return self.start.steps.pack(lengths, self._rollout())
+        return self.learner.pack(lengths, self._rollout())
 
     def _packing(self) -> Any:
         whole = parallel.replicated(self.mesh)
@@ -180,11 +189,9 @@ def open_abstract(config: configs.Config, devices: Sequence[Any]) -> Abstract:
     shape, task = shape_and_task(config)
     _check_length(config, shape)
     graphdef, params = models.abstract(shape, **setup.model_knobs(config, mesh))
-    loaded = models.Loaded(graphdef, setup.place_abstract(mesh, params), shape, None)
-    # Stop strings need a tokenizer; their table is a few megabytes.
-    plain = configs.override(config, {"rollout": {"stop": []}})
-    start = setup.start_abstract(plain, setup.Base(loaded, task, mesh))
-    return Abstract(config, shape, mesh, start, task)
+    loaded = models.Loaded(graphdef, place_abstract(mesh, params), shape, None)
+    learner = setup.make_learner(config, setup.Base(loaded, task, mesh))
+    return Abstract(config, shape, mesh, learner, task)
 
 
 def shape_and_task(config: configs.Config) -> tuple[models.ModelConfig, Any]:

@@ -12,7 +12,6 @@ from sage_jax.plan.abstract import Abstract, Program, programs
 from sage_jax.plan.arrays import Array, largest_alive
 from sage_jax.plan.cost import Costs, count
 from sage_jax.plan.memory import Memory
-from sage_jax.train.setup import way_of_decoding
 
 _LISTED = 6  # Largest arrays kept of each step.
 
@@ -74,8 +73,8 @@ def _compile(program: Program, run: Abstract) -> tuple[Step, Any]:
     used = dataclasses.replace(used, beside=_beside(run, program, used))
     # Decoding ends when all rows are done, at the latest here; the first token is the prefill's.
     # Of several loops each is taken to run equally long.
-    way = way_of_decoding(run.mesh, run.config.rollout)
-    loops = 1 + way["compactions"] + way["cache_doublings"]
+    decoding: Any = run.decoding()
+    loops = 1 + decoding.compactions + decoding.cache_doublings
     columns = run.config.rollout.max_completion_length - 1
     runs = columns // loops if program.name == "rollout" else run.most_passes()
     costs = count(module, unknown=max(runs, 1))

@@ -79,7 +79,7 @@ def _sizes(run: Abstract) -> Sizes:
 
 def _whole_weights(run: Abstract) -> int:
     """Weights of the sampler, gathered along the axes that split rows."""
-    weights = run.start.frozen if run.config.lora.rank else run.start.layout.trained
+    weights = run.learner.frozen if run.config.lora.rank else run.learner.layout.trained
     return memory.per_chip(weights) * run.mesh.shape["fsdp"]
 
 
@@ -118,7 +118,7 @@ def _pass(run: Abstract, sizes: Sizes) -> int:
 
 def _logits_block(run: Abstract, sizes: Sizes) -> int:
     """Logits of a pass and their exponentials over one block of the vocabulary, float32."""
-    tokens, shards = sizes.micro * sizes.completion, run.start.steps.shards
+    tokens, shards = sizes.micro * sizes.completion, run.learner.shards
     block = min(shards.block_size(tokens * shards.rows), run.shape.vocab_size // shards.vocab)
     return 2 * tokens * block * 4
 
@@ -151,7 +151,7 @@ def _saved(run: Abstract, sizes: Sizes) -> int:
 
 def _gradients(run: Abstract) -> int:
     """Gradients in the dtype of what is trained, and their float32 sums."""
-    trained = run.start.layout.trained
+    trained = run.learner.layout.trained
     rows = run.config.rollout.num_prompts * run.config.rollout.group_size
     per_update = rows // run.config.optimizer.num_minibatches
     several = (run.config.optimizer.micro_batch or per_update) < per_update

@@ -120,7 +120,7 @@ def make_plan(
 
 
 def _weights(run: Abstract) -> Any:
-    return run.start.frozen if run.config.lora.rank else run.start.layout.trained
+    return run.learner.frozen if run.config.lora.rank else run.learner.layout.trained
 
 
 def _steps(run: Abstract, topology: Topology, progress: Any) -> list[Step]:

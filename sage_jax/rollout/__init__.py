@@ -1,12 +1,13 @@
 """Sampling completions of prompts from a model, as one jitted program."""
 
+from sage_jax.rollout.decoding import Decoding
 from sage_jax.rollout.filters import (
     apply_filters,
     apply_min_p,
     apply_temperature,
     apply_top_k,
     apply_top_p,
-    check_knobs,
+    check_filters,
 )
 from sage_jax.rollout.generate import generate, row_keys
 from sage_jax.rollout.prompts import PackedPrompts, pack_prompts
@@ -16,6 +17,7 @@ from sage_jax.rollout.stopping import StopTable, compile_stop_strings
 from sage_jax.rollout.vocabulary import special_id, token_bytes
 
 __all__ = [
+    "Decoding",
     "Finish",
     "PackedPrompts",
     "Rollout",
@@ -26,7 +28,7 @@ __all__ = [
     "apply_temperature",
     "apply_top_k",
     "apply_top_p",
-    "check_knobs",
+    "check_filters",
     "compile_stop_strings",
     "completion_ids",
     "draw",

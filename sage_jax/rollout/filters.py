@@ -17,7 +17,7 @@ _BITS_OF_ONE = 0x3F800000
 _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
-def check_knobs(*, temperature: float, top_k: int, top_p: float, min_p: float) -> None:
+def check_filters(*, temperature: float, top_k: int, top_p: float, min_p: float) -> None:
     """Refuse sampling knobs outside their ranges.
 
     Raises:
@@ -66,7 +66,7 @@ def apply_top_k(logits: jax.Array, top_k: int) -> jax.Array:
     >>> apply_top_k(jnp.array([3.0, 1.0, 2.0]), 2).tolist()
     [3.0, -inf, 2.0]
     """
-    check_knobs(temperature=1.0, top_k=top_k, top_p=1.0, min_p=0.0)
+    check_filters(temperature=1.0, top_k=top_k, top_p=1.0, min_p=0.0)
     if top_k == 0 or top_k >= logits.shape[-1]:
         return logits
     z = logits.astype(jnp.float32)
@@ -105,7 +105,7 @@ def apply_top_p(logits: jax.Array, top_p: float) -> jax.Array:
     >>> jnp.isfinite(apply_top_p(jnp.log(jnp.array([0.5, 0.1, 0.4])), 0.8)).tolist()
     [True, False, True]
     """
-    check_knobs(temperature=1.0, top_k=0, top_p=top_p, min_p=0.0)
+    check_filters(temperature=1.0, top_k=0, top_p=top_p, min_p=0.0)
     if top_p == 1:
         return logits
     z = logits.astype(jnp.float32)
@@ -165,7 +165,7 @@ def apply_min_p(logits: jax.Array, min_p: float) -> jax.Array:
     >>> apply_min_p(jnp.array([0.0, -1.0, -3.0]), 0.1).tolist()
     [0.0, -1.0, -inf]
     """
-    check_knobs(temperature=1.0, top_k=0, top_p=1.0, min_p=min_p)
+    check_filters(temperature=1.0, top_k=0, top_p=1.0, min_p=min_p)
     if min_p == 0:
         return logits
     floor = jnp.max(logits, axis=-1, keepdims=True) + math.log(min_p)

@@ -10,10 +10,10 @@ import numpy as np
 from jax.sharding import Mesh
 from jax.typing import DTypeLike
 
-from sage_jax.models import KVCache, count_positions, merge
+from sage_jax.models import KVCache, ModelConfig, count_positions, merge
 from sage_jax.parallel import any_of_shards, map_rows, splits_evenly
 from sage_jax.rollout.decode import Rows, decode
-from sage_jax.rollout.filters import check_knobs
+from sage_jax.rollout.decoding import Decoding
 from sage_jax.rollout.progress import Progress
 from sage_jax.rollout.result import Rollout
 from sage_jax.rollout.sampling import draw
@@ -26,26 +26,13 @@ def generate(
     prompt_tokens: jax.Array | np.ndarray,
     prompt_mask: jax.Array | np.ndarray,
     key: jax.Array,
+    decoding: Decoding,
     *,
-    group_size: int,
-    max_completion_length: int,
-    temperature: float,
-    top_k: int = 0,
-    top_p: float = 1.0,
-    min_p: float = 0.0,
-    stop_ids: tuple[int, ...],
     stop_table: StopTable | None = None,
-    pad_id: int,
-    cache_dtype: DTypeLike = jnp.float32,
-    unroll: bool = False,
-    compactions: int = 0,
-    cache_doublings: int = 0,
     mesh: Mesh | None = None,
 ) -> Rollout:
-    """Sample `group_size` completions of every prompt.
+    """Sample `decoding.group_size` completions of every prompt.
 
-    y_t ~ softmax(min_p(top_p(top_k(z_t)))) with z_t = logits(x, y_<t) / temperature, until a row
-    writes a token of `stop_ids`, completes a stop string or has `max_completion_length` tokens.
     Each prompt is read once and its cache shared by its group. Row r draws its token t from
     fold_in(fold_in(key, r), t), so what it samples does not depend on the other rows; given a key
     per row, not on its place either.
@@ -55,7 +42,7 @@ def generate(
     split as well, the shards of rows stop together; see `parallel.map_rows`.) The weights then are
     whole along the axes that split rows, gathered once, and stay split along `tensor`.
 
-    Everything after `key` is static but `stop_table`: other values compile another program.
+    `graphdef`, `decoding` and `mesh` are static: other values compile another program.
 
     Args:
         graphdef: the model's static half.
@@ -63,123 +50,62 @@ def generate(
         prompt_tokens: [N, P] int32, left-padded (`pack_prompts`).
         prompt_mask: [N, P] bool. Each row's last column must be true.
         key: one typed PRNG key, or one per row, [N * group_size].
-        group_size: G.
-        max_completion_length: T, in tokens.
-        temperature: 0 is greedy, with log-probabilities of temperature 1.
-        top_k: 0 is off.
-        top_p: 1 is off.
-        min_p: 0 is off.
-        stop_ids: token ids that end a row; may be empty.
+        decoding: how to sample. Of what is None there, `stop_ids` are the model's end tokens,
+            `pad_id` is the first of them or 0, the cache is float32, and the rest is off.
         stop_table: strings that end a row, from `compile_stop_strings`.
-        pad_id: written behind the end of a row.
-        cache_dtype: of the cached keys and values.
-        unroll: run the layers one by one instead of in a loop, which spares CPUs a copy of all
-            weights for every token, and compiles for longer.
-        compactions: how often decoding goes on with the smaller half of the rows once the other
-            half has ended; each compiles one more loop.
-        cache_doublings: how often the cache's room for completions is doubled, from
-            T / 2^cache_doublings; attention covers the room there is, and each doubling compiles
-            one more loop.
         mesh: split the rows over it, if they can be split evenly.
 
     Returns:
         A `Rollout` of B = N·G rows.
 
     Raises:
-        ValueError: a knob, a shape or an id is out of range; the message names it.
+        ValueError: a shape or an id is out of range, or `decoding.stop` names strings, which
+            have to be compiled into `stop_table`; the message names it.
     """
-    check_knobs(temperature=temperature, top_k=top_k, top_p=top_p, min_p=min_p)
-    _check_sizes(
-        prompt_tokens, prompt_mask, group_size, max_completion_length, compactions, cache_doublings
-    )
+    _check_prompts(prompt_tokens, prompt_mask)
+    if decoding.stop:
+        raise ValueError(
+            f"stop is {decoding.stop}: compile strings with compile_stop_strings and pass them "
+            "as stop_table"
+        )
     return _generate(
         graphdef,
         params,
         jnp.asarray(prompt_tokens, jnp.int32),
         jnp.asarray(prompt_mask, jnp.bool_),
-        _row_keys(key, prompt_tokens.shape[0] * group_size),
+        _row_keys(key, prompt_tokens.shape[0] * decoding.group_size),
         stop_table,
-        group_size=group_size,
-        max_completion_length=max_completion_length,
-        temperature=float(temperature),
-        top_k=top_k,
-        top_p=float(top_p),
-        min_p=float(min_p),
-        stop_ids=tuple(stop_ids),
-        pad_id=pad_id,
-        cache_dtype=jnp.dtype(cache_dtype),
-        unroll=unroll,
-        compactions=compactions,
-        cache_doublings=cache_doublings,
+        decoding=decoding,
         mesh=mesh if mesh is not None and splits_evenly(mesh, prompt_tokens.shape[0]) else None,
     )
 
 
-_STATIC = (
-    "graphdef",
-    "group_size",
-    "max_completion_length",
-    "temperature",
-    "top_k",
-    "top_p",
-    "min_p",
-    "stop_ids",
-    "pad_id",
-    "cache_dtype",
-    "unroll",
-    "compactions",
-    "cache_doublings",
-    "mesh",
-)
-
-
-@functools.partial(jax.jit, static_argnames=_STATIC)
+@functools.partial(jax.jit, static_argnames=("graphdef", "decoding", "mesh"))
 def _generate(
-    graphdef,
-    params,
-    prompt_tokens,
-    prompt_mask,
-    keys,
-    stop_table,
-    *,
-    mesh,
-    **knobs,
+    graphdef, params, prompt_tokens, prompt_mask, keys, stop_table, *, decoding, mesh
 ) -> Rollout:
     any_shard = functools.partial(any_of_shards, mesh=mesh) if mesh is not None else jnp.asarray
-    run = functools.partial(_complete, graphdef, any_shard=any_shard, **knobs)
+    run = functools.partial(_complete, graphdef, decoding=decoding, any_shard=any_shard)
     if mesh is not None:
         run = map_rows(run, mesh, whole=(0, 4))
     return run(params, prompt_tokens, prompt_mask, keys, stop_table)
 
 
 def _complete(
-    graphdef,
-    params,
-    prompt_tokens,
-    prompt_mask,
-    keys,
-    stop_table,
-    *,
-    any_shard,
-    group_size,
-    max_completion_length,
-    stop_ids,
-    pad_id,
-    cache_dtype,
-    unroll,
-    compactions,
-    cache_doublings,
-    **knobs,
+    graphdef, params, prompt_tokens, prompt_mask, keys, stop_table, *, decoding, any_shard
 ) -> Rollout:
     model = merge(graphdef, params)
-    length = prompt_tokens.shape[1] + max_completion_length
-    _check_ids(model.config, length, stop_ids, pad_id, stop_table)
-    choose = functools.partial(_choose, stop_ids=stop_ids, stop_table=stop_table, **knobs)
-    forward = _forward(graphdef, params, unrolled=model.unstacked(length) if unroll else None)
+    decoding = _defaults(decoding, model.config)
+    group_size, most = decoding.group_size, decoding.max_completion_length
+    length = prompt_tokens.shape[1] + most
+    _check_ids(model.config, length, decoding, stop_table)
+    choose = functools.partial(_choose, decoding=decoding, stop_table=stop_table)
+    unrolled = model.unstacked(length) if decoding.unroll else None
+    forward = _forward(graphdef, params, unrolled=unrolled)
 
-    hidden, cache = prefill(model, prompt_tokens, prompt_mask, cache_dtype=cache_dtype)
+    hidden, cache = prefill(model, prompt_tokens, prompt_mask, cache_dtype=decoding.cache_dtype)
     logits = jnp.repeat(model.unembed(hidden), group_size, axis=0)
-    progress = Progress.empty(keys.shape[0], max_completion_length, pad_id)
+    progress = Progress.empty(keys.shape[0], most, decoding.pad_id)
     progress = choose(progress, logits, keys=keys)
     first = jnp.repeat(jnp.sum(prompt_mask, axis=1, dtype=jnp.int32), group_size)
 
@@ -189,11 +115,16 @@ def _complete(
         logits, cache = forward(tokens, positions, valid, cache)
         return cache, choose(progress, logits, keys=rows.keys)
 
-    cache = (cache.unstacked() if unroll else cache).fork(group_size)
+    cache = (cache.unstacked() if decoding.unroll else cache).fork(group_size)
     progress = decode(
-        advance, cache, progress, Rows(keys, first),
-        compactions=compactions, cache_doublings=cache_doublings, any_shard=any_shard,
-    )  # fmt: skip
+        advance,
+        cache,
+        progress,
+        Rows(keys, first),
+        compactions=decoding.compactions,
+        cache_doublings=decoding.cache_doublings,
+        any_shard=any_shard,
+    )
     return Rollout(
         prompt_tokens=prompt_tokens,
         prompt_mask=prompt_mask,
@@ -202,6 +133,14 @@ def _complete(
         logps=progress.logps,
         finish=progress.finish,
     )
+
+
+def _defaults(decoding: Decoding, config: ModelConfig) -> Any:
+    ends = config.eos_ids if decoding.stop_ids is None else decoding.stop_ids
+    return decoding.filled(
+        stop_ids=ends, pad_id=ends[0] if ends else 0, cache_dtype=jnp.float32, unroll=False,
+        compactions=0, cache_doublings=0,
+    )  # fmt: skip
 
 
 def _forward(graphdef, params, *, unrolled: Any) -> Callable[..., tuple[jax.Array, KVCache]]:
@@ -225,10 +164,17 @@ def prefill(
     return hidden[:, -1], cache
 
 
-def _choose(progress, logits, *, keys, stop_ids, stop_table, **knobs) -> Progress:
+def _choose(progress, logits, *, keys, decoding, stop_table) -> Progress:
     step_keys = jax.vmap(jax.random.fold_in, (0, None))(keys, progress.step)
-    tokens, logps = draw(logits, step_keys, **knobs)
-    return progress.append(tokens, logps, stop_ids=stop_ids, stop_table=stop_table)
+    tokens, logps = draw(
+        logits,
+        step_keys,
+        temperature=decoding.temperature,
+        top_k=decoding.top_k,
+        top_p=decoding.top_p,
+        min_p=decoding.min_p,
+    )
+    return progress.append(tokens, logps, stop_ids=decoding.stop_ids, stop_table=stop_table)
 
 
 def row_keys(key: jax.Array, rows: int) -> jax.Array:
@@ -249,10 +195,7 @@ def _row_keys(key: jax.Array, rows: int) -> jax.Array:
     return key
 
 
-def _check_sizes(
-    prompt_tokens, prompt_mask, group_size: int, max_completion_length: int, compactions: int,
-    cache_doublings: int,
-) -> None:  # fmt: skip
+def _check_prompts(prompt_tokens, prompt_mask) -> None:
     shape = prompt_tokens.shape
     if len(shape) != 2 or 0 in shape:
         raise ValueError(f"prompt_tokens must be [N, P] with N and P at least 1, got {shape}")
@@ -264,23 +207,16 @@ def _check_sizes(
     if isinstance(prompt_mask, np.ndarray) and not prompt_mask[:, -1].all():
         row = int(np.argmin(prompt_mask[:, -1]))
         raise ValueError(f"prompt_mask must end in true (padding is on the left), not so row {row}")
-    if group_size < 1:
-        raise ValueError(f"group_size must be at least 1, got {group_size}")
-    if max_completion_length < 1:
-        raise ValueError(f"max_completion_length must be at least 1, got {max_completion_length}")
-    for name, times in (("compactions", compactions), ("cache_doublings", cache_doublings)):
-        if times < 0:
-            raise ValueError(f"{name} must be at least 0, got {times}")
 
 
-def _check_ids(config, length: int, stop_ids, pad_id: int, stop_table) -> None:
+def _check_ids(config, length: int, decoding, stop_table) -> None:
     vocab_size = config.vocab_size
     if length > config.max_positions:
         raise ValueError(
             f"prompt and completion take {length} positions, but max_positions is "
             f"{config.max_positions}; shorten max_prompt_length or max_completion_length"
         )
-    for name, ids in (("stop_ids", stop_ids), ("pad_id", (pad_id,))):
+    for name, ids in (("stop_ids", decoding.stop_ids), ("pad_id", (decoding.pad_id,))):
         for one in ids:
             if not 0 <= one < vocab_size:
                 raise ValueError(f"{name} must lie in [0, {vocab_size}), got {one}")

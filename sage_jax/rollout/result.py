@@ -2,7 +2,8 @@
 
 import dataclasses
 import enum
-from typing import NamedTuple
+import functools
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,12 @@ class Finish(enum.IntEnum):
     STOP_STRING = 2
 
 
-@jax.tree_util.register_dataclass
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=("prompt_tokens", "prompt_mask", "tokens", "mask", "logps", "finish"),
+    meta_fields=(),
+    drop_fields=("problems",),
+)
 @dataclasses.dataclass(frozen=True)
 class Rollout:
     """N prompts with G sampled completions each; the B = N·G rows of a prompt are adjacent.
@@ -33,6 +39,8 @@ class Rollout:
         logps: [B, T] float32, in nats, log-probability of each token under the
             temperature-scaled policy before top-k, top-p and min-p; 0 where the mask is 0.
         finish: [B] int32, a `Finish`.
+        problems: what each of the B completions answers, where that was given. On the host only: a
+            transformation of JAX leaves it behind.
     """
 
     prompt_tokens: jax.Array
@@ -41,6 +49,7 @@ class Rollout:
     mask: jax.Array
     logps: jax.Array
     finish: jax.Array
+    problems: tuple[Any, ...] = ()
 
     @property
     def group_size(self) -> int:

@@ -10,6 +10,7 @@ import jax
 import orbax.checkpoint as ocp
 
 from sage_jax import paths
+from sage_jax.learn.placement import shapes
 from sage_jax.parallel import hosts
 from sage_jax.train import heap, manifest
 
@@ -182,8 +183,3 @@ def _named(tree: Any) -> dict[str, Any]:
     """Leaves by their path, so that a checkpoint does not depend on container classes."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path): leaf for path, leaf in leaves}
-
-
-def shapes(tree: Any) -> Any:
-    """Shape, dtype and sharding of every array of a tree."""
-    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), tree)

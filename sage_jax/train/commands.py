@@ -17,6 +17,7 @@ from sage_jax.config import ConfigError
 from sage_jax.data import brackets
 from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.state import TrainState
@@ -34,7 +35,7 @@ class Trained:
     """A run's model at its newest checkpoint."""
 
     base: setup.Base
-    start: setup.Start
+    learner: Learner
     state: TrainState
     step: int
 
@@ -45,15 +46,15 @@ class Trained:
 
     def decoder(self) -> tuple[Any, Any]:
         """The policy as (graphdef, params)."""
-        return self.start.decoder(self.weights)
+        return self.learner.decoder(self.weights)
 
     def export(self) -> Any:
         """All weights, in float32 where they were trained so: masters, or adapters folded in."""
-        policy, frozen = self.start.steps.policy, self.start.frozen
-        if policy.adapter_alpha is None:
+        modules, frozen = self.learner.policy.modules, self.learner.frozen
+        if modules.adapter_alpha is None:
             return self.state.precise
         wide = jax.tree.map(lambda x: x.astype(jnp.float32), frozen)
-        return policy.folded(self.weights, wide)
+        return modules.folded(self.weights, wide)
 
 
 def open_run(path: Path) -> RunFolder:
@@ -85,13 +86,13 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
             raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
         source = str(folder.base) if config.warmup.steps else config.model.source
         base = setup.open_base(config, source)
-        started, _ = setup.start(config, base, jax.random.key(config.seed))
-        found = checkpoints.restore_newest(started.layout, say=tell)
+        learner = setup.make_learner(config, base)
+        found = checkpoints.restore_newest(learner.layout, say=tell)
         assert found is not None
         step, state, _ = found
     finally:
         checkpoints.close()
-    return Trained(base, started, state, step)
+    return Trained(base, learner, state, step)
 
 
 def evaluate_config(config: configs.Config) -> None:
@@ -185,15 +186,14 @@ def _print_samples(
 ) -> None:
     base = trained.base
     prompts = _asked(config, base, prompt)
-    draw = setup.sampler(
-        base, config.rollout, group_size=count, temperature=config.rollout.temperature
-    )
+    decoding = dataclasses.replace(setup.decoding(config, base.task), group_size=count)
+    draw = setup.sampler(trained.learner.policy, decoding)
     (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
     rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
     _, entropies = logprobs(
         graphdef, params, of_rollout(rollout),
         temperature=config.rollout.temperature, micro_batch=count,
-        shards=trained.start.steps.shards,
+        shards=trained.learner.shards,
     )  # fmt: skip
     tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
     rewards = _rewards(base, prompts, prompt, gold, tokens, mask)

@@ -1,9 +1,9 @@
 """Evaluating a model inside a run, by the config's `eval` section."""
 
+import dataclasses
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from sage_jax import config as configs
 from sage_jax import parallel
@@ -67,11 +67,13 @@ def _group(num_samples: int, batch_prompts: int) -> int:
 
 
 def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
-    return setup.sampler(
-        base,
-        config.rollout,
+    options = config.eval
+    decoding = dataclasses.replace(
+        setup.decoding(config, base.task),
         group_size=group_size,
-        temperature=config.eval.temperature,
-        top_p=config.eval.top_p,
-        cache_dtype=jnp.dtype(config.model.compute_dtype),
+        temperature=options.temperature,
+        top_p=options.top_p,
+        top_k=0,
+        min_p=0.0,
     )
+    return setup.sampler(setup.make_policy(config, base), decoding)

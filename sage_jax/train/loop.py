@@ -13,6 +13,7 @@ import numpy as np
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
+from sage_jax.learn.learner import Learner
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.parallel import hosts
@@ -42,7 +43,7 @@ class Session:
     config: configs.Config
     folder: RunFolder
     base: setup.Base
-    start: setup.Start
+    learner: Learner
     checkpoints: Checkpoints
     stop: StopRequest
     watchdog: Watchdog
@@ -92,10 +93,10 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
 
 
 def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest) -> None:
-    start, state = setup.start(config, base, jax.random.key(config.seed))
+    learner, state = setup.start(config, base, jax.random.key(config.seed))
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
-    session = Session(config, folder, base, start, checkpoints, stop, watchdog)
+    session = Session(config, folder, base, learner, checkpoints, stop, watchdog)
     retitle_final(folder, config.train.steps)
     with contextlib.closing(checkpoints), watchdog:
         position = _resume(session, state)
@@ -114,7 +115,7 @@ def _resume(session: Session, state: TrainState) -> Position:
         return Position(state, 0, 0, 0.0)
     # The fresh arrays make room first: weights and moments would not fit twice.
     jax.tree.map(lambda x: x.delete(), state)
-    found = session.checkpoints.restore_newest(session.start.layout, say=tell, set_aside=True)
+    found = session.checkpoints.restore_newest(session.learner.layout, say=tell, set_aside=True)
     assert found is not None
     done, state, notes = found
     announce(f"going on after step {done} of {session.config.train.steps}")
@@ -124,7 +125,7 @@ def _resume(session: Session, state: TrainState) -> Position:
 def _steps(session: Session, position: Position) -> Position:
     """All steps that are left, with what is due between them."""
     config, total = session.config, session.config.train.steps
-    run_step = make_step(config, session.base, session.start)
+    run_step = make_step(config, session.base, session.learner)
     first = position.done
     console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
     lost = LostVerdicts(session.folder, max_share=config.task.max_lost)
@@ -153,7 +154,7 @@ def _one_step(session: Session, run_step, position: Position) -> tuple[Position,
     begun = time.perf_counter()
     state, metrics, played = run_step(position.state, position.done, position.cursor)
     values = {name: np.asarray(metric.value()).item() for name, metric in metrics.items()}
-    rate = np.asarray(session.start.learning_rate(state.updates - 1)).item()
+    rate = np.asarray(setup.learning_rate(session.config)(state.updates - 1)).item()
     seconds = time.perf_counter() - begun
     done, elapsed = position.done + 1, position.elapsed + seconds
     entry = {"step": done, "time": elapsed, **played.figures, **values, "learning_rate": rate}
@@ -219,7 +220,7 @@ def _evaluate(
     with session.watchdog.phase(f"evaluation of {num_samples} samples"):
         _evaluate_and_save(
             session.config, session.folder, session.base,
-            session.start.decoder(position.state.trained),
+            session.learner.decoder(position.state.trained),
             tag=tag, step=position.done, num_samples=num_samples, say=say,
             leave=lambda: session.stop.leave_if_asked(session.checkpoints.wait),
         )  # fmt: skip

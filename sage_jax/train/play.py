@@ -4,7 +4,7 @@ import concurrent.futures
 import functools
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ class Scored(NamedTuple):
 
     Attributes:
         rollout: cut to the columns worth computing on.
-        terms: of `Steps.score`.
+        terms: of `Learner.logprobs`.
         packing: how its completions share rows, if they do.
     """
 
@@ -199,23 +199,11 @@ def _taken(rows: NamedSharding) -> Callable[..., Rollout]:
                 return jnp.concatenate(parts)[chosen]
             return jnp.concatenate([pad(part, length) for part in parts])[places]
 
-        return Rollout(**{name: of(name) for name in Rollout.__dataclass_fields__})
+        names = [name for name in Rollout.__dataclass_fields__ if name != "problems"]
+        arrays: Any = {name: of(name) for name in names}
+        return Rollout(**arrays)
 
     return jax.jit(run, out_shardings=rows)
-
-
-def bucket(longest: int, room: int, *, halvings: int = 3) -> int:
-    """The columns worth computing on: `room`, halved while the longest row fits.
-
-    Nothing that is masked can move a loss, so only time is saved by leaving the rest away. Every
-    other length compiles scoring and update once more, which for billions of weights takes
-    minutes, so that there are few.
-
-    >>> bucket(17, 64)
-    32
-    """
-    fitting = (-(-room // 2**times) for times in reversed(range(halvings + 1)))
-    return next(length for length in fitting if length >= longest)
 
 
 def _lost_rows(

@@ -1,13 +1,11 @@
 """One training step as a function of state, step and cursor: all on the device, or in phases."""
 
-import dataclasses
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from sage_jax import config as configs
 from sage_jax import parallel
@@ -15,20 +13,22 @@ from sage_jax import rollout as rollouts
 from sage_jax.data.judging import Outcome, Verdicts, shared
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.learner import Learner
+from sage_jax.learn.placement import keep_sharding
 from sage_jax.learn.state import TrainState
 from sage_jax.losses import reduce
-from sage_jax.rollout import Rollout
+from sage_jax.rollout import Decoding, Rollout
 from sage_jax.train import setup
-from sage_jax.train.play import Played, Scored, bucket, figures, play
+from sage_jax.train.play import Played, Scored, figures, play
 
 # (state, step, cursor) -> (next state, metrics on the device, what was played)
 Step = Callable[[TrainState, int, int], tuple[TrainState, reduce.Metrics, Played]]
 
 
-def make_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
+def make_step(config: configs.Config, base: setup.Base, learner: Learner) -> Step:
     """The step for a config: one program where the task is judged on the device."""
     whole = judged_on_device(config, base.task)
-    return (_whole_step if whole else _phased_step)(config, base, start)
+    return (_whole_step if whole else _phased_step)(config, base, learner)
 
 
 def judged_on_device(config: configs.Config, task: Any) -> bool:
@@ -36,24 +36,58 @@ def judged_on_device(config: configs.Config, task: Any) -> bool:
     return hasattr(task, "reward") and not config.rollout.dynamic_sampling
 
 
-def _whole_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
+def _whole_step(config: configs.Config, base: setup.Base, learner: Learner) -> Step:
     """Draw, sample, judge and learn as one program."""
-    task: Any = base.task
     root = jax.random.key(config.seed)
-    whole = setup.keep_sharding(
-        start.steps.whole, start.layout, draw=task.draw, reward=task.reward,
-        num_prompts=config.rollout.num_prompts,
-        rows=parallel.batch_sharding(base.mesh, config.rollout.num_prompts),
+    whole = keep_sharding(
+        whole_step(
+            learner, base.task, setup.decoding(config, base.task),
+            num_prompts=config.rollout.num_prompts,
+        ),
+        learner.layout,
     )  # fmt: skip
 
     def run(state: TrainState, step: int, cursor: int):
         begun = time.perf_counter()
-        state, metrics, rollout, rewards = whole(state, start.frozen, root, jnp.int32(step))
+        state, metrics, rollout, rewards = whole(state, learner.frozen, root, jnp.int32(step))
         outcome = _outcome(rollout, rewards)
         ids = [f"step-{step}-{row}" for row in range(config.rollout.num_prompts)]
         seconds = {"whole": time.perf_counter() - begun}
         seen = figures(outcome, config.rollout.group_size)
         return state, metrics, Played(ids, rollout, outcome, 1, seconds, seen)
+
+    return run
+
+
+def whole_step(
+    learner: Learner, task: Any, decoding: Decoding, *, num_prompts: int
+) -> Callable[..., Any]:
+    """(state, frozen, root, step) -> (state, metrics, rollout, rewards [B]); pure.
+
+    Draw, sample, judge and learn in one, for tasks judged on the device.
+
+    Args:
+        learner: of the run.
+        task: with `draw`, (key, N) -> prompts int32[N, P], and `reward`, (prompts [B, P], tokens
+            [B, T], mask [B, T]) -> rewards [B].
+        decoding: how to sample.
+        num_prompts: N.
+    """
+    rows = parallel.batch_sharding(learner.policy.mesh, num_prompts)
+    sample = setup.sampler(learner.policy, decoding)
+
+    def run(state: TrainState, frozen: Any, root: jax.Array, step: jax.Array):
+        prompts = task.draw(derive(root, Purpose.PROMPTS, step), num_prompts)
+        # Nothing else tells the compiler to split what it draws itself.
+        prompts = jax.lax.with_sharding_constraint(prompts, rows)
+        key = derive(root, Purpose.ROLLOUT, step, 0)
+        model = learner.policy.modules.decoder(state.trained, frozen)
+        rollout = sample(*model, prompts, jnp.ones_like(prompts, bool), key)
+        repeated = jnp.repeat(prompts, rollout.group_size, axis=0)
+        rewards = task.reward(repeated, rollout.tokens, rollout.mask)
+        terms = learner.logprobs(state.trained, frozen, rollout)
+        state, metrics = learner.learn(state, frozen, rollout, terms, rewards, root, step)
+        return state, metrics, rollout, rewards
 
     return run
 
@@ -67,37 +101,37 @@ def _outcome(rollout: Rollout, rewards: jax.Array) -> Outcome:
     return shared(Verdicts(rows, judged, lengths, parallel.own_rows(rollout.finish)[1]))
 
 
-def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -> Step:
+def _phased_step(config: configs.Config, base: setup.Base, learner: Learner) -> Step:
     """Rollout on the device, score there while the host gives rewards, update on the device."""
-    steps, root, knobs = start.steps, jax.random.key(config.seed), config.rollout
-    num_prompts, room = knobs.num_prompts, knobs.max_completion_length
+    root, options = jax.random.key(config.seed), config.rollout
+    num_prompts = options.num_prompts
     rows = parallel.batch_sharding(base.mesh, num_prompts)
-    roll = jax.jit(steps.rollout, out_shardings=rows)
-    passes = jax.jit(steps.score)
-    learn = setup.keep_sharding(steps.learn, start.layout)
-    cut = jax.jit(_cut, static_argnames="length", out_shardings=rows)
-    whole = parallel.replicated(base.mesh)
-    count = jax.jit(_lengths, out_shardings=whole)
+    decode = setup.sampler(learner.policy, setup.decoding(config, base.task))
+
+    def complete(trained: Any, frozen: Any, *arrays: jax.Array) -> Rollout:
+        return decode(*learner.policy.modules.decoder(trained, frozen), *arrays)
+
+    roll = jax.jit(complete, out_shardings=rows)
+    passes = jax.jit(learner.logprobs)
+    learn = keep_sharding(learner.learn, learner.layout)
 
     def run(state: TrainState, step: int, cursor: int):
         def sample(prompts: Prompts, attempt: int) -> list[Rollout]:
             key = derive(root, Purpose.ROLLOUT, step, attempt)
-            keys = rollouts.row_keys(key, num_prompts * knobs.group_size)
+            keys = rollouts.row_keys(key, num_prompts * options.group_size)
             arrays = (prompts.tokens, prompts.mask, keys)
-            parts = [x.reshape(knobs.chunks, -1, *x.shape[1:]) for x in arrays]
-            return [roll(state.trained, start.frozen, *parallel.spread(part, rows))
+            parts = [x.reshape(options.chunks, -1, *x.shape[1:]) for x in arrays]
+            return [roll(state.trained, learner.frozen, *parallel.spread(part, rows))
                     for part in zip(*parts, strict=True)]  # fmt: skip
 
         def score(rollout: Rollout) -> Scored:
-            lengths = np.asarray(count(rollout.mask))
-            rollout = cut(rollout, length=bucket(int(lengths.max()), room))
-            packing = parallel.spread(steps.pack(lengths, rollout), whole)
-            terms = passes(state.trained, start.frozen, rollout, packing)
+            rollout, packing, _ = learner.prepare(rollout)
+            terms = passes(state.trained, learner.frozen, rollout, packing)
             return Scored(rollout, terms, packing)
 
         played = play(
             base.task, sample, score, cursor,
-            num_prompts=num_prompts, dynamic_sampling=knobs.dynamic_sampling, rows=rows,
+            num_prompts=num_prompts, dynamic_sampling=options.dynamic_sampling, rows=rows,
         )  # fmt: skip
         begun = time.perf_counter()
         # Or its work would be booked under the update.
@@ -106,7 +140,7 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         scored = time.perf_counter()
         rewards = parallel.spread(played.outcome.judged.rewards, rows)
         state, metrics = learn(
-            state, start.frozen, rollout, terms, rewards, root, jnp.int32(step), packing
+            state, learner.frozen, rollout, terms, rewards, root, jnp.int32(step), packing
         )
         jax.block_until_ready(metrics)
         seconds = played.seconds | {"update": time.perf_counter() - scored}
@@ -116,14 +150,3 @@ def _phased_step(config: configs.Config, base: setup.Base, start: setup.Start) -
         return state, metrics, played._replace(seconds=seconds, figures=seen, scored=None)
 
     return run
-
-
-def _lengths(mask: jax.Array) -> jax.Array:
-    """int32[B], tokens of each completion."""
-    return mask.astype(jnp.int32).sum(axis=1)
-
-
-def _cut(rollout: Rollout, *, length: int) -> Rollout:
-    """The rollout without the columns from `length` on."""
-    cut = {name: getattr(rollout, name)[:, :length] for name in ("tokens", "mask", "logps")}
-    return dataclasses.replace(rollout, **cut)

@@ -12,8 +12,9 @@ from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Demonstrations, Task
 from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.modules import Modules
 from sage_jax.learn.optimizer import make_optimizer, make_schedule
-from sage_jax.learn.policy import Policy
+from sage_jax.learn.placement import create, keep_sharding, place
 from sage_jax.learn.sequences import Sequences
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
@@ -98,12 +99,12 @@ def _attempt(
     # An update takes the memory of the weights over, so that every attempt needs its own.
     params = _fresh_params(config, base, attempt)
     optimizer = _optimizer(config.warmup, config.model.param_dtype)
-    state = setup.create_state(params, optimizer, base.mesh)
-    policy = Policy(base.loaded.graphdef, base.loaded.graphdef)
-    step_fn = setup.keep_sharding(
+    state = create(params, optimizer, base.mesh)
+    policy = Modules(base.loaded.graphdef, base.loaded.graphdef)
+    step_fn = keep_sharding(
         update,
         state,
-        policy=policy,
+        modules=policy,
         loss=likelihood,
         optimizer=optimizer,
         temperature=1.0,
@@ -146,7 +147,7 @@ def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any
         return jax.tree.map(jnp.copy, base.loaded.params)
     knobs = setup.model_knobs(config, base.mesh)
     _, params = models.init(base.loaded.config, _model_key(config, attempt), **knobs)
-    return setup.place(base.mesh, params)
+    return place(base.mesh, params)
 
 
 def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainState,

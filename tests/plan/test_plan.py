@@ -146,7 +146,7 @@ class TestAbstract:
         started, state = setup.start(config, base, jax.random.key(0))
         same = jax.tree.map(
             lambda a, b: (a.shape, a.dtype, a.sharding) == (b.shape, b.dtype, b.sharding),
-            (run.start.layout, run.start.frozen), (state, started.frozen),
+            (run.learner.layout, run.learner.frozen), (state, started.frozen),
         )  # fmt: skip
         assert all(jax.tree.leaves(same))
 
@@ -154,7 +154,7 @@ class TestAbstract:
     def test_weights_moments_masters_and_reference_are_counted(self, small, dtype, own):
         config = on(small, mesh={"data": 1}, model={"param_dtype": dtype})
         run = open_abstract(config, devices(1))
-        weights = sum(leaf.size for leaf in jax.tree.leaves(run.start.frozen))
+        weights = sum(leaf.size for leaf in jax.tree.leaves(run.learner.frozen))
         assert memory.per_chip(run.kept) == own * weights + 8  # Two counters of updates.
 
     def test_adapters_are_the_trained_part(self):
@@ -167,8 +167,8 @@ class TestAbstract:
             }
         )
         run = open_abstract(config, devices(8))
-        assert {leaf.shape[-1] for leaf in jax.tree.leaves(run.start.layout.trained)} >= {8, 576}
-        weights = sum(leaf.size for leaf in jax.tree.leaves(run.start.frozen))
+        assert {leaf.shape[-1] for leaf in jax.tree.leaves(run.learner.layout.trained)} >= {8, 576}
+        weights = sum(leaf.size for leaf in jax.tree.leaves(run.learner.frozen))
         assert weights == 134_515_008
 
     def test_memory_given_is_what_live_arrays_take(self, small):

@@ -11,7 +11,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from sage_jax import models
-from sage_jax.rollout import compile_stop_strings, generate, pack_prompts
+from sage_jax import rollout as rollouts
+from sage_jax.rollout import Decoding, compile_stop_strings, pack_prompts
 from sage_jax.rollout.decode import Rows, decode
 from sage_jax.rollout.progress import Progress
 
@@ -27,6 +28,14 @@ KNOBS: dict[str, Any] = {
     "stop_table": compile_stop_strings([b"ab", b"a", b"b", b"c"] * 6, ["bb"]),
     "pad_id": 0,
 }
+
+
+def generate(graphdef, params, tokens, mask, key, *, stop_table=None, mesh=None, **options):
+    """`rollout.generate` with the options of a `Decoding` one by one."""
+    decoding = Decoding(**options)
+    return rollouts.generate(
+        graphdef, params, tokens, mask, key, decoding, stop_table=stop_table, mesh=mesh
+    )
 
 
 def roll(tiny, packed, key, **knobs):

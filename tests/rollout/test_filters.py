@@ -148,7 +148,7 @@ NEUTRAL: dict[str, Any] = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p"
 )
 def test_knobs_out_of_range_are_refused(knob, value, message):
     with pytest.raises(ValueError, match=message):
-        filters.check_knobs(**NEUTRAL | {knob: value})
+        filters.check_filters(**NEUTRAL | {knob: value})
 
 
 @pytest.mark.parametrize(("name", "value"), [("temperature", 0.0), ("top_k", -1), ("top_p", 0.0)])

@@ -10,13 +10,14 @@ import pytest
 from scipy import stats
 
 from sage_jax import models
+from sage_jax import rollout as rollouts
 from sage_jax.rollout import (
+    Decoding,
     Finish,
     apply_filters,
     apply_temperature,
     compile_stop_strings,
     completion_ids,
-    generate,
     pack_prompts,
     sequences,
 )
@@ -34,6 +35,14 @@ KNOBS: dict[str, Any] = {
 FREE: dict[str, Any] = KNOBS | {"temperature": 1.6, "stop_ids": (), "group_size": 8}
 BYTES = [b"", *(bytes([byte]) for byte in b"abcdefghij"), *[b"ab", b"bc", b"ca", b"dd"] * 3, b"x"]
 STRINGS = ["abc", "dd", "gh", "fgi", "e"]
+
+
+def generate(graphdef, params, tokens, mask, key, *, stop_table=None, mesh=None, **options):
+    """`rollout.generate` with the options of a `Decoding` one by one."""
+    decoding = Decoding(**options)
+    return rollouts.generate(
+        graphdef, params, tokens, mask, key, decoding, stop_table=stop_table, mesh=mesh
+    )
 
 
 def roll(tiny, packed, key, **knobs):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sage_jax import models
-from sage_jax.rollout import completion_ids, generate, pack_prompts
+from sage_jax.rollout import Decoding, completion_ids, generate, pack_prompts
 
 GOLDEN = Path(os.environ.get("SAGE_GOLDEN_DIR", Path(__file__).parents[1] / "golden"))
 FOLDERS = sorted(path.parent for path in GOLDEN.glob("tiny_*/expected.npz"))
@@ -29,11 +29,7 @@ def test_greedy_continuations(folder):
         packed.tokens,
         packed.mask,
         jax.random.key(0),
-        group_size=1,
-        max_completion_length=expected["greedy"].shape[1],
-        temperature=0.0,
-        stop_ids=loaded.config.eos_ids,
-        pad_id=0,
+        Decoding(max_completion_length=expected["greedy"].shape[1], temperature=0.0),
     )
     assert completion_ids(rollout) == [row[row >= 0].tolist() for row in expected["greedy"]]
 

@@ -35,7 +35,7 @@ def given(config, **knobs):
 
 def rates(config):
     """Learning rates of nine updates."""
-    schedule = setup._schedule(config)
+    schedule = setup.learning_rate(config)
     return [np.asarray(schedule(update)).item() for update in range(9)]
 
 

@@ -130,7 +130,7 @@ class TestRun:
         config = make_config(BF16)
         base = make_base(config)
         start, state = setup.start(config, base, jax.random.key(0))
-        state = state.apply(gradients(state.trained, 0), start.steps.optimizer)
+        state = state.apply(gradients(state.trained, 0), start.optimizer)
         out = commands.Trained(base, start, state, 1).export()
         jax.tree.map(np.testing.assert_array_equal, out, state.opt_state.masters)
         assert share(start.frozen, out) > 0.99

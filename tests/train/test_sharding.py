@@ -5,7 +5,8 @@ Each step is compiled once, and all that is to be said of it is said of that one
 
 import functools
 import json
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -14,9 +15,10 @@ import pytest
 from runs import assert_close
 
 from sage_jax import config as configs
-from sage_jax import parallel
+from sage_jax.learn.placement import keep_sharding
 from sage_jax.plan.abstract import open_abstract, programs
 from sage_jax.train import setup
+from sage_jax.train.stepping import whole_step
 
 REPLICA_BYTES = 2**20
 # float32 sums in another order, through two updates. Plain gradients are held to 1e-5 of their norm
@@ -51,12 +53,9 @@ def metrics_of(make_config):
         lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
         config = config.model_copy(update={"lora": lora})
         start, state, base = started(config)
-        task: Any = base.task
-        rows = parallel.batch_sharding(base.mesh, 8)
-        step = setup.keep_sharding(
-            start.steps.whole, start.layout, draw=task.draw, reward=some_reward,
-            num_prompts=8, rows=rows,
-        )  # fmt: skip
+        task = SimpleNamespace(draw=cast(Any, base.task).draw, reward=some_reward)
+        whole = whole_step(start, task, setup.decoding(config, base.task), num_prompts=8)
+        step = keep_sharding(whole, start.layout)
         state, metrics, rollout, rewards = step(
             state, start.frozen, jax.random.key(3), jnp.int32(2)
         )

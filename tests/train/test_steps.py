@@ -1,7 +1,7 @@
 """The pure steps: splits, shards, adapters and compilations change nothing but time."""
 
 import dataclasses
-import functools
+from types import SimpleNamespace
 from typing import Any
 
 import jax
@@ -14,12 +14,14 @@ from runs import assert_close
 from sage_jax import models, parallel
 from sage_jax.data import brackets
 from sage_jax.learn.bins import pack, put, take, unpack
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.packing import fit
 from sage_jax.learn.sequences import completion_hidden, join_groups, of_rollout, split_groups
+from sage_jax.learn.trim import bucket
 from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout, sequences
 from sage_jax.train import setup
-from sage_jax.train.play import bucket
+from sage_jax.train.stepping import whole_step
 
 # float32 sums in another order: the largest difference seen is 2e-6.
 CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}
@@ -28,12 +30,12 @@ ROWS = 16
 
 def prepare(config, base):
     """The start of a run whose updates are plain gradients, so that weights show them unscaled."""
-    start, state = setup.start(config, base, jax.random.key(config.seed))
     # Several updates of that size would run away; theirs are small.
-    several = start.steps.num_minibatches * start.steps.epochs > 1
+    several = config.optimizer.num_minibatches * config.optimizer.epochs > 1
     plain = optax.sgd(1e-5 if several else 1.0)
-    state = setup.create_state(state.trained, plain, base.mesh)
-    return start.steps.__class__(**{**vars(start.steps), "optimizer": plain}), state, start.frozen
+    learner = dataclasses.replace(setup.make_learner(config, base), optimizer=plain)
+    state = learner.init(derive(jax.random.key(config.seed), Purpose.ADAPTERS), donate=True)
+    return learner, state, learner.frozen
 
 
 def learn(config, base, rollout, rewards, *, packed=False):
@@ -48,7 +50,7 @@ def learn(config, base, rollout, rewards, *, packed=False):
 
     @jax.jit
     def both(state, frozen, rollout, rewards, packing):
-        terms = steps.score(state.trained, frozen, rollout, packing)
+        terms = steps.logprobs(state.trained, frozen, rollout, packing)
         return steps.learn(state, frozen, rollout, terms, rewards, root, step, packing)
 
     return both(state, frozen, rollout, rewards, packing)
@@ -173,12 +175,11 @@ def test_phases_equal_the_whole(make_config, make_base):
     base = make_base(config)
     start, first = setup.start(config, base, jax.random.key(config.seed))
     root, step = jax.random.key(config.seed), jnp.int32(5)
-    draw = functools.partial(
-        start.steps.whole, draw=base.task.draw, reward=lambda *_: REWARDS, num_prompts=4
-    )
-    _, metrics, rollout, rewards = jax.jit(draw)(first, start.frozen, root, step)
-    terms = jax.jit(start.steps.score)(first.trained, start.frozen, rollout)
-    learned = jax.jit(start.steps.learn)(first, start.frozen, rollout, terms, rewards, root, step)
+    task = SimpleNamespace(draw=base.task.draw, reward=lambda *_: REWARDS)
+    whole = whole_step(start, task, setup.decoding(config, base.task), num_prompts=4)
+    _, metrics, rollout, rewards = jax.jit(whole)(first, start.frozen, root, step)
+    terms = jax.jit(start.logprobs)(first.trained, start.frozen, rollout)
+    learned = jax.jit(start.learn)(first, start.frozen, rollout, terms, rewards, root, step)
     assert_close(reduce.values(metrics), reduce.values(learned[1]), **CLOSE)
 
 
@@ -200,7 +201,7 @@ def test_folded_adapters_are_the_policy(make_config, make_base):
     config = _with_lora(make_config(), 4)
     base = make_base(config)
     start, first = setup.start(config, base, jax.random.key(0))
-    policy, adapters = start.steps.policy, jax.tree.map(
+    policy, adapters = start.policy.modules, jax.tree.map(
         lambda x: 0.1 * jax.random.normal(jax.random.key(x.size), x.shape), first.trained
     )  # fmt: skip
     tokens = jnp.arange(12, dtype=jnp.int32).reshape(2, 6)
@@ -222,7 +223,7 @@ def test_adapters_are_not_rounded_away_in_bfloat16(make_config, make_base):
     start, first = setup.start(config, base, jax.random.key(0))
     graphdef, params = start.decoder(first.trained)
     assert params[0] is base.loaded.params
-    assert graphdef == start.steps.policy.graphdef
+    assert graphdef == start.policy.modules.graphdef
 
 
 def test_equal_rewards_teach_nothing_without_an_anchor(make_config, make_base):

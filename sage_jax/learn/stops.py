@@ -3,7 +3,6 @@
 from typing import Any
 
 from sage_jax import rollout
-from sage_jax.config import ConfigError
 
 
 def stops(
@@ -15,12 +14,12 @@ def stops(
 
     Args:
         stop_ids: of the task.
-        strings: `rollout.stop`.
+        strings: that end a completion.
         tokenizer: of the model; not looked at without strings.
         vocab_size: V of the model.
 
     Raises:
-        ConfigError: a string is a token that the model does not have.
+        ValueError: a string is a token that the model does not have.
     """
     if not strings:
         return stop_ids, None
@@ -33,8 +32,8 @@ def stops(
         elif index < vocab_size:
             ids.append(index)
         else:
-            raise ConfigError(
-                f"rollout.stop {text!r} is token {index}, which the model cannot write: it has "
+            raise ValueError(
+                f"stop {text!r} is token {index}, which the model cannot write: it has "
                 f"{vocab_size} tokens"
             )
     unique = tuple(dict.fromkeys(ids))

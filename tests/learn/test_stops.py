@@ -9,10 +9,9 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sage_jax.config import ConfigError
+from sage_jax.learn.stops import stops
 from sage_jax.models import ModelConfig
 from sage_jax.train.commands import exported_config
-from sage_jax.train.stops import stops
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def test_ends(tokenizer, strings, text, end):
 
 
 def test_a_token_beyond_the_model_is_refused_by_name(tokenizer):
-    with pytest.raises(ConfigError, match=r"stop '<note>' is token 259, .* has 258 tokens"):
+    with pytest.raises(ValueError, match=r"stop '<note>' is token 259, .* has 258 tokens"):
         stops((256,), ("<note>",), tokenizer, vocab_size=258)
 
 
