@@ -61,8 +61,8 @@ def count(config: configs.Config, steps: int) -> list[dict[str, float]]:
 
     jax.monitoring.register_event_duration_secs_listener(heard)
     base = setup.open_base(config, config.model.source)
-    start, state = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    run, lines = make_step(config, base, start), []
+    learner, state = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
+    run, lines = make_step(config, base, learner), []
     cursor = 0
     for step in range(steps):
         before = seen[_COMPILED]

@@ -14,19 +14,19 @@ import jax.numpy as jnp
 import numpy as np
 from work import Sizes
 
-from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.modules import Modules
 from sage_jax.learn.optimizer import make_optimizer
+from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.update import update
 from sage_jax.losses import Terms, recipes
 from sage_jax.parallel import make_mesh
-from sage_jax.rollout import Rollout, generate
-from sage_jax.train.setup import attention, way_of_decoding
+from sage_jax.rollout import Decoding, Rollout, generate
+from sage_jax.train.setup import attention
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,12 +70,17 @@ class Phases:
         )  # fmt: skip
 
     def generate(self, length: int) -> Callable[[], Any]:
-        """Rollouts of that many new tokens: 1 is the prefill, and a draw."""
+        """Rollouts of that many new tokens, all rows kept: 1 is the prefill, and a draw."""
+        options = Decoding(
+            group_size=self.sizes.group, max_completion_length=length, stop_ids=(), pad_id=0,
+            compactions=0,
+        )  # fmt: skip
+        loaded = models.Loaded(*self.model, self.shape, None)
+        policy = Policy(loaded, make_mesh(data=1), compute_dtype=jnp.dtype(self.dtype))
+        decoding, _ = policy.decoding(options)
         return lambda: generate(
             *self.model, self.rollout.prompt_tokens, np.ones(self.rollout.prompt_mask.shape, bool),
-            jax.random.key(0), group_size=self.sizes.group, max_completion_length=length,
-            temperature=1.0, stop_ids=(), pad_id=0, cache_dtype=jnp.dtype(self.dtype),
-            **as_trained(length),
+            jax.random.key(0), decoding,
         ).tokens  # fmt: skip
 
     def score(self) -> Callable[[], Any]:
@@ -135,12 +140,6 @@ class _Updating:
     def __call__(self) -> Any:
         self._state, metrics = self._run(self._state, self._frozen, *self._rest)
         return metrics
-
-
-def as_trained(length: int) -> dict[str, Any]:
-    """The way of decoding that the trainer takes on one device, but with all rows kept."""
-    knobs = configs.Rollout(max_completion_length=length, compactions=0)
-    return way_of_decoding(make_mesh(data=1), knobs)
 
 
 def one_device(vocab_size: int) -> Shards:

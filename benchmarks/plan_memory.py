@@ -78,7 +78,7 @@ def measure(devices: int) -> dict[str, list[float]]:
     config = configs.parse(CONFIG)
     run = open_abstract(config, jax.devices())
     base = setup.open_random(config, jax.random.key(0))
-    started, state = setup.start(config, base, jax.random.key(1))
+    learner, state = setup.start(config, base, jax.random.key(1))
     del base
     rows, compiled = {}, {}
     for name, make in programs(run):
@@ -87,7 +87,7 @@ def measure(devices: int) -> dict[str, list[float]]:
         planned = memory.of_compiled(compiled[name], "cpu")
         batch = _filled(program.batch)
         first = state if name == "update" else state.trained
-        given = (first, started.frozen, *batch)
+        given = (first, learner.frozen, *batch)
         live = _used(compiled[name], given)
         before = _resident()
         out = jax.block_until_ready(compiled[name](*given))

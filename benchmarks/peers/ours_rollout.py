@@ -6,11 +6,10 @@ import jax
 import numpy as np
 from serve import serve
 
-from sage_jax import config as configs
 from sage_jax import models
+from sage_jax.learn import Policy
 from sage_jax.parallel import make_mesh
-from sage_jax.rollout import generate
-from sage_jax.train.setup import way_of_decoding
+from sage_jax.rollout import Decoding, generate
 
 
 def open_task(task):
@@ -19,17 +18,16 @@ def open_task(task):
     loaded = models.load(Path(task["folder"]), compute_dtype=dtype, param_dtype=dtype)
     tokens, mask = np.array(task["tokens"], np.int32), np.array(task["mask"], bool)
 
-    # As the trainer does.
-    knobs = configs.Rollout(max_completion_length=task["length"])
-    way = way_of_decoding(make_mesh(data=1), knobs)
+    options = Decoding(
+        group_size=task["group_size"], max_completion_length=task["length"],
+        stop_ids=tuple(task["stop_ids"]), pad_id=task["pad_id"],
+    )  # fmt: skip
+    decoding, _ = Policy(loaded, make_mesh(data=1), compute_dtype=dtype).decoding(options)
 
     def run(seed, warming=False):
         rollout = generate(
-            loaded.graphdef, loaded.params, tokens, mask, jax.random.key(seed),
-            group_size=task["group_size"], max_completion_length=task["length"], temperature=1.0,
-            stop_ids=tuple(task["stop_ids"]), pad_id=task["pad_id"], cache_dtype=dtype,
-            **way,
-        )  # fmt: skip
+            loaded.graphdef, loaded.params, tokens, mask, jax.random.key(seed), decoding
+        )
         np.asarray(rollout.tokens)
         return {"lengths": np.asarray(rollout.mask).sum(axis=1).astype(int).tolist()}
 

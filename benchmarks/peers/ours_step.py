@@ -17,8 +17,8 @@ def open_task(task):
     """Load the model; a run samples, judges, scores and updates once."""
     config = configs.parse(describe(task))
     base = setup.open_base(config, config.model.source)
-    start, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    step = make_step(config, base, start)
+    learner, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
+    step = make_step(config, base, learner)
 
     def run(seed, warming=False):
         state = jax.block_until_ready(jax.tree.map(jax.numpy.copy, first))

@@ -181,7 +181,12 @@ def observe(
     ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
     logps, entropies = losses.from_logits(logits, sequences.tokens)
     return dataclasses.replace(
-        terms, logps=logps, entropies=entropies, logits=logits, ref_logits=ref_logits
+        terms,
+        logps=logps,
+        entropies=entropies,
+        logits=logits,
+        ref_logits=ref_logits,
+        tokens=sequences.tokens,  # Guides over the vocabulary look theirs up.
     )
 
 

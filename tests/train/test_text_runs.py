@@ -1,12 +1,14 @@
 """Runs over problems in words: byte tokenizer, tiny random model, answers judged on the host."""
 
 import json
+import re
 
 import jax
 import numpy as np
 import pytest
 from runs import assert_close, entries
 
+from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError
@@ -127,6 +129,12 @@ def test_sampling_a_question_of_ones_own(make_words_config, tmp_path, capsys):
     config, folder = make_words_config({"train": {"steps": 1}}), RunFolder(tmp_path / "run")
     train(config, folder, StopRequest())
     commands.sample_run(folder.path, config, prompt="2 + 2?", gold="4", count=2)
+    greedy = configs.override(config, {"rollout": {"top_k": 1}})
+    capsys.readouterr()
+    commands.sample_run(folder.path, greedy, prompt="2 + 2?", gold="", count=3)
+    _, *completions = re.split(r"─+ \d: .* ─+\n", capsys.readouterr().out)
+    assert len(completions) == 3
+    assert len(set(completions)) == 1
     commands.sample_run(folder.path, config, prompt="2 + 2?", gold="", count=1)
     printed = capsys.readouterr().out
     assert "2 + 2?" in printed
