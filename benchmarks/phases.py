@@ -23,7 +23,7 @@ from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.update import update
-from sage_jax.losses import Terms, recipes
+from sage_jax.losses import Terms, guides, recipes
 from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Decoding, Rollout, generate
 from sage_jax.train.setup import attention
@@ -105,8 +105,8 @@ class Phases:
         state = TrainState.create(jax.tree.map(jnp.copy, trained), optimizer)
         run = jax.jit(
             functools.partial(
-                update, modules=policy, loss=recipes.sage(recipes.official_guide("branch",
-                max_steps=100)), optimizer=optimizer, temperature=1.0,
+                update, modules=policy, loss=recipes.sage(guides.branch_guide()),
+                optimizer=optimizer, temperature=1.0,
                 micro_batch=self.micro_batch or self.sizes.rows,
                 shards=one_device(self.shape.vocab_size),
             ),

@@ -13,7 +13,7 @@ import pydantic
 import tyro
 
 from sage_jax import config as configs
-from sage_jax import paths
+from sage_jax import parts, paths
 
 _USAGE = """usage: sage-jax COMMAND ...
 
@@ -108,6 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(_USAGE)
         sys.exit(0 if arguments else 2)
     command, rest = arguments[0], arguments[1:]
+    parts.look_in(Path.cwd())
     if command not in commands:
         _fail(f"no command {command!r}; there are {', '.join(commands)}", status=2)
     _run(commands[command], rest)
@@ -172,7 +173,11 @@ def _fail(message: str, *, status: int = 1) -> NoReturn:
 
 def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | None = None) -> Any:
     """Parse what follows the target; overrides are checked like the file."""
-    default = {} if config is None else {"default": kind(config=config)}
+    default: dict[str, Any] = {}
+    if config is not None:
+        rest, changes = configs.part_arguments(rest, config)
+        config = configs.override(config, changes, origin="options") if changes else config
+        default = {"default": kind(config=config)}
     try:
         options = tyro.cli(
             kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
@@ -183,7 +188,7 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
     if config is None:
         return options
     # Text from a shell may be no text, and could not be written into the run folder.
-    checked = configs.parse(options.config.model_dump(), origin="options")
+    checked = configs.parse(options.config.model_dump(mode="json"), origin="options")
     return dataclasses.replace(options, config=checked)
 
 
@@ -193,7 +198,9 @@ def _target(command: str, rest: list[str]) -> tuple[Path, list[str]]:
         sys.exit(0 if rest else 2)
     if rest[0].startswith("-"):
         _fail(f"{command}: the config or run folder comes first, then options", status=2)
-    return _path(rest[0]), rest[1:]
+    path = _path(rest[0])
+    parts.look_in(path.parent.absolute())
+    return path, rest[1:]
 
 
 def _path(text: str) -> Path:

@@ -41,6 +41,17 @@ def write(data: dict[str, Any]) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
 
 
+def write_line(data: dict[str, Any]) -> str:
+    """A mapping of plain data as YAML of one line; `read` gives it back.
+
+    >>> write_line({"use": "branch", "ratio": 0.2})
+    '{use: branch, ratio: 0.2}'
+    """
+    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000,
+                     default_flow_style=True)  # fmt: skip
+    return text.strip()
+
+
 def _told(error: yaml.MarkedYAMLError) -> str:
     mark = error.problem_mark or error.context_mark
     place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

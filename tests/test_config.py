@@ -32,7 +32,17 @@ REFUSED = [
     ({"loss": {"kl_coef": "0.1"}}, "loss.kl_coef: Input should be a valid number (got '0.1')"),
     ({"seed": 1.5}, "seed: Input should be a valid integer"),
     ({"seed": -1}, "seed: Input should be greater than or equal to 0 (got -1)"),
-    ({"guide": "trunk"}, "guide: Input should be 'none', 'branch', 'token' or 'random'"),
+    ({"guide": "trunk"}, "guide: there is no guide 'trunk'; there are branch, none, random, token"),
+    ({"guide": "toke"}, "(perhaps token?)"),
+    ({"guide": {"use": "branch", "rato": 0.2}}, "guide.rato: branch has no such argument"),
+    ({"guide": {"use": "token", "max_steps": 5}}, "guide.max_steps: is given by the trainer"),
+    ({"guide": {"use": "token", "normalize": "max"}}, "should be 'minmax', 'rank' or 'zscore'"),
+    ({"guide": {"use": "token", "alpha": "1e-1"}}, "guide.alpha: Input should be float or [float,"),
+    ({"guide": {"ratio": 0.2}}, "guide.use: must be given"),
+    (
+        {"guide": {"use": "branch", "ratio": "0.2"}},
+        "guide.ratio: Input should be a valid number (got '0.2')",
+    ),
     ({"name": "a/b"}, "name: String should match pattern"),
     ({"task": {"template_date": "2021-02-30"}}, "template_date: Input should be a date such as"),
     ({"task": {"template_date": "today"}}, "template_date: Input should be a date such as"),
@@ -70,13 +80,20 @@ REFUSED = [
         "optimizer.warmup_steps 100 leaves nothing of the run's 100 updates",
     ),
     ({"rollout": {"temperature": 0.0}}, "rollout.temperature: Input should be greater than 0"),
-    ({"guide_options": {"q_min": 1.2}}, "guide_options.q_min: Input should be less than or equal"),
+    (
+        {"guide": {"use": "branch", "q_min": 1.2}},
+        "guide: q_min is 1.2 and q_max is 1.4; 0 < q_min <= 1",
+    ),
+    (
+        {"guide_options": {"ratio": 0.2}},
+        "stand beside the guide's name now, as in guide: {use: branch",
+    ),
     ({"rollout": {"max_completion_length": 7}}, "prompts of 6 and completions of 8 tokens"),
     ({"rollout": {"stop": ["."]}}, "rollout.stop ['.'] needs a tokenizer"),
     ({"warmup": {"batch_size": 100}, "optimizer": {"micro_batch": 64}}, "warmup.batch_size 100"),
     ({"lora": {"targets": ["all-linear", "q_proj"]}}, "'all-linear' stands alone"),
-    ({"guide_options": {"level_upper": 0.1, "level_lower": 0.2}}, "a lower bound lies above"),
-    ({"guide": "random", "guide_options": {"level_upper": 2.0}}, "is a probability"),
+    ({"guide": {"use": "token", "alpha": [0.1, 0.2]}}, "upper >= lower >= 0 must hold"),
+    ({"guide": {"use": "random", "epsilon": 2.0}}, "a probability is 1 or less"),
     ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
     ({"loss": {"delta": 0.5}}, "loss.delta: Input should be greater than 1"),
 ]
@@ -119,7 +136,9 @@ def test_a_missing_file_is_refused(tmp_path):
         configs.load(tmp_path / "nothing.yaml")
 
 
-@pytest.mark.parametrize("module", ["sage_jax.telling", "sage_jax.json_text", "sage_jax.yaml_text"])
+@pytest.mark.parametrize("module", ["sage_jax.telling", "sage_jax.json_text", "sage_jax.yaml_text",
+                                    "sage_jax.config.files", "sage_jax.parts.spec",
+                                    "sage_jax.parts.arguments"])  # fmt: skip
 def test_examples_in_docstrings(module):
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0
@@ -199,7 +218,7 @@ def test_arms_change_only_what_they_name():
         merged(BRACKETS, {"arms": {"plain": {"guide": "none", "loss": {"kl_coef": 0.0}}}})
     )
     arm = configs.arms(config)["plain"]
-    assert (arm.name, arm.guide, arm.loss.kl_coef, arm.arms) == ("plain", "none", 0.0, {})
+    assert (arm.name, arm.guide.use, arm.loss.kl_coef, arm.arms) == ("plain", "none", 0.0, {})
     assert arm.loss.eps_low == config.loss.eps_low
 
 
@@ -219,3 +238,30 @@ def test_override_checks_the_whole():
 def test_configs_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         configs.parse(TEXT).seed = 3  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("words", "guide"),
+    [
+        (["--guide", "none"], "none"),
+        (["--guide.ratio", "5e-1"], {"use": "branch", "ratio": 0.5}),
+        (["--guide=token", "--guide.alpha=[0.2, 0.1]"], {"use": "token", "alpha": [0.2, 0.1]}),
+        (["--guide", "{use: token, alpha: 0.2}"], {"use": "token", "alpha": 0.2}),
+    ],
+)
+def test_parts_are_chosen_on_the_command_line(words, guide):
+    config = configs.parse(BRACKETS)
+    rest, changes = configs.part_arguments(["--seed", "3", *words, "--name", "x"], config)
+    assert rest == ["--seed", "3", "--name", "x"]
+    assert configs.override(config, changes).model_dump(mode="json")["guide"] == guide
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [(["--guide.alpha"], "--guide.alpha: a value must follow"),
+     (["--guide.alpha", "["], "--guide.alpha: line 1"),
+     (["--guide", "{"], "a part: line 1")],
+)  # fmt: skip
+def test_broken_arguments_of_parts_are_told(words, told):
+    with pytest.raises(configs.ConfigError, match=told.replace(".", r"\.")):
+        configs.part_arguments(words, configs.parse(BRACKETS))

@@ -8,8 +8,9 @@ import pytest
 ROOT = Path(__file__).parents[1] / "sage_jax"
 # From the bottom up; a package may import those before it.
 ORDER = [
-    "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "models", "parallel",
-    "rollout", "rewards", "data", "learn", "evaluate", "config", "train", "plan", "cli",
+    "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "faults", "parts",
+    "models", "parallel", "rollout", "rewards", "data", "learn", "evaluate", "config", "train",
+    "plan", "cli",
 ]  # fmt: skip
 
 

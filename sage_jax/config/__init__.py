@@ -7,9 +7,10 @@ classes.
 """
 
 from sage_jax.config.arms import arms
-from sage_jax.config.faults import ConfigError, explain
 from sage_jax.config.files import dump, load, merge, override, parse
 from sage_jax.config.sections import Config, Loss, Rollout, Task, Warmup
+from sage_jax.config.words import part_arguments
+from sage_jax.faults import ConfigError, explain
 
 __all__ = [
     "Config",
@@ -25,4 +26,5 @@ __all__ = [
     "merge",
     "override",
     "parse",
+    "part_arguments",
 ]

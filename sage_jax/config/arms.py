@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sage_jax.config.faults import ConfigError
 from sage_jax.config.files import merge, parse
 from sage_jax.config.sections import Config
+from sage_jax.faults import ConfigError
 
 
 def arms(config: Config) -> dict[str, Config]:

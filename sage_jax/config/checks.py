@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from sage_jax import parts
+from sage_jax.faults import ConfigError
+
 if TYPE_CHECKING:
     from sage_jax.config.sections import Config
 
@@ -15,7 +18,7 @@ _LORA_TARGETS = {
 
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
-    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _guide, _mesh,
+    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _parts, _mesh,
                   _architecture, _attention, _schedule):  # fmt: skip
         yield from check(c)
 
@@ -46,10 +49,10 @@ def _rows(c: Config) -> Iterator[str]:
 
 
 def _anchor(c: Config) -> Iterator[str]:
-    if c.guide != "none" and c.loss.kl_coef == 0:
+    if c.guide.use != "none" and c.loss.kl_coef == 0:
         yield (
-            f"guide is {c.guide!r}, but loss.kl_coef is 0, so there is no anchor to reshape: set "
-            "loss.kl_coef above 0 or guide 'none'"
+            f"guide is {c.guide.use!r}, but loss.kl_coef is 0, so there is no anchor to reshape: "
+            "set loss.kl_coef above 0 or guide 'none'"
         )
 
 
@@ -126,19 +129,16 @@ def _lora(c: Config) -> Iterator[str]:
         yield f"lora.targets {targets} must name some of {sorted(_LORA_TARGETS)}"
 
 
-def _guide(c: Config) -> Iterator[str]:
-    o = c.guide_options
-    if _above(o.level_lower, o.level_upper) or _above(o.sigma_lower, o.sigma_upper):
-        yield "guide_options: a lower bound lies above its upper bound"
-    if c.guide == "random" and _above(o.level_upper, 1.0):
-        yield (
-            f"guide_options.level_upper {o.level_upper} is a probability under guide 'random': "
-            "take 1 or less"
-        )
-
-
-def _above(low: float | None, high: float | None) -> bool:
-    return low is not None and high is not None and low > high
+def _parts(c: Config) -> Iterator[str]:
+    """Names and arguments of parts of ours; the user's own are imported once they are needed."""
+    for field, spec, room in c.parts:
+        if not spec.is_foreign:
+            try:
+                part = parts.resolve(spec, room, field=field)
+                if room is parts.GUIDES:
+                    part.call(max_steps=c.scheduled_steps)
+            except ConfigError as error:
+                yield str(error)
 
 
 def _mesh(c: Config) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import Any
 import pydantic
 
 from sage_jax import yaml_text
-from sage_jax.config.faults import ConfigError, as_json, culprit, explain
 from sage_jax.config.sections import Config
+from sage_jax.faults import ConfigError, as_json, culprit, explain
 from sage_jax.paths import as_path
 from sage_jax.telling import line
 
@@ -62,7 +62,25 @@ def override(config: Config, changes: dict[str, Any], *, origin: str = "override
 
 
 def merge(base: Any, changes: Any) -> Any:
-    """Nested dicts laid over one another; anything else is replaced."""
-    if not (isinstance(base, dict) and isinstance(changes, dict)):
+    """Nested dicts laid over one another; anything else is replaced.
+
+    A part takes further arguments, and begins anew where another one is named.
+
+    >>> merge({"guide": "token"}, {"guide": {"alpha": 0.2}})
+    {'guide': {'use': 'token', 'alpha': 0.2}}
+    >>> merge({"guide": {"use": "token", "alpha": 0.2}}, {"guide": {"use": "branch"}})
+    {'guide': {'use': 'branch'}}
+    """
+    if isinstance(base, list) and isinstance(changes, dict) and changes.keys() <= _places(base):
+        return [merge(one, changes.get(str(place), {})) for place, one in enumerate(base)]
+    if isinstance(base, str) and isinstance(changes, dict):
+        base = {"use": base}
+    if not (isinstance(base, dict) and isinstance(changes, dict)) or isinstance(
+        changes.get("use"), str
+    ):
         return changes
     return base | {key: merge(base.get(key), value) for key, value in changes.items()}
+
+
+def _places(values: list[Any]) -> set[str]:
+    return {str(place) for place in range(len(values))}

@@ -12,8 +12,11 @@ import tyro
 from pydantic import Field
 
 from sage_jax.config.checks import impossible
+from sage_jax.config.words import by_word
+from sage_jax.parts import GUIDES, Room, Spec
 
-GuideKind = Literal["none", "branch", "token", "random"]
+Part = Annotated[Spec, by_word(Spec)]
+"""A part by name: a word, or a mapping of `use` and arguments."""
 
 
 class Section(pydantic.BaseModel):
@@ -204,35 +207,6 @@ class Loss(Section):
     """Bound of the correction's ratio."""
 
 
-class GuideOptions(Section):
-    """Constants of the guides; those of guides not in use do nothing."""
-
-    q_min: float = Field(default=0.6, gt=0, le=1)
-    """Lower clip of q."""
-    q_max: float = Field(default=1.4, ge=1)
-    """Upper clip of q."""
-    use_source: Literal["policy", "ref"] = "policy"
-    """Whose surprisal or entropy the guide reads."""
-    ratio: float = Field(default=0.3, ge=0)
-    """branch: slope of q over the entropy beyond the threshold."""
-    threshold: float = Field(default=1.2, ge=0)
-    """branch: entropy in nats from which q rises."""
-    norm: Literal["minmax", "rank", "zscore"] = "minmax"
-    """token: how surprisals are normalised inside a row."""
-    level_upper: float | None = Field(default=None, ge=0)
-    """token's alpha or random's epsilon at its upper bound; null takes 0.3 or 0.1."""
-    level_lower: float | None = Field(default=None, ge=0)
-    """The same at its lower bound; null takes 0.1 or 0."""
-    sigma_upper: float | None = Field(default=None, ge=0)
-    """token's or random's noise at its upper bound; null takes 0.25 or 0.15."""
-    sigma_lower: float | None = Field(default=None, ge=0)
-    """The same at its lower bound; null takes 0.1 or 0.05."""
-    num_cycles: int = Field(default=8, ge=1)
-    """Cosine cycles over the run."""
-    decay_rate: float = Field(default=0.9, gt=0, le=1)
-    """Factor on the upper bounds after each cycle."""
-
-
 class Optimizer(Section):
     """AdamW and how a rollout is cut into updates."""
 
@@ -357,9 +331,9 @@ class Config(Section):
     """Root of all randomness."""
     model: Model
     task: Task
-    guide: GuideKind = "branch"
-    """The guide q that reshapes the anchor; `none` leaves the reference as it is."""
-    guide_options: GuideOptions = GuideOptions()
+    guide: Part = Spec(use="branch")
+    """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random` or
+    `module:function` of your own; `sage-jax parts guide` lists their arguments."""
     lora: Lora = Lora()
     rollout: Rollout = Rollout()
     loss: Loss = Loss()
@@ -376,6 +350,11 @@ class Config(Section):
         if problem := next(impossible(self), None):
             raise ValueError(problem)
         return self
+
+    @property
+    def parts(self) -> list[tuple[str, Spec, Room]]:
+        """Every part that is named: its field, what stands there, and where it is looked for."""
+        return [("guide", self.guide, GUIDES)]
 
     @property
     def scheduled_steps(self) -> int:

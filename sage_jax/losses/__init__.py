@@ -8,6 +8,7 @@ trainer needs only a guide: `ref_logps + guides.branch(entropies, mask)` is the 
 from . import (
     advantages,
     anchors,
+    by_name,
     compose,
     fused,
     guides,
@@ -50,6 +51,7 @@ __all__ = [
     "TokenLoss",
     "advantages",
     "anchors",
+    "by_name",
     "chain",
     "clipped_surrogate",
     "compose",

@@ -2,12 +2,13 @@
 
 Plain functions of arrays come first and are all that a trainer of one's own needs: their result is
 added to the reference's log-probabilities. The `*_guide` factories make `Guide`s of them for
-`anchors.reshape`. Every guide is constant under the gradient, has q in [q_min, q_max] and q = 1
+`anchors.reshape`, with the official constants as defaults; `by_name.guide` makes one of any
+function of that form. Every guide is constant under the gradient, has q in [q_min, q_max] and q = 1
 where the mask is 0. Source: SAGE, arXiv 2605.18864.
 """
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +16,13 @@ from jax.typing import ArrayLike
 
 from ._arrays import Array, as_real, as_valid, keep, like
 from .compose import Guide
-from .schedules import Scheduled, at
+from .schedules import Falling, Scheduled, at, falling
 from .terms import Terms, require
-from .weights import minmax
+from .weights import minmax, rank, zscore
 
 Source = Literal["policy", "ref"]
 Normalize = Callable[[Array, Array], Array]
+_NORMALIZERS: dict[str, Normalize] = {"minmax": minmax, "rank": rank, "zscore": zscore}
 
 
 def branch(
@@ -96,6 +98,10 @@ def random(
     return bounded_log(q, mask, q_min=q_min, q_max=q_max)
 
 
+def none_guide() -> None:
+    """No guide: q = 1, the reference as it is."""
+
+
 def branch_guide(
     *,
     ratio: Scheduled = 0.3,
@@ -104,9 +110,15 @@ def branch_guide(
     q_min: float = 0.6,
     q_max: float = 1.4,
 ) -> Guide:
-    """`branch` of the terms: of `entropies`, or of `ref_entropies` with source "ref"."""
+    """`branch` of the terms: of `entropies`, or of `ref_entropies` with source "ref".
+
+    q = 1 + ratio · relu(H − threshold), H in nats. Raises ValueError for a negative ratio or
+    threshold, and as `branch`.
+    """
     name = _from(source, "entropies")
     _check_bounds(q_min, q_max)
+    ratio = falling(ratio, "ratio", max_steps=None)
+    threshold = falling(threshold, "threshold", max_steps=None)
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         del key
@@ -124,16 +136,28 @@ def branch_guide(
 
 def token_guide(
     *,
-    alpha: Scheduled = 0.3,
-    sigma: Scheduled = 0.25,
-    normalize: Normalize = minmax,
+    alpha: Falling = (0.3, 0.1),
+    sigma: Falling = (0.25, 0.1),
+    normalize: Literal["minmax", "rank", "zscore"] | Normalize = "minmax",
     source: Source = "policy",
     q_min: float = 0.6,
     q_max: float = 1.4,
+    max_steps: int | None = None,
+    num_cycles: int = 8,
+    decay_rate: float = 0.9,
 ) -> Guide:
-    """`token` of the terms: of `logps`, or of the unshaped `ref_logps` with source "ref"."""
-    name = _from(source, "logps")
+    """`token` of the terms: of `logps`, or of the unshaped `ref_logps` with source "ref".
+
+    q = 1 + α w + σ w ε. A pair (upper, lower) falls in `num_cycles` cosine cycles over `max_steps`
+    steps, see `schedules.cosine_cycles`; a number is a constant. Raises ValueError for another
+    name of a normaliser, and as `token` and `schedules.falling`.
+    """
+    name, weigh = _from(source, "logps"), _normalizer(normalize)
     _check_bounds(q_min, q_max)
+    cycles: dict[str, Any] = {
+        "max_steps": max_steps, "num_cycles": num_cycles, "decay_rate": decay_rate,
+    }  # fmt: skip
+    slope, noise = falling(alpha, "alpha", **cycles), falling(sigma, "sigma", **cycles)
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         return token(
@@ -141,9 +165,9 @@ def token_guide(
             terms.mask,
             key,
             terms.rows,
-            alpha=at(alpha, step),
-            sigma=at(sigma, step),
-            normalize=normalize,
+            alpha=at(slope, step),
+            sigma=at(noise, step),
+            normalize=weigh,
             q_min=q_min,
             q_max=q_max,
         )
@@ -153,19 +177,41 @@ def token_guide(
 
 def random_guide(
     *,
-    epsilon: Scheduled = 0.1,
-    sigma: Scheduled = 0.15,
+    epsilon: Falling = (0.1, 0.0),
+    sigma: Falling = (0.15, 0.05),
     q_min: float = 0.6,
     q_max: float = 1.4,
+    max_steps: int | None = None,
+    num_cycles: int = 8,
+    decay_rate: float = 0.9,
 ) -> Guide:
-    """`random` of the terms; `terms.rows` seeds each row, None counts from 0."""
+    """`random` of the terms; `terms.rows` seeds each row, None counts from 0.
+
+    With probability ε q = 1 + σ n, else 1. A pair (upper, lower) falls as in `token_guide`. Raises
+    ValueError for a probability above 1, and as `random` and `schedules.falling`.
+    """
     _check_bounds(q_min, q_max)
+    cycles: dict[str, Any] = {
+        "max_steps": max_steps, "num_cycles": num_cycles, "decay_rate": decay_rate,
+    }  # fmt: skip
+    chance, noise = falling(epsilon, "epsilon", **cycles), falling(sigma, "sigma", **cycles)
+    highest = epsilon[0] if isinstance(epsilon, tuple) else epsilon
+    if isinstance(highest, int | float) and highest > 1:
+        raise ValueError(f"epsilon is {epsilon}; a probability is 1 or less")
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
-        knobs = {"epsilon": at(epsilon, step), "sigma": at(sigma, step)}
+        knobs = {"epsilon": at(chance, step), "sigma": at(noise, step)}
         return random(terms.mask, key, terms.rows, **knobs, q_min=q_min, q_max=q_max)
 
     return Guide(log_q, "random", "prefix")
+
+
+def _normalizer(normalize: str | Normalize) -> Normalize:
+    if callable(normalize):
+        return normalize
+    if normalize not in _NORMALIZERS:
+        raise ValueError(f"normalize is {normalize!r}; it must be minmax, rank or zscore")
+    return _NORMALIZERS[normalize]
 
 
 def bounded_log(q: Array, mask: Array, *, q_min: float = 0.6, q_max: float = 1.4) -> Array:

@@ -1,14 +1,11 @@
-"""Ready-made objectives and guides. They only compose what the other modules hold."""
-
-from typing import Literal
+"""Ready-made objectives. They only compose what the other modules hold."""
 
 import jax
 from jax.typing import ArrayLike
 
-from . import anchors, guides, kl, policy, reduce, schedules, weights
+from . import anchors, kl, policy, reduce
 from ._arrays import Array
 from .compose import Guide, Loss, TokenLoss, objective, observe
-from .guides import Source
 from .reduce import Reduction
 from .schedules import Scheduled, at
 from .terms import Terms, check, clean
@@ -82,39 +79,6 @@ def anchored_rewards(
     coefficient = at(kl_coef, step)
     logps = terms.sampling_logps
     return kl.penalize_rewards(rewards, logps, terms.anchor_logps, terms.mask, kl_coef=coefficient)
-
-
-def official_guide(
-    name: Literal["branch", "token", "random"],
-    *,
-    max_steps: int,
-    num_cycles: int = 8,
-    decay_rate: float = 0.9,
-    source: Source = "policy",
-) -> Guide:
-    """The guide of that name with the official constants and schedules over `max_steps` steps.
-
-    branch: ratio 0.3, threshold 1.2. token: minmax, α 0.3→0.1, σ 0.25→0.1. random: ε 0.1→0,
-    σ 0.15→0.05, and no `source`. Raises ValueError for another name or bad counts.
-    """
-
-    def cyclic(upper: float, lower: float) -> schedules.Schedule:
-        return schedules.cyclic(
-            upper, lower, max_steps=max_steps, num_cycles=num_cycles, decay_rate=decay_rate
-        )
-
-    match name:
-        case "branch":
-            return guides.branch_guide(source=source)
-        case "token":
-            alpha, sigma = cyclic(0.3, 0.1), cyclic(0.25, 0.1)
-            return guides.token_guide(
-                alpha=alpha, sigma=sigma, normalize=weights.minmax, source=source
-            )
-        case "random":
-            return guides.random_guide(epsilon=cyclic(0.1, 0.0), sigma=cyclic(0.15, 0.05))
-        case _:
-            raise ValueError(f"guide is {name!r}; it must be branch, token or random")
 
 
 def _with_divergence(

@@ -9,6 +9,8 @@ from ._arrays import Array
 
 Schedule = Callable[[ArrayLike], Array]
 Scheduled = float | Array | Schedule
+Falling = Scheduled | tuple[float, float]
+"""A constant or any schedule; or (upper, lower), cosine cycles over the steps of a run."""
 
 
 def cosine_cycles(
@@ -61,6 +63,32 @@ def cyclic(
 
     _check(max_steps, num_cycles)
     return schedule
+
+
+def falling(
+    value: Falling,
+    name: str,
+    *,
+    max_steps: int | None,
+    num_cycles: int = 8,
+    decay_rate: float = 0.9,
+) -> Scheduled:
+    """(upper, lower) as `cyclic` over `max_steps` steps; anything else as it is.
+
+    `name` is of the argument, for what is raised: ValueError for a negative number, a lower bound
+    above its upper one, a decay rate outside (0, 1], or a pair without `max_steps`.
+    """
+    if not isinstance(value, tuple):
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{name} is {value}; it must be 0 or more")
+        return value
+    if not value[0] >= value[1] >= 0:
+        raise ValueError(f"{name} is {value}; upper >= lower >= 0 must hold")
+    if max_steps is None:
+        raise ValueError(f"max_steps is None; {name} falls from {value[0]} to {value[1]} over them")
+    if not 0 < decay_rate <= 1:
+        raise ValueError(f"decay_rate is {decay_rate}; 0 < decay_rate <= 1 must hold")
+    return cyclic(*value, max_steps=max_steps, num_cycles=num_cycles, decay_rate=decay_rate)
 
 
 def at(value: Scheduled, step: ArrayLike) -> float | Array:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sage_jax import config as configs
 from sage_jax.parallel import hosts
-from sage_jax.train import inputs
+from sage_jax.train import inputs, objective
 from sage_jax.train.facts import facts
 from sage_jax.train.loop import train
 from sage_jax.train.mesh import open_mesh
@@ -26,8 +26,10 @@ def train_arms(config: configs.Config, path: Path) -> None:
             before the first one starts.
         Stopped: if asked to stop.
     """
-    hosts.refuse_difference(facts(config))
     arms = configs.arms(config)
+    for one in arms.values() or [config]:
+        objective.make_loss(one)  # A part of the user's own that is not there is told at once.
+    hosts.refuse_difference(facts(config))
     folders = {name: RunFolder(path / name) for name in arms}
     for name, arm in arms.items():
         if not arm.mesh.auto:

@@ -5,13 +5,12 @@ import dataclasses
 import jax
 
 from sage_jax import config as configs
+from sage_jax import parts
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.optimizer import make_schedule
 from sage_jax.parallel import hosts
 from sage_jax.train.console import tell
 from sage_jax.train.run_folder import RunFolder
-
-_CYCLIC = ("token", "random")  # Guides with a schedule over the steps.
 
 
 def continued(config: configs.Config, folder: RunFolder) -> configs.Config:
@@ -40,18 +39,20 @@ def continued(config: configs.Config, folder: RunFolder) -> configs.Config:
 def _told(config: configs.Config) -> str:
     """What the schedules do beyond the steps that they are spread over."""
     total, steps = config.scheduled_steps, config.train.steps
-    parts = []
+    kept = []
     if config.optimizer.schedule != "constant":
-        parts.append(
+        kept.append(
             f"the {config.optimizer.schedule} learning rate keeps its {total} steps and stays at "
             f"{_last_rate(config):g} after them"
         )
-    if config.guide in _CYCLIC:
-        parts.append(f"guide {config.guide!r} keeps its cycles over {total} steps and goes on in "
-                     "the bounds of the last")  # fmt: skip
-    if not parts or total >= steps:
-        return "nothing depends on their number" if not parts else f"{total} steps are scheduled"
-    return f"{' and '.join(parts)} (--train.schedule_steps {steps} spreads over all)"
+    if parts.resolve(config.guide, parts.GUIDES, field="guide").asks("max_steps"):
+        kept.append(
+            f"guide {config.guide.use!r} keeps its cycles over {total} steps and goes on in the "
+            "bounds of the last"
+        )
+    if not kept or total >= steps:
+        return "nothing depends on their number" if not kept else f"{total} steps are scheduled"
+    return f"{' and '.join(kept)} (--train.schedule_steps {steps} spreads over all)"
 
 
 def _last_rate(config: configs.Config) -> float:

@@ -6,63 +6,38 @@ from typing import Any
 import jax
 
 from sage_jax import config as configs
+from sage_jax import parts
 from sage_jax.losses import (
     Terms,
     advantages,
+    by_name,
     compose,
-    guides,
     importance,
     kl,
     policy,
     recipes,
     reduce,
-    schedules,
-    weights,
 )
-
-_NORMALIZERS = {"minmax": weights.minmax, "rank": weights.rank, "zscore": weights.zscore}
-# Official bounds (upper, lower) of token's alpha and random's epsilon, and of their noise.
-_LEVELS = {"token": (0.3, 0.1), "random": (0.1, 0.0)}
-_SIGMAS = {"token": (0.25, 0.1), "random": (0.15, 0.05)}
+from sage_jax.telling import brief
 
 
 def make_guide(config: configs.Config) -> compose.Guide | None:
-    """The guide that the config asks for, or None."""
-    options = config.guide_options
-    bounds = {"q_min": options.q_min, "q_max": options.q_max}
-    match config.guide:
-        case "none":
-            return None
-        case "branch":
-            return guides.branch_guide(ratio=options.ratio, threshold=options.threshold,
-                                       source=options.use_source, **bounds)  # fmt: skip
-        case "token":
-            return guides.token_guide(alpha=_level(config), sigma=_sigma(config),
-                                      normalize=_NORMALIZERS[options.norm],
-                                      source=options.use_source, **bounds)  # fmt: skip
-        case "random":
-            return guides.random_guide(epsilon=_level(config), sigma=_sigma(config), **bounds)
+    """The guide that the config asks for, or None.
 
+    A function of arrays becomes a guide by `by_name.guide`; any other is called and makes one.
 
-def _level(config: configs.Config) -> schedules.Schedule:
-    options = config.guide_options
-    return _cyclic(config, options.level_upper, options.level_lower, _LEVELS[config.guide])
-
-
-def _sigma(config: configs.Config) -> schedules.Schedule:
-    options = config.guide_options
-    return _cyclic(config, options.sigma_upper, options.sigma_lower, _SIGMAS[config.guide])
-
-
-def _cyclic(config: configs.Config, upper: float | None, lower: float | None,
-            official: tuple[float, float]) -> schedules.Schedule:  # fmt: skip
-    options = config.guide_options
-    return schedules.cyclic(
-        official[0] if upper is None else upper,
-        official[1] if lower is None else lower,
-        max_steps=config.scheduled_steps,
-        num_cycles=options.num_cycles,
-        decay_rate=options.decay_rate,
+    Raises:
+        ConfigError: if there is none of that name or form, or its arguments do not fit.
+    """
+    part = parts.resolve(config.guide, parts.GUIDES, field="guide")
+    if by_name.reads(part.function):
+        return by_name.guide(part.bound(max_steps=config.scheduled_steps))
+    made = part.call(max_steps=config.scheduled_steps)
+    if made is None or isinstance(made, compose.Guide):
+        return made
+    raise configs.ConfigError(
+        f"guide: {config.guide.use} gives {brief(made)} and not a guide: let it ask for arrays by "
+        f"name ({', '.join(by_name.READABLE)}) and give log q, or make a losses.Guide"
     )
 
 

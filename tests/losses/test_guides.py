@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sage_jax.losses import Terms, guides, reshape, schedules, weights
+from sage_jax.losses import Terms, by_name, guides, reshape, schedules, weights
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -117,8 +117,8 @@ def test_guides_are_constant_under_the_gradient(rows):
     [
         (guides.branch_guide(), "entropies"),
         (guides.branch_guide(source="ref"), "ref_entropies"),
-        (guides.token_guide(), "logps"),
-        (guides.token_guide(source="ref"), "ref_logps"),
+        (guides.token_guide(max_steps=10), "logps"),
+        (guides.token_guide(source="ref", max_steps=10), "ref_logps"),
     ],
 )
 def test_source_picks_whose_numbers_are_read(rows, guide, read):
@@ -141,7 +141,7 @@ def test_source_picks_whose_numbers_are_read(rows, guide, read):
 def test_a_second_guide_sees_the_unshaped_reference(rows):
     values, mask = map(jnp.asarray, rows)
     terms = Terms(-values, mask, ref_logps=-values, ref_entropies=values)
-    quiet = guides.token_guide(sigma=0.0, source="ref")
+    quiet = guides.token_guide(alpha=0.3, sigma=0.0, source="ref")
     once = reshape(quiet)(terms, step=0, key=None)
     shaped = reshape(quiet)(reshape(guides.branch_guide(source="ref"))(terms, step=0, key=None),
                             step=0, key=None)  # fmt: skip
@@ -151,6 +151,38 @@ def test_a_second_guide_sees_the_unshaped_reference(rows):
     np.testing.assert_allclose(shaped.log_q, branch + once.log_q, atol=1e-12)
     np.testing.assert_array_equal(shaped.ref_logps, -values)
     np.testing.assert_allclose(shaped.anchor_logps, -values + branch + once.log_q, atol=1e-12)
+
+
+def test_official_bounds_fall_over_the_steps_of_a_run(rows):
+    values, mask = map(jnp.asarray, rows)
+    terms, key = Terms(-values, mask, rows=jnp.arange(len(mask))), jax.random.key(0)
+    guide = guides.token_guide(max_steps=80)
+    for step in (0, 3, 79):
+        alpha, sigma = (
+            schedules.cosine_cycles(step, upper=upper, lower=lower, max_steps=80)
+            for upper, lower in ((0.3, 0.1), (0.25, 0.1))
+        )
+        expected = guides.token(-values, mask, key, terms.rows, alpha=alpha, sigma=sigma)
+        np.testing.assert_array_equal(guide(terms, step=step, key=key), expected)
+
+
+def gate(ref_entropies, mask, *, low=0.8):
+    return guides.bounded_log(jnp.where(ref_entropies < 1.2, low, 1.0), mask)
+
+
+def test_a_function_of_arrays_asks_for_terms_by_name(rows):
+    values, mask = map(jnp.asarray, rows)
+    guide = by_name.guide(gate, low=0.9)
+    assert (guide.name, guide.depends_on) == ("gate", "prefix")
+    terms = Terms(-values, mask, ref_entropies=values)
+    found = guide(terms, step=0, key=None)
+    np.testing.assert_array_equal(found, gate(values, mask, low=0.9))
+    with pytest.raises(ValueError, match=r"terms\.ref_entropies is None; the guide gate needs it"):
+        guide(Terms(-values, mask), step=0, key=None)
+    assert by_name.guide(lambda logps: logps).depends_on == "token"
+    assert by_name.guide(lambda logits: logits).depends_on == "vocabulary"
+    with pytest.raises(ValueError, match=r"gives shape \(\); log q must be \[B, T\]"):
+        by_name.guide(lambda logps: logps.sum())(terms, step=0, key=None)
 
 
 def test_knobs_may_be_schedules_of_a_traced_step(rows):
@@ -188,6 +220,18 @@ def test_schedule_against_a_counter_that_ticks():
         (lambda: guides.branch_guide(q_min=0.0), "q_min is 0.0 and q_max is 1.4; 0 < q_min <= 1"),
         (lambda: guides.token_guide(q_max=0.9), "q_min is 0.6 and q_max is 0.9; 0 < q_min <= 1"),
         (lambda: guides.branch_guide(source="old"), "source is 'old'; it must be policy or ref"),  # pyright: ignore
+        (lambda: guides.branch_guide(ratio=-0.1), "ratio is -0.1; it must be 0 or more"),
+        (lambda: guides.token_guide(normalize="max"), "it must be minmax, rank or zscore"),  # pyright: ignore
+        (lambda: guides.token_guide(), "max_steps is None; alpha falls from 0.3 to 0.1 over them"),
+        (
+            lambda: guides.token_guide(alpha=(0.1, 0.2), max_steps=5),
+            "upper >= lower >= 0 must hold",
+        ),
+        (
+            lambda: guides.random_guide(epsilon=(1.5, 0.0), max_steps=5),
+            "a probability is 1 or less",
+        ),
+        (lambda: guides.random_guide(max_steps=5, decay_rate=0.0), "decay_rate is 0.0"),
         (lambda: guides.random(jnp.ones((1, 1)), None), "key is None; the guide random draws"),
         (
             lambda: guides.token(-jnp.ones((1, 1)), jnp.ones((1, 1)), sigma=0.1),

@@ -33,10 +33,11 @@ def _everything(level: str, reduction: reduce.ReductionName):
     token_loss = token_loss + 0.1 * reverse_kl() + 0.1 * forward_kl(name="kl/forward")
     token_loss = token_loss + 0.1 * reverse_kl(estimator="exact", renormalize=True, name="kl/exact")
     noisy = [
-        guides.token_guide(normalize=n) for n in (weights.minmax, weights.rank, weights.zscore)
+        guides.token_guide(normalize=n, alpha=0.3, sigma=0.25)
+        for n in (weights.minmax, weights.rank, weights.zscore)
     ]
     shapers = [guides.branch_guide(), guides.branch_guide(source="ref"), *noisy]
-    transform = chain(*map(reshape, [*shapers, guides.random_guide(epsilon=0.5)]))
+    transform = chain(*map(reshape, [*shapers, guides.random_guide(epsilon=0.5, sigma=0.15)]))
     return objective(token_loss, _reduction(reduction), transform=transform)
 
 
@@ -172,7 +173,7 @@ def test_rewards_with_the_kl_in_them_ignore_what_is_masked(arrays, make_terms):
     def rewards(arrays):
         batch = make_terms(jnp.asarray(arrays["logits"], jnp.float32), arrays)
         knobs = {"kl_coef": 0.1, "step": 0, "key": jax.random.key(0)}
-        guide = guides.token_guide(source="ref")
+        guide = guides.token_guide(source="ref", max_steps=10)
         return recipes.anchored_rewards(jnp.zeros(5), batch, guide=guide, **knobs)
 
     np.testing.assert_array_equal(rewards(_spoiled(arrays, np.nan)), rewards(arrays))

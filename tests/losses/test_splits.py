@@ -43,7 +43,7 @@ def _losses(level: policy.Level = "token") -> dict[str, Loss]:
     transform = chain(
         reshape(guides.branch_guide()),
         reshape(noisy),
-        reshape(guides.random_guide(epsilon=0.5)),
+        reshape(guides.random_guide(epsilon=0.5, sigma=0.15)),
     )
     token_loss = importance.corrected(surrogate, mode="truncate", cap=1.2)
     token_loss = token_loss + 0.05 * reverse_kl() + 0.02 * forward_kl(name="kl/forward")

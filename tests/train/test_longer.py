@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from sage_jax import config as configs
 from sage_jax.config import ConfigError
 from sage_jax.evaluate import EvalResult
+from sage_jax.losses import Terms
 from sage_jax.train import objective, setup
 from sage_jax.train.longer import continued
 from sage_jax.train.loop import train
@@ -66,11 +68,14 @@ def test_a_cosine_keeps_its_total_and_stays_at_its_end(begin, capsys):
 
 
 def test_a_guide_keeps_its_cycles(begin, capsys):
-    config, folder = begin({"guide": "token", "guide_options": {"num_cycles": 2}})
+    config, folder = begin({"guide": {"use": "token", "num_cycles": 2}})
     more = continued(given(config, steps=40), folder)
+    key = jax.random.key(0)
+    terms = Terms(logps=-jnp.arange(6.0).reshape(2, 3), mask=jnp.ones((2, 3)))
     for step in range(4):
-        left, right = (objective._level(one)(jnp.int32(step)) for one in (config, more))
-        assert left == right
+        guides = [objective.make_guide(one) for one in (config, more)]
+        left, right = (guide(terms, step=jnp.int32(step), key=key) for guide in guides if guide)
+        np.testing.assert_array_equal(left, right)
     assert "guide 'token' keeps its cycles over 4 steps" in capsys.readouterr().err
 
 

@@ -88,7 +88,7 @@ def compare(left, right):
 KNOBS = [
     {},
     {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
-    {"guide_options": {"use_source": "ref"}, "optimizer": {"num_minibatches": 2, "epochs": 2}},
+    {"guide": {"use": "branch", "source": "ref"}, "optimizer": {"num_minibatches": 2, "epochs": 2}},
 ]
 MORE_KNOBS = [
     {"guide": "random", "loss": {"reduction": "dapo"}},

@@ -19,19 +19,24 @@ class ConfigError(OneLine):
 def explain(error: pydantic.ValidationError) -> str:
     """The faults of a config in one line."""
     faults = error.errors()
-    told = [_explain(fault) for fault in faults[:_MOST_FAULTS]]
-    more = len(faults) - len(told)
-    return "; ".join(told) + (f"; and {more} more" if more else "")
+    said = [_explain(fault) for fault in faults[:_MOST_FAULTS]]
+    more = len(faults) - len(said)
+    return "; ".join(said) + (f"; and {more} more" if more else "")
 
 
 def _explain(fault: Any) -> str:
-    field = printable(".".join(str(part)[:100] for part in fault["loc"]))
+    return told(".".join(str(part)[:100] for part in fault["loc"]), fault)
+
+
+def told(field: str, fault: Any) -> str:
+    """One of pydantic's faults, of the field of that name."""
+    field = printable(field)
     if fault["type"] == "extra_forbidden":
         return f"{field}: {_RENAMED.get(field, 'there is no such field')}"
     if fault["type"] == "missing":
         return f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
-    hint = _hint(fault["type"], fault["input"])
+    hint = hint_of(fault["type"], fault["input"])
     return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
 
 
@@ -43,11 +48,13 @@ _RENAMED = {
     "rollout.halvings": "is named rollout.compactions now",
     "rollout.growths": "is named rollout.cache_doublings now",
     "rollout.parts": "is named rollout.chunks now",
+    "guide_options": "its fields stand beside the guide's name now, as in guide: {use: branch, "
+    "ratio: 0.3}; `sage-jax parts guide` lists them",
     "rollout.resample": "is named rollout.dynamic_sampling now",
 }
 
 
-def _hint(kind: str, value: Any) -> str:
+def hint_of(kind: str, value: Any) -> str:
     """What was perhaps meant by a value of the wrong type, as the end of a sentence."""
     if kind in ("float_type", "int_type") and isinstance(value, str):
         return _number_hint(value, "1e-6" if kind == "float_type" else "100")

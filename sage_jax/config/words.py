@@ -1,0 +1,89 @@
+"""Parts on the command line: one word, or YAML of one line."""
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from sage_jax import yaml_text
+from sage_jax.faults import ConfigError
+from sage_jax.parts import Spec
+
+if TYPE_CHECKING:
+    from sage_jax.config.sections import Config
+
+
+def by_word(kind: type[Spec]) -> Any:
+    """How a field that names a part is read from one argument."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="NAME|{use: NAME, ...}",
+        instance_from_str=lambda words: kind.model_validate(_read(words[0])),
+        is_instance=lambda value: isinstance(value, kind),
+        str_from_instance=lambda spec: [_written(spec)],
+    )
+
+
+def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], dict[str, Any]]:
+    """Take the arguments of parts out of a command line: `--guide.alpha 0.2`, as in YAML.
+
+    Args:
+        words: of the command line.
+        config: with the parts that they are for, unless a word before names another.
+
+    Returns:
+        The other words, and the changes to the config as nested dicts.
+
+    Raises:
+        ConfigError: if a value is missing, or is not YAML.
+    """
+    fields = [field for field, *_ in config.parts]
+    rest, changes = [], {}
+    for option, own in _options(words):
+        word, equals, value = own[0].partition("=")
+        path = option.split(".")
+        if option in fields and (equals or len(own) > 1):
+            _put(changes, path, _read(value if equals else own.pop(1)))
+        elif ".".join(path[:-1]) in fields:
+            if not equals and len(own) < 2:
+                raise ConfigError(f"{word}: a value must follow")
+            _put(changes, path, _yaml(word, value if equals else own.pop(1)))
+        else:
+            rest += own
+            continue
+        rest += own[1:]
+    return rest, changes
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
+    """Each option's name, empty for what comes before any, and its words up to the next one."""
+    begins = [place for place, word in enumerate(words) if word.startswith("--")]
+    for start, end in itertools.pairwise([*({0} - {*begins[:1]}), *begins, len(words)]):
+        own = list(words[start:end])
+        if own:
+            yield own[0].partition("=")[0].removeprefix("--"), own
+
+
+def _yaml(word: str, text: str) -> Any:
+    try:
+        return yaml_text.read(text)
+    except yaml_text.YamlError as error:
+        raise ConfigError(f"{word}: {error}") from None
+
+
+def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:
+    for name in path[:-1]:
+        below = changes.get(name, {})
+        changes[name] = below if isinstance(below, dict) else {"use": below}
+        changes = changes[name]
+    changes[path[-1]] = value
+
+
+def _read(word: str) -> Any:
+    return _yaml("a part", word) if word.lstrip().startswith("{") else word
+
+
+def _written(spec: Spec) -> str:
+    value = spec.model_dump(mode="json")
+    return value if isinstance(value, str) else yaml_text.write_line(value)

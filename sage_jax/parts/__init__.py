@@ -1,0 +1,27 @@
+"""Parts by name: the functions that a config names with `use:`, found and their arguments checked.
+
+A short name is a function of the part's own room, `module:function` one of the user's, the
+arguments stand beside it, and a word alone is `{use: word}`. Nothing is registered: a room is a
+module, and its parts are the functions in it.
+"""
+
+from sage_jax.parts.arguments import arguments, shown
+from sage_jax.parts.modules import load, look_in, place, said
+from sage_jax.parts.resolve import Part, Room, resolve
+from sage_jax.parts.rooms import ADVANTAGES, GUIDES
+from sage_jax.parts.spec import Spec
+
+__all__ = [
+    "ADVANTAGES",
+    "GUIDES",
+    "Part",
+    "Room",
+    "Spec",
+    "arguments",
+    "load",
+    "look_in",
+    "place",
+    "resolve",
+    "said",
+    "shown",
+]

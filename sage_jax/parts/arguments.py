@@ -1,0 +1,146 @@
+"""Arguments of a part: which a config can give, and whether those given fit."""
+
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+import pydantic
+
+from sage_jax.faults import ConfigError, as_json, hint_of, told
+from sage_jax.parts.modules import near_miss
+from sage_jax.parts.spec import Spec
+from sage_jax.telling import brief, line
+
+
+def arguments(function: Callable[..., Any], given: Iterable[str]) -> dict[str, inspect.Parameter]:
+    """The parameters of a function that a config can give, by name.
+
+    Those that the trainer gives are left out, and those whose type no YAML holds; of a union only
+    members that it does remain.
+
+    Raises:
+        ValueError, NameError: of a function whose signature cannot be read.
+    """
+    found = {}
+    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+        by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if by_name and name not in given:
+            kind = _writable(parameter.annotation)
+            if kind is not None:
+                found[name] = parameter.replace(annotation=kind)
+            elif parameter.default is parameter.empty:
+                raise ValueError(f"no config can hold its argument {name!r}")
+    return found
+
+
+def checked(
+    spec: Spec, function: Callable[..., Any], given: tuple[str, ...], field: str
+) -> Mapping[str, Any]:
+    """The arguments that a spec gives, as the function takes them.
+
+    Raises:
+        ConfigError: if one is missing, unknown or of another type.
+    """
+    try:
+        takes = arguments(function, given)
+    except (TypeError, ValueError, NameError) as error:
+        raise ConfigError(f"{field}: {spec.use}: {line(error)}") from None
+    _refuse_unknown(spec, takes, given, field)
+    try:
+        found = _form(takes).model_validate_json(as_json(spec.options))
+    except pydantic.ValidationError as error:
+        raise ConfigError("; ".join(_faults(error, takes, given, field))) from None
+    return {name: getattr(found, f"a{place}") for place, name in enumerate(takes)
+            if f"a{place}" in found.model_fields_set}  # fmt: skip
+
+
+_STRICT = pydantic.ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
+
+
+def _form(takes: Mapping[str, inspect.Parameter]) -> type[pydantic.BaseModel]:
+    """A model with a field for each argument, under a name that no model has itself."""
+    fields: dict[str, Any] = {
+        f"a{place}": (p.annotation, pydantic.Field(... if p.default is p.empty else None, alias=n))
+        for place, (n, p) in enumerate(takes.items())
+    }
+    return pydantic.create_model("Arguments", __config__=_STRICT, **fields)
+
+
+def _refuse_unknown(
+    spec: Spec, takes: Mapping[str, inspect.Parameter], given: tuple[str, ...], field: str
+) -> None:
+    for name in spec.options:
+        if name in given:
+            raise ConfigError(f"{field}.{name}: is given by the trainer, not by a config")
+        if name not in takes:
+            has = f"it takes {', '.join(takes)}" if takes else "it takes none"
+            raise ConfigError(
+                f"{field}.{name}: {spec.use} has no such argument{near_miss(name, takes)}; {has}"
+            )
+
+
+def _faults(
+    error: pydantic.ValidationError,
+    takes: Mapping[str, inspect.Parameter],
+    given: tuple[str, ...],
+    field: str,
+) -> Iterator[str]:
+    seen: set[str] = set()
+    for fault in error.errors():
+        name = str(fault["loc"][0])
+        kind = takes[name].annotation
+        if fault["type"] == "missing" and len(fault["loc"]) == 1:
+            gives = f" (the trainer gives {', '.join(given)})" if given else ""
+            yield f"{field}.{name}: must be given{gives}"
+        elif not _is_union(kind):
+            yield told(".".join([field, *map(str, fault["loc"])]), fault)
+        elif name not in seen:  # Pydantic tells a fault for every member.
+            hint = hint_of(fault["type"], fault["input"])
+            got = brief(fault["input"])
+            yield f"{field}.{name}: Input should be {shown(kind)} (got {got}){hint}"
+        seen.add(name)
+
+
+def shown(kind: Any) -> str:
+    """A type as a person writes it.
+
+    >>> shown(float | tuple[float, float]), shown(typing.Literal["a", "b"])
+    ('float or [float, float]', "'a' or 'b'")
+    """
+    members = typing.get_args(kind)
+    if _is_union(kind) or typing.get_origin(kind) is typing.Union:
+        return " or ".join(map(shown, members))
+    if typing.get_origin(kind) is typing.Literal:
+        return " or ".join(map(repr, members))
+    if typing.get_origin(kind) is tuple:
+        return f"[{', '.join('...' if m is Ellipsis else shown(m) for m in members)}]"
+    if kind is type(None):
+        return "null"
+    plain = isinstance(kind, type) and not members
+    return kind.__name__ if plain else str(kind).replace("typing.", "")
+
+
+def _is_union(kind: Any) -> bool:
+    """Whether pydantic tries several types: one beside null is no choice."""
+    union = typing.get_origin(kind) in (typing.Union, types.UnionType)
+    return union and len([m for m in typing.get_args(kind) if m is not type(None)]) > 1
+
+
+def _writable(annotation: Any) -> Any:
+    """What of a type YAML can hold; None if nothing."""
+    if annotation is inspect.Parameter.empty:
+        return Any
+    union = typing.get_origin(annotation) in (typing.Union, types.UnionType)
+    members = typing.get_args(annotation) if union else (annotation,)
+    kept = tuple(member for member in members if _has_json(member))
+    return typing.Union[kept] if kept else None  # noqa: UP007 - of a tuple
+
+
+def _has_json(kind: Any) -> bool:
+    try:
+        pydantic.TypeAdapter(kind).json_schema()
+    except pydantic.PydanticUserError:
+        return False
+    return True

@@ -1,0 +1,56 @@
+"""What a config says of a part: a name, and arguments beside it."""
+
+from typing import Any
+
+import pydantic
+
+
+class Spec(pydantic.BaseModel):
+    """A part as a config names it: which function to use, and its arguments.
+
+    >>> Spec.model_validate("branch").options
+    {}
+    >>> Spec.model_validate({"use": "branch", "ratio": 0.2}).options
+    {'ratio': 0.2}
+    """
+
+    model_config = pydantic.ConfigDict(
+        frozen=True, extra="allow", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+    use: str = pydantic.Field(min_length=1, max_length=200)
+    """Name of a part of ours, or `module:function` of one's own."""
+
+    @pydantic.model_validator(mode="before")
+    @classmethod
+    def _word(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | Spec) else {"use": value}
+
+    @pydantic.model_serializer(mode="wrap")
+    def _short(self, as_usual: pydantic.SerializerFunctionWrapHandler) -> Any:
+        given = {n: v for n, v in as_usual(self).items() if not self._is_default(n, v)}
+        return self.use if len(given) == 1 else given
+
+    @classmethod
+    def _is_default(cls, name: str, value: Any) -> bool:
+        return name in cls.model_fields and cls.model_fields[name].default == value
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that are given."""
+        return dict(self.model_extra or {})
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it is the user's own."""
+        return ":" in self.use
+
+    @property
+    def module(self) -> str:
+        """The module of the user's own; empty for a part of ours."""
+        return self.use.rpartition(":")[0]
+
+    @property
+    def label(self) -> str:
+        """The name of the function without that of its module."""
+        return self.use.rpartition(":")[2]
