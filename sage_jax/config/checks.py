@@ -24,9 +24,10 @@ def impossible(c: Config) -> Iterator[str]:
 
 
 def _groups(c: Config) -> Iterator[str]:
-    if c.rollout.group_size == 1:
+    advantage = c.loss.advantage
+    if c.rollout.group_size == 1 and not advantage.is_foreign:
         yield (
-            f"rollout.group_size is 1, but loss.advantage {c.loss.advantage!r} compares "
+            f"rollout.group_size is 1, but loss.advantage {advantage.use!r} compares "
             "completions of one prompt: take a group of 2 or more"
         )
 

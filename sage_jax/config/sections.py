@@ -13,7 +13,7 @@ from pydantic import Field
 
 from sage_jax.config.checks import impossible
 from sage_jax.config.words import by_word
-from sage_jax.parts import GUIDES, Room, Spec
+from sage_jax.parts import ADVANTAGES, GUIDES, Room, Spec
 
 Part = Annotated[Spec, by_word(Spec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
@@ -198,9 +198,10 @@ class Loss(Section):
     """Divide the shaped anchor by its sum over the vocabulary; for exact and forward_exact."""
     kl_in_reward: bool = False
     """Take the KL off the reward instead of adding it to the loss."""
-    advantage: Literal["group", "batch", "none", "rloo"] = "group"
-    """Standard deviation that divides r - mean(group): the group's, the batch's, none (Dr. GRPO);
-    or leave-one-out without scaling (RLOO)."""
+    advantage: Part = Spec(use="group")
+    """From rewards to advantages. Standard deviation that divides r - mean(group): `group`'s,
+    `batch`'s, `none` (Dr. GRPO); leave-one-out without scaling (`rloo`); or `module:function` of
+    your own, (rewards, *, group_size, **options) -> advantages [B]."""
     sampler_correction: Literal["none", "truncate", "mask"] = "none"
     """What to do where the sampler's probabilities differ from the scorer's."""
     sampler_cap: float = Field(default=2.0, gt=1)
@@ -354,7 +355,15 @@ class Config(Section):
     @property
     def parts(self) -> list[tuple[str, Spec, Room]]:
         """Every part that is named: its field, what stands there, and where it is looked for."""
-        return [("guide", self.guide, GUIDES)]
+        return [
+            ("guide", self.guide, GUIDES),
+            ("loss.advantage", self.loss.advantage, ADVANTAGES),
+        ]
+
+    @property
+    def modules(self) -> list[str]:
+        """The user's own modules that are named."""
+        return sorted({spec.module for _, spec, _ in self.parts if spec.is_foreign})
 
     @property
     def scheduled_steps(self) -> int:

@@ -14,6 +14,9 @@ from .reduce import Mean
 
 Scale = Literal["group", "batch", "none"]
 
+# Whole rules, (rewards, *, group_size, **options) -> advantages; the rest is for building others.
+__all__ = ["batch", "group", "none", "rloo"]
+
 
 def group_relative(
     rewards: Array,
@@ -60,7 +63,17 @@ def rloo(rewards: Array, *, group_size: int) -> Array:
     return _flat(groups - others)
 
 
-def dr_grpo(rewards: Array, *, group_size: int) -> Array:
+def group(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
+    """Reward minus the group mean, by the group's standard deviation (GRPO, arXiv 2402.03300)."""
+    return group_relative(rewards, group_size=group_size, scale="group", epsilon=epsilon)
+
+
+def batch(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
+    """Reward minus the group mean, by the standard deviation of all rewards."""
+    return group_relative(rewards, group_size=group_size, scale="batch", epsilon=epsilon)
+
+
+def none(rewards: Array, *, group_size: int) -> Array:
     """Reward minus the group mean, not divided (Dr. GRPO, arXiv 2503.20783, section 3.2)."""
     return group_relative(rewards, group_size=group_size, scale="none")
 

@@ -9,6 +9,7 @@ from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.modules import load, look_in, place, said
 from sage_jax.parts.resolve import Part, Room, resolve
 from sage_jax.parts.rooms import ADVANTAGES, GUIDES
+from sage_jax.parts.sources import sources
 from sage_jax.parts.spec import Spec
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "resolve",
     "said",
     "shown",
+    "sources",
 ]

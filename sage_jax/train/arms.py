@@ -28,7 +28,7 @@ def train_arms(config: configs.Config, path: Path) -> None:
     """
     arms = configs.arms(config)
     for one in arms.values() or [config]:
-        objective.make_loss(one)  # A part of the user's own that is not there is told at once.
+        objective.check(one)
     hosts.refuse_difference(facts(config))
     folders = {name: RunFolder(path / name) for name in arms}
     for name, arm in arms.items():

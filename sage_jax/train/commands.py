@@ -120,7 +120,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     folder = open_run(path)
     own = config == folder.load()
     if own:
-        inputs.refuse_others(config, folder, [inputs.EVAL_FILE])
+        inputs.refuse_others(config, folder, [inputs.EVAL_FILE, inputs.PARTS])
     trained = load_trained(path, config)
     loaded = trained.base.loaded
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"

@@ -7,14 +7,16 @@ import jax
 
 import sage_jax
 from sage_jax import config as configs
+from sage_jax import parts
 
 
 def facts(config: configs.Config) -> dict[str, str]:
-    """Digests of config, code and data, and the versions that decide what is computed."""
+    """Digests of config, code, parts of one's own and data, and the versions that matter."""
     return {
         "config": _digest(configs.dump(config).encode()),
         "code": _code(),
         "data": _data(config.task),
+        "parts": _parts(config),
         "jax": jax.__version__,
         "devices here": str(jax.local_device_count()),
     }
@@ -23,6 +25,12 @@ def facts(config: configs.Config) -> dict[str, str]:
 def _code() -> str:
     root = Path(sage_jax.__file__).parent
     return _digest(*(path.read_bytes() for path in sorted(root.rglob("*.py"))))
+
+
+def _parts(config: configs.Config) -> str:
+    every = [config, *configs.arms(config).values()]
+    found = parts.sources({name for one in every for name in one.modules})
+    return _digest(*(path.read_bytes() for path in found.values()))
 
 
 def _data(task: configs.Task) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sage_jax import config as configs
-from sage_jax import json_text
+from sage_jax import json_text, parts
 from sage_jax.data import jsonl
 from sage_jax.data.problem import Problem
 from sage_jax.evaluate.files import write_atomically
@@ -25,7 +25,9 @@ from sage_jax.train.run_folder import RunFolder
 TRAIN_FILE, EVAL_FILE = "task.train_file", "task.eval_file"
 SOURCE, BASE = "model.source", "the warmed-up base"
 MODEL = (SOURCE, BASE)
-ALL = (TRAIN_FILE, EVAL_FILE, *MODEL)
+PARTS = "parts of your own"
+ALL = (TRAIN_FILE, EVAL_FILE, PARTS, *MODEL)
+_OF_FILES = (PARTS, *MODEL)  # Known by a digest of each file.
 
 _ROW = 8  # Hexadecimal digits that a problem is known by.
 
@@ -93,6 +95,8 @@ def _paths(config: configs.Config, folder: RunFolder, names: Collection[str]) ->
     read = {}
     if config.task.kind == "jsonl":
         read = {TRAIN_FILE: config.task.train_file, EVAL_FILE: config.task.eval_file}
+    if config.modules:
+        read[PARTS] = ", ".join(config.modules)
     if config.warmup.steps and folder.has_base():
         read[BASE] = str(folder.base)
     elif config.model.source != "random":
@@ -101,6 +105,9 @@ def _paths(config: configs.Config, folder: RunFolder, names: Collection[str]) ->
 
 
 def _digest(name: str, path: str) -> Any:
+    if name == PARTS:
+        found = parts.sources(path.split(", "))
+        return {name: digests.of_file(file) for name, file in found.items()}
     if name in MODEL:
         return digests.of_model(path)
     # What is not there is told of by the reader, who knows the field.
@@ -114,7 +121,7 @@ def _short(digest: Any) -> str:
 def _facts(name: str, path: str, digest: Any, known: Facts | None) -> Facts:
     """What is written down of an input."""
     facts: Facts = {"path": path, "digest": digest}
-    if name in MODEL:
+    if name in _OF_FILES:
         return facts
     if known is not None and known["digest"] == digest:
         return facts | {"rows": known["rows"]}
@@ -138,8 +145,8 @@ def _known(folder: RunFolder) -> dict[str, Facts]:
 
 
 def _is_whole(name: str, facts: Facts) -> bool:
-    kinds: dict[str, type] = {"path": str, "digest": dict if name in MODEL else str}
-    kinds |= {} if name in MODEL else {"rows": str}
+    kinds: dict[str, type] = {"path": str, "digest": dict if name in _OF_FILES else str}
+    kinds |= {} if name in _OF_FILES else {"rows": str}
     return all(isinstance(facts.get(field), kind) for field, kind in kinds.items())
 
 
@@ -148,14 +155,15 @@ def _faults(folder: RunFolder, paths: dict[str, str], seen: dict[str, Any]) -> l
     faults = []
     for name, path in paths.items():
         if name in known and known[name]["digest"] != seen[name]:
-            told = (_model_fault if name in MODEL else _data_fault)(known[name], path, seen[name])
+            of = _files_fault if name in _OF_FILES else _data_fault
+            told = of(known[name], path, seen[name])
             moved = known[name]["path"] != path
             where = f"{known[name]['path']} then, {path} now" if moved else path
             faults += [f"{name} ({where}): {told}"] if told else []
     return faults
 
 
-def _model_fault(known: Facts, path: str, seen: dict[str, str]) -> str:
+def _files_fault(known: Facts, path: str, seen: dict[str, str]) -> str:
     """The files that differ, with their sizes."""
     before: dict[str, str] = known["digest"]
     odd = [name for name in sorted(before | seen) if before.get(name) != seen.get(name)]

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from sage_jax import config as configs
 from sage_jax import parts
 from sage_jax.losses import (
     Terms,
-    advantages,
     by_name,
     compose,
     importance,
@@ -39,6 +39,16 @@ def make_guide(config: configs.Config) -> compose.Guide | None:
         f"guide: {config.guide.use} gives {brief(made)} and not a guide: let it ask for arrays by "
         f"name ({', '.join(by_name.READABLE)}) and give log q, or make a losses.Guide"
     )
+
+
+def check(config: configs.Config) -> None:
+    """Find all that a config names, before any work starts.
+
+    Raises:
+        ConfigError: of the first part that is not there or does not fit.
+    """
+    make_loss(config)
+    _advantage(config)
 
 
 def make_loss(config: configs.Config) -> compose.Loss:
@@ -82,14 +92,12 @@ def _divergence(knobs: configs.Loss) -> compose.TokenLoss:
 
 
 def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
-    """(rewards [B], terms, *, step, key) -> advantages [B]."""
-    group_size, kind = config.rollout.group_size, config.loss.advantage
+    """(rewards [B], terms, *, step, key) -> advantages [B].
 
-    def scored(rewards: jax.Array) -> jax.Array:
-        if kind == "rloo":
-            return advantages.rloo(rewards, group_size=group_size)
-        return advantages.group_relative(rewards, group_size=group_size, scale=kind)
-
+    Raises:
+        ConfigError: if there is no such rule, or it does not give [B] for [B].
+    """
+    scored = _advantage(config)
     if not config.loss.kl_in_reward:
         return lambda rewards, terms, *, step, key: scored(rewards)
     guide, kl_coef = make_guide(config), config.loss.kl_coef
@@ -100,6 +108,20 @@ def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
         ))  # fmt: skip
 
     return anchored
+
+
+def _advantage(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
+    part = parts.resolve(config.loss.advantage, parts.ADVANTAGES, field="loss.advantage")
+    scored = part.bound(group_size=config.rollout.group_size)
+    rows = config.rollout.num_prompts * config.rollout.group_size
+    with part.explained():
+        found = jax.eval_shape(scored, jax.ShapeDtypeStruct((rows,), jnp.float32))
+    if getattr(found, "shape", None) != (rows,):
+        raise configs.ConfigError(
+            f"loss.advantage: {part.spec.use} gives {brief(found)} for rewards of shape ({rows},); "
+            "advantages have the shape of rewards"
+        )
+    return scored
 
 
 def needs_policy_scores(config: configs.Config) -> bool:

@@ -153,7 +153,7 @@ def test_advantages_equal_numpy():
     )
     np.testing.assert_allclose(given, make(scale="batch")[:8], atol=1e-12)
     np.testing.assert_allclose(make(scale="none"), away.ravel(), atol=1e-12)
-    plain = advantages.dr_grpo(jnp.asarray(rewards), group_size=4)
+    plain = advantages.none(jnp.asarray(rewards), group_size=4)
     np.testing.assert_array_equal(plain, make(scale="none"))
     others = (groups.sum(1, keepdims=True) - groups) / 3
     found = advantages.rloo(jnp.asarray(rewards), group_size=4)
