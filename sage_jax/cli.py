@@ -147,6 +147,7 @@ _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.
 def _messages() -> tuple[type[Exception], ...]:
     """Errors whose text is for the user; everything else is a fault of ours and keeps its trace."""
     from sage_jax.data.problem import DataError
+    from sage_jax.data.rewards import RewardError
     from sage_jax.evaluate.files import ResultError
     from sage_jax.models import ModelError
     from sage_jax.parallel import HostsError, MeshError
@@ -160,7 +161,7 @@ def _messages() -> tuple[type[Exception], ...]:
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
             PlanError, VerifierError, VerifyFileError, CheckpointError, BadStepError, LockError,
-            LostVerdictsError, InputError, paths.PathError)  # fmt: skip
+            LostVerdictsError, InputError, RewardError, paths.PathError)  # fmt: skip
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:

@@ -48,6 +48,8 @@ _RENAMED = {
     "rollout.halvings": "is named rollout.compactions now",
     "rollout.growths": "is named rollout.cache_doublings now",
     "rollout.parts": "is named rollout.chunks now",
+    "task.format_weight": "is a reward of its own now: reward: [{use: math, weight: 0.9}, "
+    "{use: boxed, weight: 0.1}]",
     "guide_options": "its fields stand beside the guide's name now, as in guide: {use: branch, "
     "ratio: 0.3}; `sage-jax parts guide` lists them",
     "rollout.resample": "is named rollout.dynamic_sampling now",

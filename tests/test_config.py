@@ -47,6 +47,24 @@ REFUSED = [
     ({"task": {"template_date": "2021-02-30"}}, "template_date: Input should be a date such as"),
     ({"task": {"template_date": "today"}}, "template_date: Input should be a date such as"),
     ({"task": {"template_date": 20210304}}, "template_date: Input should be a valid string"),
+    ({"reward": "math"}, "'brackets' is judged inside the compiled step and takes none"),
+    (
+        {"reward": [{"use": "math", "weight": "1"}]},
+        "reward.0.weight: Input should be a valid",
+    ),
+    (
+        {"reward": ["a:b", "c:b"]},
+        "reward.1: two rewards are named 'b'",
+    ),
+    (
+        {"reward": ["boxes"]},
+        "reward.0: there is no reward 'boxes' (perhaps boxed?)",
+    ),
+    ({"reward": [{"use": "matches"}]}, "reward.0.pattern: must be given"),
+    (
+        {"task": {"format_weight": 0.1}},
+        "is a reward of its own now: reward: [{use: math",
+    ),
     ({"rollout": {"group_size": 1}}, "rollout.group_size is 1, but loss.advantage 'group'"),
     (
         {"loss": {"advantage": "grop"}},
@@ -271,3 +289,15 @@ def test_parts_are_chosen_on_the_command_line(words, guide):
 def test_broken_arguments_of_parts_are_told(words, told):
     with pytest.raises(configs.ConfigError, match=told.replace(".", r"\.")):
         configs.part_arguments(words, configs.parse(BRACKETS))
+
+
+def test_a_reward_is_a_word_or_a_list_and_its_arguments_are_options():
+    config = configs.parse(TEXT | {"reward": "math"})
+    assert config.model_dump(mode="json")["reward"] == ["math"]
+    rewards = ["math", {"use": "boxed", "weight": 0.1, "name": "form"}]
+    config = configs.parse(TEXT | {"reward": rewards})
+    assert config.model_dump(mode="json")["reward"] == rewards
+    assert configs.parse(yaml.safe_load(configs.dump(config))) == config
+    rest, changes = configs.part_arguments(["--reward.1.weight", "0.2"], config)
+    changed = configs.override(config, changes)
+    assert (rest, changed.reward[1].weight, changed.reward[0].use) == ([], 0.2, "math")

@@ -18,8 +18,8 @@ _LORA_TARGETS = {
 
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
-    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _parts, _mesh,
-                  _architecture, _attention, _schedule):  # fmt: skip
+    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _parts, _rewards,
+                  _mesh, _architecture, _attention, _schedule):  # fmt: skip
         yield from check(c)
 
 
@@ -140,6 +140,15 @@ def _parts(c: Config) -> Iterator[str]:
                     part.call(max_steps=c.scheduled_steps)
             except ConfigError as error:
                 yield str(error)
+
+
+def _rewards(c: Config) -> Iterator[str]:
+    titles = [one.title for one in c.reward]
+    for place, title in enumerate(titles):
+        if title in titles[:place]:
+            yield f"reward.{place}: two rewards are named {title!r}: give this one another `name`"
+    if c.reward and c.task.kind == "brackets":
+        yield "reward: task.kind 'brackets' is judged inside the compiled step and takes none"
 
 
 def _mesh(c: Config) -> Iterator[str]:

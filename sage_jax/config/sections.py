@@ -13,9 +13,10 @@ from pydantic import Field
 
 from sage_jax.config.checks import impossible
 from sage_jax.config.words import by_word
-from sage_jax.parts import ADVANTAGES, GUIDES, Room, Spec
+from sage_jax.parts import ADVANTAGES, GUIDES, REWARDS, RewardSpec, Room, Spec
 
 Part = Annotated[Spec, by_word(Spec)]
+Reward = Annotated[RewardSpec, by_word(RewardSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
 
 
@@ -118,8 +119,6 @@ class Task(Section):
     """Largest operand; for `arithmetic`."""
     operations: tuple[Literal["add", "subtract", "multiply"], ...] = ("add", "subtract")
     """Operations asked for; for `arithmetic`."""
-    format_weight: float = Field(default=0.0, ge=0, lt=1)
-    """Share of the reward given for a single well-formed \\boxed{} whatever it holds."""
     num_workers: int = Field(default=2, ge=1, le=1024)
     """Verifier processes."""
     deadline_s: float = Field(default=5.0, gt=0)
@@ -335,6 +334,10 @@ class Config(Section):
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random` or
     `module:function` of your own; `sage-jax parts guide` lists their arguments."""
+    reward: tuple[Reward, ...] = ()
+    """Rewards of a task in words, whose sum by `weight` is trained on; none named is `math`, and
+    `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
+    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own."""
     lora: Lora = Lora()
     rollout: Rollout = Rollout()
     loss: Loss = Loss()
@@ -345,6 +348,11 @@ class Config(Section):
     mesh: Mesh = Mesh()
     arms: Annotated[dict[str, dict[str, Any]], tyro.conf.Suppress] = {}
     """Variants trained one after the other from the same warmed-up model: name -> overrides."""
+
+    @pydantic.field_validator("reward", mode="before")
+    @classmethod
+    def _one(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list | tuple) else (value,)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Config":
@@ -358,6 +366,7 @@ class Config(Section):
         return [
             ("guide", self.guide, GUIDES),
             ("loss.advantage", self.loss.advantage, ADVANTAGES),
+            *((f"reward.{place}", one, REWARDS) for place, one in enumerate(self.reward)),
         ]
 
     @property

@@ -33,6 +33,7 @@ class Outcome(NamedTuple):
                 judged.correct[rows],
                 [judged.answers[row] for row in rows],
                 [judged.reasons[row] for row in rows],
+                {name: values[rows] for name, values in judged.parts.items()},
             ),
             self.lengths[rows],
             self.finish[rows],
@@ -48,6 +49,7 @@ class Outcome(NamedTuple):
                 np.concatenate([one.correct for one in judged]),
                 [answer for one in judged for answer in one.answers],
                 [reason for one in judged for reason in one.reasons],
+                {n: np.concatenate([one.parts[n] for one in judged]) for n in judged[0].parts},
             ),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.finish for part in parts]),
@@ -92,12 +94,20 @@ def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
 
 def shared(own: Verdicts) -> Outcome:
     """The outcome of all rows, from what each process knows of its own. A collective."""
-    columns = [own.rows, *own.judged, own.lengths, own.finish]
-    said = hosts.gather([list(map(_plain, column)) for column in columns])
-    places, rewards, correct, answers, reasons, ends, why = (
-        list(itertools.chain(*parts)) for parts in zip(*said, strict=True)
+    *columns, parts = own.judged
+    columns = [own.rows, own.lengths, own.finish, *columns]
+    named = {name: list(map(_plain, values)) for name, values in parts.items()}
+    told = hosts.gather([[list(map(_plain, column)) for column in columns], named])
+    places, ends, why, rewards, correct, answers, reasons = (
+        list(itertools.chain(*own)) for own in zip(*(said for said, _ in told), strict=True)
     )
-    judged = Judged(np.array(rewards, np.float32), np.array(correct, bool), answers, reasons)
+    # A process without rows names no parts.
+    names = dict.fromkeys(itertools.chain(*(named for _, named in told)))
+    judged = Judged(
+        np.array(rewards, np.float32), np.array(correct, bool), answers, reasons,
+        {name: np.array([value for _, named in told for value in named.get(name, ())], np.float32)
+         for name in names},
+    )  # fmt: skip
     return Outcome(judged, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
 
 

@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 from sage_jax.data import arithmetic, builders, jsonl
 from sage_jax.data.problem import DataError, Problem
+from sage_jax.data.rewards import closed_on_failure, make_reward
 from sage_jax.data.tasks import Task
 from sage_jax.data.text_task import TextTask, Worked
 from sage_jax.data.token_task import BracketsTask
-from sage_jax.rewards import NumberJudge, VerifierPool
+from sage_jax.parts import RewardSpec
+from sage_jax.rewards import VerifierPool
 
 # Shares of all distinct problems that are drawn for each part, and at most how many. The split is
 # 4 to 1 by a hash, so that small ranges do not hit it exactly: the shares leave some room.
@@ -34,7 +36,7 @@ def make_task(
     min_operand: int,
     max_operand: int,
     operations: Sequence[arithmetic.Operation],
-    format_weight: float,
+    reward: Sequence[RewardSpec],
     num_workers: int,
     deadline_s: float,
     template_date: str,
@@ -44,21 +46,28 @@ def make_task(
 
     Raises:
         DataError: if files, problems or the tokenizer are not what the kind needs.
+        ConfigError: if a reward that is named is not there or does not fit.
     """
     if kind == "brackets":
         return BracketsTask(seed=seed)
     if tokenizer is None:
         raise DataError(f"task.kind {kind!r} needs a tokenizer, which this model does not have")
-    judge = NumberJudge() if kind == "arithmetic" else VerifierPool(num_workers, deadline_s)
+    usual = RewardSpec(use="number" if kind == "arithmetic" else "math")
+    rewards = closed_on_failure(
+        make_reward(spec, field=f"reward.{place}", tokenizer=tokenizer, seed=seed,
+                    num_workers=num_workers, deadline_s=deadline_s)
+        for place, spec in enumerate(reward or [usual])
+    )  # fmt: skip
     try:
-        if isinstance(judge, NumberJudge):
+        if kind == "arithmetic":
             train, held_out, worked = _arithmetic(seed, min_operand, max_operand, operations)
         else:
             train = _read(train_file, source_prefix, exclude_ids, prepared_dir)
             held_out, worked = _read(eval_file, "", (), prepared_dir), _solution
-            jsonl.check_golds([*train, *held_out], judge)
+            for pool in (one.judge for one in rewards if isinstance(one.judge, VerifierPool)):
+                jsonl.check_golds([*train, *held_out], pool)
         return TextTask(
-            train, held_out, tokenizer, judge, worked,
+            train, held_out, tokenizer, rewards, worked,
             seed=seed,
             stop_ids=(*stop_ids, *_eos(tokenizer)),
             max_prompt_length=max_prompt_length,
@@ -66,12 +75,12 @@ def make_task(
             system_prompt=system_prompt or None,
             instruction=instruction,
             prefix=prefix,
-            format_weight=format_weight,
             template_date=template_date,
             embeddings=embeddings,
         )  # fmt: skip
     except BaseException:
-        judge.close()
+        for one in rewards:
+            one.close()
         raise
 
 

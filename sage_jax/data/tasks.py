@@ -1,5 +1,7 @@
 """What a task is to the trainer and the evaluator: prompts, demonstrations, and a judge."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -53,12 +55,18 @@ class Judged(NamedTuple):
         correct: bool[B], whether the answer itself is right: what pass@k counts.
         answers: B final answers as text, "" where there is none: what majority@k counts.
         reasons: B words on how each verdict came about.
+        parts: float32[B] each, the rewards that were summed, by name; empty where there is one way.
     """
 
     rewards: np.ndarray
     correct: np.ndarray
     answers: list[str]
     reasons: list[str]
+    parts: Mapping[str, np.ndarray] = MappingProxyType({})
+
+    def means(self) -> dict[str, float]:
+        """The mean of each part, as metrics."""
+        return {f"reward/{name}": float(values.mean()) for name, values in self.parts.items()}
 
 
 class Task(Protocol):

@@ -1,38 +1,23 @@
 """Problems in words as a task: prompts by a tokenizer's template, answers judged on the host."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from sage_jax.data.order import batch_indices
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.prompts import render
+from sage_jax.data.rewards import Batch, Reward
 from sage_jax.data.spelling import Part, Spelling
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
 from sage_jax.data.templates import DATE
 from sage_jax.data.turns import read_turns
-from sage_jax.rewards import Verdict, boxed_once, weighted_sum
+from sage_jax.rewards import LOST, Verdict, weighted_sum
 from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rollout import pack_prompts
 
 _SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
-
-
-class Judge(Protocol):
-    """What scores answers: `VerifierPool`, or `NumberJudge` where they are plain numbers."""
-
-    def score(self, pairs: Sequence[tuple[str, str, str]]) -> list[Verdict]:
-        """Judge (completion, gold, question) tuples, in order."""
-        ...
-
-    def answer(self, completion: str) -> str | None:
-        """The final answer that is judged, or None if there is none."""
-        ...
-
-    def close(self) -> None:
-        """Let go of processes."""
-        ...
 
 
 Worked = Callable[[Problem, int], str | None]
@@ -48,7 +33,7 @@ class TextTask:
         train: problems to train on.
         held_out: problems to evaluate on.
         tokenizer: a transformers tokenizer.
-        judge: scores answers; closed with the task.
+        rewards: summed by weight; the first says what is correct. Closed with the task.
         worked: gives demonstrations.
         seed: picks the order.
         stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
@@ -58,7 +43,6 @@ class TextTask:
         system_prompt: None leaves the template's own.
         instruction: said below each problem.
         prefix: how every completion begins; given to the model and judged with what it adds.
-        format_weight: share of the reward for a single box, whatever it holds.
         template_date: what a template that asks for today's date is told, as YYYY-MM-DD.
         embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
 
@@ -69,12 +53,13 @@ class TextTask:
 
     def __init__(
         self, train: Sequence[Problem], held_out: Sequence[Problem], tokenizer: Any,
-        judge: Judge, worked: Worked, *, seed: int, stop_ids: tuple[int, ...],
+        rewards: Sequence[Reward], worked: Worked, *, seed: int, stop_ids: tuple[int, ...],
         max_prompt_length: int, max_completion_length: int, system_prompt: str | None,
-        instruction: str, prefix: str, format_weight: float, template_date: str = DATE,
+        instruction: str, prefix: str, template_date: str = DATE,
         embeddings: int | None = None,
     ):  # fmt: skip
-        self._tokenizer, self._judge, self._worked, self._seed = tokenizer, judge, worked, seed
+        self._tokenizer, self._worked, self._seed = tokenizer, worked, seed
+        self._rewards = tuple(rewards)
         self._limits = (max_prompt_length, max_completion_length)
         self._spelling = Spelling(tokenizer)
         turns = read_turns(
@@ -84,7 +69,7 @@ class TextTask:
             "system_prompt": system_prompt, "answer_instruction": instruction,
             "date": template_date, "spelling": self._spelling,
         }  # fmt: skip
-        self._format_weight, self._prefix = format_weight, prefix
+        self._prefix = prefix
         self._prefix_ids = self._spelling.ids(Part(prefix)) if prefix else []
         self._given = turns.opened + prefix
         self._embeddings = len(tokenizer) if embeddings is None else embeddings
@@ -124,28 +109,30 @@ class TextTask:
         return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
 
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
-        """Judge the last boxed answer of each completion; the question copied is no answer."""
+        """Sum the rewards by weight. Correct is what the first of them gives more than 0."""
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
         asked = [self._problems[id] for id in prompts.ids for _ in range(group_size)]
-        verdicts = self._judge.score(
-            [(text, p.answer, p.problem) for text, p in zip(texts, asked, strict=True)]
-        )
-        correct = np.array([verdict.reward for verdict in verdicts], np.float32)
-        boxed = np.array([boxed_once(text) for text in texts], np.float32)
-        weights = {"correct": 1 - self._format_weight, "boxed": self._format_weight}
-        rewards = weighted_sum({"correct": correct, "boxed": boxed}, weights=weights).total
-        answers = [self._judge.answer(text) or "" for text in texts]
-        reasons = [verdict.reason for verdict in verdicts]
-        return Judged(np.asarray(rewards, np.float32), correct > 0, answers, reasons)
+        batch, first = Batch(texts, asked, tokens, mask), self._rewards[0]
+        given = {one.name: one.score(batch) for one in self._rewards}
+        parts = {name: one.rewards for name, one in given.items()}
+        weights = {one.name: one.weight for one in self._rewards}
+        total = np.asarray(weighted_sum(parts, weights=weights).total, np.float32)
+        answers = [first.answer(text) or "" for text in texts]
+        reasons = [
+            _reason(words) for words in zip(*(one.reasons for one in given.values()), strict=True)
+        ]
+        return Judged(total, parts[first.name] > 0, answers, reasons, parts)
 
     def verify(
         self, tokens: np.ndarray, mask: np.ndarray, gold: str, question: str
     ) -> list[Verdict]:
-        """Judge completions of any question by a given right answer."""
-        return self._judge.score(
-            [(text, gold, question) for text in _each(self.judged_text, tokens, mask)]
-        )
+        """Judge completions of any question by a given right answer, by the first reward."""
+        texts = _each(self.judged_text, tokens, mask)
+        asked = [Problem(id="asked", problem=question, answer=gold)] * len(texts)
+        given = self._rewards[0].score(Batch(texts, asked, tokens, mask))
+        pairs = zip(given.rewards.tolist(), given.reasons, strict=True)
+        return [Verdict(reward, reason, 0.0) for reward, reason in pairs]
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
@@ -166,7 +153,8 @@ class TextTask:
 
     def close(self) -> None:
         """End the verifier's processes."""
-        self._judge.close()
+        for one in self._rewards:
+            one.close()
 
     def _render(self, problem: Problem) -> list[int]:
         return render(self._tokenizer, problem, **self._say) + self._prefix_ids
@@ -242,6 +230,11 @@ class TextTask:
             if begun and text.startswith(begun):
                 return text.removeprefix(begun)
         return text
+
+
+def _reason(words: Sequence[str]) -> str:
+    """The first reward's word, but a verdict that any of them lost goes before it."""
+    return next((word for word in words if word in LOST), words[0])
 
 
 def _each(read: Callable[[np.ndarray], str], tokens: np.ndarray, mask: np.ndarray) -> list[str]:

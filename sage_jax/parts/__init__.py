@@ -8,14 +8,16 @@ module, and its parts are the functions in it.
 from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.modules import load, look_in, place, said
 from sage_jax.parts.resolve import Part, Room, resolve
-from sage_jax.parts.rooms import ADVANTAGES, GUIDES
+from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import Spec
+from sage_jax.parts.spec import RewardSpec, Spec
 
 __all__ = [
     "ADVANTAGES",
     "GUIDES",
+    "REWARDS",
     "Part",
+    "RewardSpec",
     "Room",
     "Spec",
     "arguments",

@@ -13,3 +13,13 @@ GUIDES = Room(
 )  # fmt: skip
 
 ADVANTAGES = Room("advantage", "sage_jax.losses.advantages", given=("rewards", "group_size"))
+
+_COLUMNS = ("completion", "problem", "prompt", "answer", "solution", "source", "id")
+REWARDS = Room(
+    "reward",
+    "sage_jax.rewards.parts",
+    given=(
+        *_COLUMNS, *(f"{name}s" for name in _COLUMNS), "tokens", "mask", "tokenizer", "seed",
+        "num_workers", "deadline_s",
+    ),
+)  # fmt: skip

@@ -54,3 +54,17 @@ class Spec(pydantic.BaseModel):
     def label(self) -> str:
         """The name of the function without that of its module."""
         return self.use.rpartition(":")[2]
+
+
+class RewardSpec(Spec):
+    """A reward as a config names it, with its share of the sum."""
+
+    weight: float = 1.0
+    """Factor in the sum that is trained on; may be negative, and 0 only measures."""
+    name: str = pydantic.Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=60)
+    """Name in metrics, `reward/NAME`; by default that of the function."""
+
+    @property
+    def title(self) -> str:
+        """Its name in metrics."""
+        return self.name or self.label

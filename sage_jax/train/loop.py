@@ -158,6 +158,7 @@ def _one_step(session: Session, run_step, position: Position) -> tuple[Position,
     seconds = time.perf_counter() - begun
     done, elapsed = position.done + 1, position.elapsed + seconds
     entry = {"step": done, "time": elapsed, **played.figures, **values, "learning_rate": rate}
+    entry |= played.outcome.judged.means()
     entry |= _timing(played, seconds) | _memory()
     return Position(state, done, position.cursor + played.drawn, elapsed), entry, played
 

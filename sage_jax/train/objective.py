@@ -49,6 +49,8 @@ def check(config: configs.Config) -> None:
     """
     make_loss(config)
     _advantage(config)
+    for field, spec, room in config.parts:
+        parts.resolve(spec, room, field=field)
 
 
 def make_loss(config: configs.Config) -> compose.Loss:

@@ -147,7 +147,7 @@ _MAY_CHANGE = {
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.
-_OF_ARMS = ("guide", "lora", "loss", "train", "arms")
+_OF_ARMS = ("guide", "reward", "lora", "loss", "train", "arms")
 _BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": {"kind": "arithmetic"}})
 
 

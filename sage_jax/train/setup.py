@@ -118,6 +118,7 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
         embeddings=loaded.config.vocab_size if loaded else None,
         max_prompt_length=config.rollout.max_prompt_length,
         max_completion_length=config.rollout.max_completion_length,
+        reward=config.reward,
         **config.task.model_dump(exclude={"kind", "max_lost"}),
     )
     room = loaded.config.max_positions if loaded else None

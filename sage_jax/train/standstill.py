@@ -75,9 +75,9 @@ def _equal(config: configs.Config, entry: Mapping[str, Any]) -> str:
 
 
 def _format_hint(config: configs.Config) -> str:
-    if config.task.kind == "brackets" or config.task.format_weight:
+    if config.task.kind == "brackets" or len(config.reward) > 1:
         return ""
-    return "; task.format_weight pays for a well-formed box"
+    return "; a second reward pays for a well-formed box: reward: [math, {use: boxed, weight: 0.1}]"
 
 
 def _still(config: configs.Config, entry: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sage_jax.data import DataError, Problem
+from sage_jax.data.rewards import judged_by
 from sage_jax.data.text_task import TextTask
 from sage_jax.rewards import NumberJudge
 
@@ -33,9 +34,9 @@ class Letters:
 @pytest.fixture
 def task(pool):
     return TextTask(
-        [ROOT], [ROOT], Letters(), pool, lambda problem, draw: None,
+        [ROOT], [ROOT], Letters(), [judged_by(pool)], lambda problem, draw: None,
         seed=0, stop_ids=(0,), max_prompt_length=64, max_completion_length=32,
-        system_prompt=None, instruction="", prefix="", format_weight=0.0,
+        system_prompt=None, instruction="", prefix="",
     )  # fmt: skip
 
 
@@ -85,11 +86,11 @@ def make_chat():
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
         tokenizer.chat_template = template
         task = TextTask(
-            [problem], [problem], tokenizer, NumberJudge(), lambda *_: worked,
+            [problem], [problem], tokenizer, [judged_by(NumberJudge())], lambda *_: worked,
             **{
                 "seed": 0, "stop_ids": (258,), "max_prompt_length": 200, "instruction": "",
                 "max_completion_length": 80, "system_prompt": None, "prefix": "",
-                "format_weight": 0.0, **knobs,
+                **knobs,
             },
         )  # fmt: skip
         return task, tokenizer

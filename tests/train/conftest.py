@@ -107,8 +107,8 @@ def settings(byte_model, problems):
             "eval_file": str(problems / "test.jsonl"),
             "instruction": "",
             "num_workers": 1,
-            "format_weight": 0.5,
         },
+        "reward": [{"use": "math", "weight": 0.5}, {"use": "boxed", "weight": 0.5}],
         "rollout": {
             "num_prompts": 2,
             "group_size": 4,

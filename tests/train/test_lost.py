@@ -9,11 +9,11 @@ from rich.console import Console as Terminal
 
 from sage_jax import cli
 from sage_jax import config as configs
-from sage_jax.data import make_task as making
 from sage_jax.data.judging import Outcome
 from sage_jax.data.tasks import Judged
 from sage_jax.evaluate import EvalResult
 from sage_jax.rewards import Verdict, read_pairs
+from sage_jax.rewards import parts as rooms
 from sage_jax.train import lost as losing
 from sage_jax.train.console import Console
 from sage_jax.train.loop import train
@@ -43,7 +43,7 @@ class Losing:
 
 @pytest.fixture
 def losing_verifier(monkeypatch):
-    monkeypatch.setattr(making, "VerifierPool", Losing)
+    monkeypatch.setattr(rooms, "VerifierPool", Losing)
 
 
 def played(judged, lost, reason="crashed"):

@@ -35,11 +35,11 @@ def test_both_are_told(make_config):
 
 
 def test_says_what_to_change(make_words_config):
-    config = make_words_config({"task": {"format_weight": 0.0}})
+    config = make_words_config({"reward": "math"})
     (_, cut), (_, wrong) = told(config, [{CUT: 1.0, EQUAL: 1.0, "pass@1": 0.0}] * STEPS)
     assert "rollout.max_completion_length 8: raise it" in cut
     assert "rollout.stop" in cut
-    for hint in ("easier", "warmup.steps", "rollout.dynamic_sampling", "task.format_weight"):
+    for hint in ("easier", "warmup.steps", "rollout.dynamic_sampling", "use: boxed"):
         assert hint in wrong
     ((_, right),) = told(config, [{EQUAL: 1.0, "pass@1": 1.0}] * STEPS)
     assert "all are right: take harder problems" in right

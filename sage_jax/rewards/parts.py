@@ -1,0 +1,35 @@
+r"""The rewards that a config can name, beside those of the user's own.
+
+Each has one of the forms that `data.rewards` reads: a function of a completion, or what makes a
+judge. The names below are all that a config may say.
+"""
+
+from sage_jax.rewards import format as forms
+from sage_jax.rewards.number_judge import NumberJudge
+from sage_jax.rewards.pool import VerifierPool
+
+__all__ = ["boxed", "matches", "math", "number"]
+
+
+def math(*, num_workers: int = 2, deadline_s: float = 5.0) -> VerifierPool:
+    """1 where the final answer equals the gold one in value, by worker processes.
+
+    `num_workers` processes and `deadline_s` CPU seconds for one answer are `task.num_workers` and
+    `task.deadline_s` of a config.
+    """
+    return VerifierPool(num_workers, deadline_s)
+
+
+def number() -> NumberJudge:
+    """1 where the final answer is written as a number and equals the gold one; no processes."""
+    return NumberJudge()
+
+
+def boxed(completion: str) -> float:
+    r"""1 if exactly one non-empty `\boxed{...}` follows the thinking part, else 0."""
+    return forms.boxed_once(completion)
+
+
+def matches(completion: str, *, pattern: str) -> float:
+    """1 if the whole completion matches a regular expression (a dot matches newlines), else 0."""
+    return forms.matches(completion, pattern)
