@@ -10,14 +10,11 @@ os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
 # can leave none for the device they wait for: a whole step over fsdp 8, repeated, then stopped for
 # good within 50 turns, and with 32 threads went through 200.
 os.environ.setdefault("NPROC", "32")
-os.environ["XLA_FLAGS"] = (
-    os.environ.get("XLA_FLAGS", "")
-    + " --xla_force_host_platform_device_count=8"
-    # Eight devices on a busy machine of two cores may wait for each other longer than 40 seconds.
-    + " --xla_cpu_collective_call_terminate_timeout_seconds=600"
-)
-
 sys.path.insert(0, str(Path(__file__).parent))  # For what several folders of tests share.
+
+from fast_compile import xla_flags
+
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags(8)}"
 
 import jax
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import held
 import pytest
+from fast_compile import xla_flags
 from runs import assert_close, entries
 
 from sage_jax import config as configs
@@ -47,10 +48,7 @@ class Pod:
         for index, path in enumerate(self.outputs):
             environment = {
                 **os.environ,
-                "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices} "
-                "--xla_cpu_collective_call_terminate_timeout_seconds=600 "
-                # Compiling is most of the time here, and nothing here is fast or slow.
-                "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+                "XLA_FLAGS": xla_flags(devices),
                 "SAGE_HEARTBEAT_S": str(HEARTBEAT_S),
                 "SAGE_DISTRIBUTED": f"127.0.0.1:{port},{processes},{index}" * (processes > 1),
             }

@@ -78,9 +78,10 @@ REWARDS = jnp.asarray(np.tile([1.0, 0.0, 0.0, 1.0], ROWS // 4), jnp.float32)
 def compare(left, right):
     (state, metrics), (other, other_metrics) = left[:2], right[:2]
     assert_close(reduce.values(metrics), reduce.values(other_metrics), **CLOSE)
-    # Updates are plain gradients: held to 1e-5 of the norm of them all, which float32 sums over
-    # other partitions of the rows keep.
-    bound = 1e-5 * float(metrics["grad_norm"].value())
+    # Updates are plain gradients: held to 2e-5 of the norm of them all, which float32 sums over
+    # other partitions of the rows keep. What is compiled without vectors adds up one by one, and
+    # rounds more than a tree of sums would: 1.01e-5 was seen.
+    bound = 2e-5 * float(metrics["grad_norm"].value())
     for a, b in zip(jax.tree.leaves(state.trained), jax.tree.leaves(other.trained), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=bound + 1e-7)
 
