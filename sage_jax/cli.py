@@ -24,6 +24,7 @@ _USAGE = """usage: sage-jax COMMAND ...
   report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
+  parts [KIND [NAME]]                every part that a config can name, with its arguments
   plan CONFIG [--topology v5e:4x4] [--json] [--search]
                                      whether it fits a slice that is not at hand, and at what cost
 
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     commands: dict[str, Callable[[list[str]], None]] = {
         "train": _train, "eval": _eval, "sample": _sample, "report": _report,
         "export": _export, "verify": _verify, "plan": _plan,
+        "parts": _parts,
     }  # fmt: skip
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(_USAGE)
@@ -290,6 +292,13 @@ def _tell_lost(lost: dict[str, int]) -> None:
     why = ", ".join(f"{reason} {count}" for reason, count in lost.items() if count)
     if why:
         sys.stderr.write(f"sage-jax: verdicts lost: {sum(lost.values())} ({why})\n")
+
+
+def _parts(rest: list[str]) -> None:
+    if rest[:1] in (["-h"], ["--help"]) or len(rest) > 2:
+        sys.stdout.write("usage: sage-jax parts [KIND [NAME | MODULE:FUNCTION]]\n")
+        sys.exit(2 if len(rest) > 2 else 0)
+    sys.stdout.write(parts.listing(*rest))
 
 
 def _plan(rest: list[str]) -> None:

@@ -132,3 +132,12 @@ def test_the_command_is_installed():
         [sys.executable, "-m", "sage_jax.cli", "--help"], capture_output=True, text=True, check=True
     )
     assert "pass@k" in shown.stdout
+
+
+def test_parts_are_listed(capsys):
+    status, out, error = run(["parts", "guide", "token"], capsys)
+    assert (status, error) == (0, "")
+    assert "alpha: float or [float, float], default [0.3, 0.1]" in out
+    status, out, error = run(["parts", "guide", "toke"], capsys)
+    assert (status, out) == (1, "")
+    assert "there is no guide 'toke' (perhaps token?)" in error

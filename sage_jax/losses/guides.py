@@ -110,10 +110,10 @@ def branch_guide(
     q_min: float = 0.6,
     q_max: float = 1.4,
 ) -> Guide:
-    """`branch` of the terms: of `entropies`, or of `ref_entropies` with source "ref".
+    """Guide q = 1 + ratio · relu(H − threshold): the anchor weighs more where the text branches.
 
-    q = 1 + ratio · relu(H − threshold), H in nats. Raises ValueError for a negative ratio or
-    threshold, and as `branch`.
+    H in nats is `entropies` of the terms, or `ref_entropies` with source "ref". Raises ValueError
+    for a negative ratio or threshold, and as `branch`.
     """
     name = _from(source, "entropies")
     _check_bounds(q_min, q_max)
@@ -146,9 +146,10 @@ def token_guide(
     num_cycles: int = 8,
     decay_rate: float = 0.9,
 ) -> Guide:
-    """`token` of the terms: of `logps`, or of the unshaped `ref_logps` with source "ref".
+    """Q = 1 + α w + σ w ε: the anchor weighs more on tokens that surprised.
 
-    q = 1 + α w + σ w ε. A pair (upper, lower) falls in `num_cycles` cosine cycles over `max_steps`
+    See `token`, which reads `logps` of the terms, or the unshaped `ref_logps` with source "ref". A
+    pair (upper, lower) falls in `num_cycles` cosine cycles over `max_steps`
     steps, see `schedules.cosine_cycles`; a number is a constant. Raises ValueError for another
     name of a normaliser, and as `token` and `schedules.falling`.
     """
@@ -185,10 +186,11 @@ def random_guide(
     num_cycles: int = 8,
     decay_rate: float = 0.9,
 ) -> Guide:
-    """`random` of the terms; `terms.rows` seeds each row, None counts from 0.
+    """Guide q = 1 + σ n with probability ε, else 1; n standard normal.
 
-    With probability ε q = 1 + σ n, else 1. A pair (upper, lower) falls as in `token_guide`. Raises
-    ValueError for a probability above 1, and as `random` and `schedules.falling`.
+    See `random`; `terms.rows` seeds each row, None counts from 0. A pair (upper, lower) falls as in
+    `token_guide`. Raises ValueError for a probability above 1, and as `random` and
+    `schedules.falling`.
     """
     _check_bounds(q_min, q_max)
     cycles: dict[str, Any] = {

@@ -6,6 +6,7 @@ module, and its parts are the functions in it.
 """
 
 from sage_jax.parts.arguments import arguments, shown
+from sage_jax.parts.listing import listing
 from sage_jax.parts.modules import load, look_in, place, said
 from sage_jax.parts.resolve import Part, Room, resolve
 from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
@@ -21,6 +22,7 @@ __all__ = [
     "Room",
     "Spec",
     "arguments",
+    "listing",
     "load",
     "look_in",
     "place",

@@ -48,7 +48,8 @@ def _failed(name: str, error: Exception, field: str) -> ConfigError:
 def _folders() -> list[str]:
     """The folders of the path that hold no installed packages."""
     library = str(Path(inspect.__file__).parent)
-    return [p for p in sys.path if not p.startswith(library) and not p.endswith(".zip")]
+    mine = (p or "." for p in sys.path if not p.startswith(library) and not p.endswith(".zip"))
+    return [p for p in dict.fromkeys(mine) if "site-packages" not in p]
 
 
 def look_in(folder: Path) -> None:

@@ -95,8 +95,17 @@ def resolve(spec: Spec, room: Room, *, field: str) -> Part:
     Raises:
         ConfigError: one line with the field, what is wrong, and what there is.
     """
-    function = _foreign(spec, field) if spec.is_foreign else _own(spec, room, field)
+    function = find(spec, room, field=field)
     return Part(field, spec, function, checked(spec, function, room.given, field))
+
+
+def find(spec: Spec, room: Room, *, field: str) -> Callable[..., Any]:
+    """The function that a spec names, whatever its arguments.
+
+    Raises:
+        ConfigError: as `resolve`.
+    """
+    return _foreign(spec, field) if spec.is_foreign else _own(spec, room, field)
 
 
 def _own(spec: Spec, room: Room, field: str) -> Callable[..., Any]:

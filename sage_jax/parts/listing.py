@@ -1,0 +1,75 @@
+"""The parts that a config can name, as text for a terminal."""
+
+import inspect
+from collections.abc import Iterator
+
+from sage_jax.faults import ConfigError
+from sage_jax.parts.arguments import arguments, shown
+from sage_jax.parts.modules import near_miss
+from sage_jax.parts.resolve import Part, Room, find
+from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
+from sage_jax.parts.spec import Spec
+
+ROOMS = (GUIDES, ADVANTAGES, REWARDS)
+
+
+def listing(kind: str = "", name: str = "") -> str:
+    """Every part of every kind with its arguments; or of one kind; or one part with its docstring.
+
+    Args:
+        kind: as in `guide`; empty for all.
+        name: of a part of that kind, or `module:function`; empty for all.
+
+    Raises:
+        ConfigError: if there is no such kind or name.
+    """
+    kinds = {room.kind: room for room in ROOMS}
+    if kind and kind not in kinds:
+        raise ConfigError(
+            f"parts: there is no kind {kind!r}{near_miss(kind, kinds)}; there are "
+            f"{', '.join(kinds)}"
+        )
+    if name:
+        return "\n".join(_one(kinds[kind], name)) + "\n"
+    return "\n".join(_room(room) for room in ROOMS if not kind or room.kind == kind)
+
+
+def _room(room: Room) -> str:
+    lines = [f"{room.kind}: in {room.module}, or module:function of your own"]
+    for name in room.names():
+        part = _part(room, name)
+        lines += [f"  {_signature(part, room)}", f"      {_doc(part)[0]}"]
+    return "\n".join(lines) + "\n"
+
+
+def _one(room: Room, name: str) -> Iterator[str]:
+    part = _part(room, name)
+    yield _signature(part, room)
+    yield from (f"    {line}".rstrip() for line in _doc(part))
+    for argument in arguments(part.function, room.given).values():
+        given = argument.default is not argument.empty
+        default = f", default {_plain(argument.default)}" if given else ", must be given"
+        yield f"  {argument.name}: {shown(argument.annotation)}{default}"
+
+
+def _part(room: Room, name: str) -> Part:
+    spec = Spec(use=name)
+    return Part(room.kind, spec, find(spec, room, field=room.kind), {})
+
+
+def _signature(part: Part, room: Room) -> str:
+    takes = arguments(part.function, room.given).values()
+    words = [p.name if p.default is p.empty else f"{p.name}: {_plain(p.default)}" for p in takes]
+    return f"{{use: {', '.join([part.spec.use, *words])}}}" if words else part.spec.use
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_plain, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)
+
+
+def _doc(part: Part) -> list[str]:
+    return (inspect.getdoc(part.function) or "no docstring").splitlines()

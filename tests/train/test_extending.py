@@ -1,0 +1,84 @@
+"""The page docs/extending.md: its files and configs, trained with and resumed."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from runs import StopAt, entries
+
+from sage_jax import config as configs
+from sage_jax import parts
+from sage_jax.train.inputs import InputError
+from sage_jax.train.loop import train
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stop import Stopped, StopRequest
+
+PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
+FILES = dict(re.findall(r"`(my_\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL))
+BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)]
+
+
+@pytest.fixture
+def folder_of_ones_own(tmp_path, monkeypatch):
+    """The page's files, where they are found."""
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in FILES:
+        sys.modules.pop(name.removesuffix(".py"), None)
+
+
+@pytest.fixture
+def config(make_words_config, folder_of_ones_own):
+    changes = {}
+    for block in BLOCKS:
+        changes = configs.merge(changes, block)
+    return make_words_config(changes | {"train": {"steps": 2}})
+
+
+def test_the_page_has_what_it_promises():
+    assert set(FILES) == {"my_guides.py", "my_advantages.py", "my_rewards.py"}
+    assert len(BLOCKS) == 3
+
+
+def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, tmp_path):
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    train(config, whole, StopRequest())
+    with pytest.raises(Stopped):  # It looks once in the evaluation before, then after a step.
+        train(config, cut, StopAt(1))
+    assert [entry["step"] for entry in entries(cut)] == [1]
+    path = folder_of_ones_own / "my_rewards.py"
+    path.write_text(FILES["my_rewards.py"] + "\n")
+    with pytest.raises(InputError, match=r"parts of your own \(.*\): my_rewards.py was \d+ bytes"):
+        train(config, cut, StopRequest())
+    path.write_text(FILES["my_rewards.py"])
+    train(config, cut, StopRequest())
+    assert entries(cut) == entries(whole)
+    last = entries(whole)[-1]
+    means = {spec.title: last[f"reward/{spec.title}"] for spec in config.reward}
+    total = sum(spec.weight * means[spec.title] for spec in config.reward)
+    assert last["reward"] == pytest.approx(total, abs=1e-6)
+    assert last["pass@1"] == means["math"]
+    assert last["q/max"] <= 1
+
+
+def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
+    every = parts.listing()
+    for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed"):
+        assert word in every
+    assert "guide:" not in parts.listing("reward")
+    told = parts.listing("guide", "my_guides:gate")
+    assert "{use: my_guides:gate, low: 0.8, threshold: 1.2}" in told
+    assert "q = low below the threshold" in told
+    assert "  low: float, default 0.8\n" in told
+    assert "  target: int, must be given\n" in parts.listing("reward", "my_rewards:brevity")
+    for words, message in [
+        (("guid",), "perhaps guide"),
+        (("guide", "toke"), "perhaps token"),
+        (("reward", "my_rewards:b"), "has no function 'b'"),
+    ]:
+        with pytest.raises(configs.ConfigError, match=message):
+            parts.listing(*words)
