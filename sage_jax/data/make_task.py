@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sage_jax.data import arithmetic, builders, jsonl
+from sage_jax.data import arithmetic, jsonl
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.rewards import closed_on_failure, make_reward
 from sage_jax.data.tasks import Task
@@ -115,6 +115,8 @@ def _read(
 ) -> list[Problem]:
     prefix = source_prefix or None
     if prepared_dir:
+        from sage_jax.data import builders  # TFDS takes seconds.
+
         source = builders.data_source(
             {"problems": path}, split="problems", data_dir=prepared_dir, source_prefix=prefix
         )

@@ -105,12 +105,17 @@ def _a_rollout(policy):
     return learner.sample(state, policy.encode(["?"]), decoding, key=sj.key(0, 0))
 
 
-def test_the_front_door_needs_no_data_libraries():
-    """Grain, TFDS and Orbax take seconds to import and are not needed for a loop of one's own."""
-    code = (
-        "import sys, sage_jax as sj; sj.load, sj.Learner, sj.read_problems; "
-        "print([m for m in ('grain', 'tensorflow_datasets', 'orbax') if m in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("code", "missing"),
+    [
+        ("import sage_jax as sj; sj.load, sj.Learner, sj.read_problems", "grain orbax"),
+        ("import sage_jax.train.loop", "grain"),
+    ],
+)
+def test_libraries_are_imported_where_they_are_needed(code, missing):
+    """Grain, TFDS and Orbax take seconds to import."""
+    names = ["tensorflow_datasets", *missing.split()]
+    code = f"import sys; {code}; print([m for m in {names} if m in sys.modules])"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
