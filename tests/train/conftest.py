@@ -52,7 +52,7 @@ def assert_same_run():
     return check
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_base(make_config):
     """A function from a config to a random model and its task, without a warm-up."""
 

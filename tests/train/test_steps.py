@@ -75,6 +75,23 @@ def a_rollout(*, rows=ROWS, length=8, group_size=4):
 REWARDS = jnp.asarray(np.tile([1.0, 0.0, 0.0, 1.0], ROWS // 4), jnp.float32)
 
 
+@pytest.fixture(scope="module")
+def learned(make_base):
+    """A function from a config to what an update on that rollout gives, found once for each."""
+    found = {}
+
+    def learn_once(config, *, packed=False):
+        key = config.model_dump_json(), packed
+        if key not in found:
+            mesh = config.mesh
+            base = make_base(config, devices=mesh.data * mesh.fsdp * mesh.tensor)
+            given = jax.device_put((a_rollout(), REWARDS), parallel.batch_sharding(base.mesh, 4))
+            found[key] = learn(config, base, *given, packed=packed)
+        return found[key]
+
+    return learn_once
+
+
 def compare(left, right):
     (state, metrics), (other, other_metrics) = left[:2], right[:2]
     assert_close(reduce.values(metrics), reduce.values(other_metrics), **CLOSE)
@@ -103,12 +120,12 @@ MORE_KNOBS = [
 @pytest.mark.parametrize(
     "changes", [*KNOBS, *(pytest.param(k, marks=pytest.mark.slow) for k in MORE_KNOBS)], ids=str
 )
-def test_micro_batches_equal_the_whole(make_config, make_base, changes):
+def test_micro_batches_equal_the_whole(make_config, learned, changes):
     whole = make_config(changes)
     part = make_config({**changes, "optimizer": {**changes.get("optimizer", {}), "micro_batch": 4}})
-    left = learn(whole, make_base(whole), a_rollout(), REWARDS)
+    left = learned(whole)
     assert float(left[1]["grad_norm"].value()) > 1e-3
-    compare(left, learn(part, make_base(part), a_rollout(), REWARDS))
+    compare(left, learned(part))
 
 
 def _with_lora(config, rank):
@@ -122,14 +139,11 @@ def _with_lora(config, rank):
     [((4, 1, 1), 0), ((1, 4, 1), 4), ((1, 1, 4), 0), ((2, 2, 2), 0), ((2, 2, 2), 4)],
     ids=str,
 )
-def test_sharded_equals_one_device(make_config, make_base, mesh, rank):
+def test_sharded_equals_one_device(make_config, learned, mesh, rank):
     axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
     plain = _with_lora(make_config(), rank)
     meshed = _with_lora(make_config({"mesh": axes}), rank)
-    base = make_base(meshed, devices=int(np.prod(mesh)))
-    rows = parallel.batch_sharding(base.mesh, 4)
-    left = learn(plain, make_base(plain), a_rollout(), REWARDS)
-    compare(left, learn(meshed, base, *jax.device_put((a_rollout(), REWARDS), rows)))
+    compare(learned(plain), learned(meshed))
 
 
 # An estimator that needs all logits is not packed.
@@ -139,10 +153,9 @@ PACKED = [k for k in KNOBS if "forward_exact" not in str(k)]
 @pytest.mark.parametrize(
     "changes", [*PACKED, *(pytest.param(k, marks=pytest.mark.slow) for k in MORE_KNOBS)], ids=str
 )
-def test_packed_equals_unpacked(make_config, make_base, changes):
+def test_packed_equals_unpacked(make_config, learned, changes):
     config = make_config(changes)
-    left = learn(config, make_base(config), a_rollout(), REWARDS)
-    compare(left, learn(config, make_base(config), a_rollout(), REWARDS, packed=True))
+    compare(learned(config), learned(config, packed=True))
 
 
 @pytest.mark.parametrize(
@@ -157,18 +170,12 @@ def test_packed_equals_unpacked(make_config, make_base, changes):
     ],
     ids=str,
 )
-def test_packed_in_parts_and_sharded_equals_unpacked(
-    make_config, make_base, mesh, rank, micro_batch
-):
+def test_packed_in_parts_and_sharded_equals_unpacked(make_config, learned, mesh, rank, micro_batch):
     axes = dict(zip(("data", "fsdp", "tensor"), mesh, strict=True))
     plain = _with_lora(make_config(), rank)
     changes = {"mesh": axes, "optimizer": {"micro_batch": micro_batch}}
     meshed = _with_lora(make_config(changes), rank)
-    base = make_base(meshed, devices=int(np.prod(mesh)))
-    rows = parallel.batch_sharding(base.mesh, 4)
-    left = learn(plain, make_base(plain), a_rollout(), REWARDS)
-    right = learn(meshed, base, *jax.device_put((a_rollout(), REWARDS), rows), packed=True)
-    compare(left, right)
+    compare(learned(plain), learned(meshed, packed=True))
 
 
 def test_phases_equal_the_whole(make_config, make_base):
