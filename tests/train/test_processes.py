@@ -1,6 +1,7 @@
 """The whole loop in several real processes on this machine, as on the hosts of a pod."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,11 +11,13 @@ from typing import Any
 import held
 import pytest
 from fast_compile import xla_flags
-from runs import assert_close, entries
+from runs import StopAt, assert_close, entries
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.stop import Stopped
+from sage_jax.train.warmup import open_and_warm_up
 
 pytestmark = pytest.mark.slow
 
@@ -123,8 +126,8 @@ def train(tmp_path_factory):
     """A function that trains a config in a new folder and returns it."""
 
     def run(config, *, processes, devices, folder=None):
-        home = tmp_path_factory.mktemp("pod")
-        folder = folder or RunFolder(home / "run")
+        folder = folder or RunFolder(tmp_path_factory.mktemp("pod") / "run")
+        home = folder.path.parent
         with Pod(home, command(home, config, folder), processes=processes, devices=devices) as pod:
             assert set(pod.statuses()) == {0}, "\n".join(pod.said())
         return folder
@@ -146,7 +149,7 @@ def alone(train, words):
 
 
 def on_one_device(config):
-    return configs.override(config, {"mesh": {"data": 1, "fsdp": 1}})
+    return configs.override(config, {"mesh": {"data": 1, "fsdp": 1, "tensor": 1}})
 
 
 def test_two_processes_are_one(train, words, alone):
@@ -178,13 +181,26 @@ def test_four_processes_are_one_with_adapters_and_share_rows_alike(train, words,
         assert entry["padding"] < 0.9 * (1 - entry["length/mean"] / entry["length/max"])
 
 
-def test_two_processes_are_one_where_the_device_judges(train, make_config):
+def nearly_warmed_up(config, home, count):
+    """Folders of runs that stand in one place: on one device, a few steps before a warm-up ends."""
+    folders = [RunFolder(home / str(index) / "run") for index in range(count)]
+    stop = StopAt(config.warmup.steps - 8)
+    with pytest.raises(Stopped):
+        open_and_warm_up(on_one_device(config), folders[0], stop, opened=lambda: None)
+    for other in folders[1:]:
+        shutil.copytree(folders[0].path, other.path)
+    return folders
+
+
+def test_two_processes_are_one_where_the_device_judges(train, make_config, tmp_path):
     config = make_config({
         "rollout": {"num_prompts": 8},
         "warmup": {"steps": 150, "checkpoint_every": 150},
         "mesh": {"data": 2, "fsdp": 2, "tensor": 2},
     })  # fmt: skip
-    two, one = train(config, processes=2, devices=4), train(config, processes=1, devices=8)
+    left, right = nearly_warmed_up(config, tmp_path, 2)
+    two = train(config, processes=2, devices=4, folder=left)
+    one = train(config, processes=1, devices=8, folder=right)
     assert_same(two, one)
     assert_met_at_start(two)
 
