@@ -20,3 +20,8 @@ import jax
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def pytest_collection_modifyitems(items):
+    """Whole pods come first: the longest tests, at the end, would leave one core without work."""
+    items.sort(key=lambda item: item.path.name != "test_processes.py")
