@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # For what several folders of te
 
 from fast_compile import xla_flags
 
-os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {xla_flags(8)}"
+# Flags that are given come last, and so can bring optimisations back.
+os.environ["XLA_FLAGS"] = f"{xla_flags(8)} {os.environ.get('XLA_FLAGS', '')}"
 
 import jax
 

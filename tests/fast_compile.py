@@ -1,12 +1,18 @@
 """XLA's flags for tests, which compile for minutes what runs for seconds."""
 
 # Without LLVM's optimisations, and with the emitters for fusions that write LLVM's language
-# directly, a whole step compiles in a fifth of the time. Nothing here is large enough to miss them.
+# directly, a whole step compiles in a fifth of the time. Few tests are large enough to miss them.
 _QUICK = (
     "--xla_backend_optimization_level=0",
     "--xla_llvm_disable_expensive_passes=true",
     "--xla_cpu_use_fusion_emitters=false",
 )
+# The other way round, as `compiler_options` of one program: for a model that is large enough.
+OPTIMISED = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_use_fusion_emitters": True,
+}
 
 
 def xla_flags(devices: int) -> str:

@@ -1,5 +1,6 @@
 """Parity with the reference figures; SAGE_GOLDEN_DIR may point at other cases of the same form."""
 
+import functools
 import importlib.util
 import json
 import os
@@ -9,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from fast_compile import OPTIMISED
 
 from sage_jax.models import KVCache, load, merge, token_logps
 
@@ -21,7 +23,7 @@ needs_smollm2 = pytest.mark.skipif(
 )
 
 
-def greedy(loaded, prompts, steps: int, stop_ids) -> list[list[int]]:
+def greedy(loaded, prompts, steps: int, stop_ids, **options) -> list[list[int]]:
     """Left-pads, prefills and decodes to the stop ids, by the cache."""
     width = max(map(len, prompts))
     tokens = np.array([[0] * (width - len(p)) + p for p in prompts], np.int32)
@@ -29,7 +31,7 @@ def greedy(loaded, prompts, steps: int, stop_ids) -> list[list[int]]:
     positions = np.maximum(np.cumsum(valid, 1, dtype=np.int32) - 1, 0)
     cache = KVCache.empty(loaded.config, len(prompts), width + steps, jnp.float32)
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=options)
     def step(params, tokens, positions, valid, cache):
         model = merge(loaded.graphdef, params)
         hidden, cache = model(tokens, positions, valid, cache)
@@ -101,7 +103,7 @@ def test_smollm2_tokenizer(smollm2):
 def test_smollm2_log_probabilities_and_greedy_continuations(smollm2):
     loaded, expected = smollm2
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=OPTIMISED)
     def score(params, ids, positions, valid):
         model = merge(loaded.graphdef, params)
         hidden, _ = model(ids, positions, valid)
@@ -121,5 +123,5 @@ def test_smollm2_log_probabilities_and_greedy_continuations(smollm2):
         np.testing.assert_allclose(entropies[0, :n], case["entropies"], atol=1e-3)
         assert top_ids[0, n - 1].tolist() == case["last_top5_ids"]
         np.testing.assert_allclose(top_logps[0, n - 1], case["last_top5_logps"], atol=1e-3)
-    got = greedy(loaded, [c["input_ids"] for c in cases], 32, loaded.config.eos_ids)
+    got = greedy(loaded, [c["input_ids"] for c in cases], 32, loaded.config.eos_ids, **OPTIMISED)
     assert got == [case["greedy_ids"] for case in cases]
