@@ -18,9 +18,18 @@ from fast_compile import xla_flags
 os.environ["XLA_FLAGS"] = f"{xla_flags(8)} {os.environ.get('XLA_FLAGS', '')}"
 
 import jax
+import pytest
 
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def byte_model(tmp_path_factory):
+    """A folder in Hugging Face's format with a tiny Qwen2 and a byte tokenizer."""
+    import byte_models  # Transformers takes seconds, and few tests need it.
+
+    return byte_models.save(tmp_path_factory.mktemp("model") / "tiny")
 
 
 def pytest_collection_modifyitems(items):

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import byte_models
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -69,12 +68,6 @@ def make_base(make_config):
         )
 
     return make
-
-
-@pytest.fixture(scope="session")
-def byte_model(tmp_path_factory):
-    """A folder in Hugging Face's format with a tiny Qwen2 and a byte tokenizer."""
-    return byte_models.save(tmp_path_factory.mktemp("model") / "tiny")
 
 
 @pytest.fixture(scope="session")
