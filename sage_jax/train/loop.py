@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
@@ -44,6 +45,7 @@ class Session:
     folder: RunFolder
     base: setup.Base
     learner: Learner
+    learning_rate: optax.Schedule
     checkpoints: Checkpoints
     stop: StopRequest
     watchdog: Watchdog
@@ -96,7 +98,8 @@ def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: St
     learner, state = setup.start(config, base, jax.random.key(config.seed))
     checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
     watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
-    session = Session(config, folder, base, learner, checkpoints, stop, watchdog)
+    rate = setup.learning_rate(config)
+    session = Session(config, folder, base, learner, rate, checkpoints, stop, watchdog)
     retitle_final(folder, config.train.steps)
     with contextlib.closing(checkpoints), watchdog:
         position = _resume(session, state)
@@ -154,7 +157,7 @@ def _one_step(session: Session, run_step, position: Position) -> tuple[Position,
     begun = time.perf_counter()
     state, metrics, played = run_step(position.state, position.done, position.cursor)
     values = {name: np.asarray(metric.value()).item() for name, metric in metrics.items()}
-    rate = np.asarray(setup.learning_rate(session.config)(state.updates - 1)).item()
+    rate = np.asarray(session.learning_rate(state.updates - 1)).item()
     seconds = time.perf_counter() - begun
     done, elapsed = position.done + 1, position.elapsed + seconds
     entry = {"step": done, "time": elapsed, **played.figures, **values, "learning_rate": rate}
