@@ -15,10 +15,7 @@ from sage_jax.data.templates import DATE
 from sage_jax.data.turns import read_turns
 from sage_jax.rewards import LOST, Verdict, weighted_sum
 from sage_jax.rewards.thinking import after_thinking
-from sage_jax.rollout import pack_prompts
-
-_SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
-
+from sage_jax.rollout import pack_prompts, padded_length
 
 Worked = Callable[[Problem, int], str | None]
 """(problem, draw) -> a worked completion of it, or None if there is none."""
@@ -198,7 +195,7 @@ class TextTask:
 
     def _packed(self, chosen: Sequence[tuple[Problem, list[int]]], dropped: int) -> Prompts:
         longest = max(len(ids) for _, ids in chosen)
-        length = min(_SHORTEST << (-(-longest // _SHORTEST) - 1).bit_length(), self._limits[0])
+        length = min(padded_length(longest), self._limits[0])
         packed = pack_prompts(
             [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
         )

@@ -20,12 +20,18 @@ from sage_jax.data.turns import read_turns
 from sage_jax.learn.modules import Modules
 from sage_jax.learn.placement import place, place_abstract, shapes
 from sage_jax.learn.stops import stops
-from sage_jax.rollout import Decoding, Rollout, StopTable, completion_ids, pack_prompts
+from sage_jax.rollout import (
+    Decoding,
+    Rollout,
+    StopTable,
+    completion_ids,
+    pack_prompts,
+    padded_length,
+)
 
 # For completions shorter than this, loops over smaller batches and shorter caches are not worth
 # their compilation.
 _LONG = 64
-_SHORTEST = 16  # Prompts are padded to this times a power of two, so that few shapes are compiled.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,8 +173,8 @@ class Policy:
             for problem in asked
         ]  # fmt: skip
         longest = max(map(len, ids))
-        length = _SHORTEST << (-(-longest // _SHORTEST) - 1).bit_length()
-        packed = pack_prompts(ids, max_prompt_length=max_prompt_length or length, pad_id=0)
+        length = max_prompt_length or padded_length(longest)
+        packed = pack_prompts(ids, max_prompt_length=length, pad_id=0)
         kept = packed.kept
         return Prompts(
             [asked[i].id for i in kept], packed.tokens, packed.mask, packed.dropped,

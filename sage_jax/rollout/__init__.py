@@ -10,7 +10,7 @@ from sage_jax.rollout.filters import (
     check_filters,
 )
 from sage_jax.rollout.generate import generate, row_keys
-from sage_jax.rollout.prompts import PackedPrompts, pack_prompts
+from sage_jax.rollout.prompts import PackedPrompts, pack_prompts, padded_length
 from sage_jax.rollout.result import Finish, Rollout, Sequences, completion_ids, sequences
 from sage_jax.rollout.sampling import draw, greedy, sample
 from sage_jax.rollout.stopping import StopTable, compile_stop_strings
@@ -35,6 +35,7 @@ __all__ = [
     "generate",
     "greedy",
     "pack_prompts",
+    "padded_length",
     "row_keys",
     "sample",
     "sequences",

@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_SHORTEST = 16
+
 
 class PackedPrompts(NamedTuple):
     """A left-padded batch of prompts, and which of the given ones it holds.
@@ -54,6 +56,17 @@ def pack_prompts(
         tokens[place, -len(rows[index]) :] = rows[index]
         mask[place, -len(rows[index]) :] = True
     return PackedPrompts(tokens, mask, kept, len(rows) - len(kept))
+
+
+def padded_length(longest: int) -> int:
+    """The columns for prompts of up to `longest` tokens: 16 times a power of two.
+
+    So that few shapes are compiled.
+
+    >>> padded_length(16), padded_length(17)
+    (16, 32)
+    """
+    return _SHORTEST << (-(-longest // _SHORTEST) - 1).bit_length()
 
 
 def _as_ids(prompt: Sequence[int] | np.ndarray, index: int) -> np.ndarray:
