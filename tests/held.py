@@ -21,7 +21,7 @@ from sage_jax.train import loop
 
 def hold(place: int, folder: Path) -> None:
     """Let the loop wait before the step numbered `place`."""
-    make_step = loop.make_step
+    make_step = loop.setup.make_step
 
     def wait():
         (folder / str(os.getpid())).touch()
@@ -38,7 +38,7 @@ def hold(place: int, folder: Path) -> None:
 
         return held
 
-    loop.make_step = made
+    loop.setup.make_step = made
 
 
 def keep_programs_of_all() -> None:

@@ -2,8 +2,6 @@
 
 import contextlib
 import dataclasses
-import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +14,8 @@ from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.parallel import hosts
-from sage_jax.train import inputs, samples, setup
+from sage_jax.train import inputs, measures, samples, setup
 from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console, announce, tell
@@ -26,11 +23,10 @@ from sage_jax.train.evaluation import evaluate_model
 from sage_jax.train.journal import Journal
 from sage_jax.train.longer import continued, retitle_final
 from sage_jax.train.lost import LostVerdicts
-from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stages import Say, compiling, stage
 from sage_jax.train.standstill import Standstill
-from sage_jax.train.stepping import make_step
+from sage_jax.train.step import Step, Taken
 from sage_jax.train.stop import StopRequest
 from sage_jax.train.warmup import open_and_warm_up
 from sage_jax.train.watchdog import Watchdog
@@ -128,10 +124,10 @@ def _resume(session: Session, state: TrainState) -> Position:
 def _steps(session: Session, position: Position) -> Position:
     """All steps that are left, with what is due between them."""
     config, total = session.config, session.config.train.steps
-    run_step = make_step(config, session.base, session.learner)
+    step = setup.make_step(config, session.base, session.learner)
     first = position.done
     console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
-    lost = LostVerdicts(session.folder, max_share=config.task.max_lost)
+    lost = LostVerdicts(session.folder, session.base.task, max_share=config.task.max_lost)
     with Journal(session.folder.metrics_file, done=position.done) as journal, console:
         if session.base.why:
             console.say(session.base.why)
@@ -140,40 +136,36 @@ def _steps(session: Session, position: Position) -> Position:
         standstill = Standstill(config, journal.before, tell)
         while position.done < total:
             with session.watchdog.phase("step"), compiling(position.done == first, console.say):
-                position, entry, played = _one_step(session, run_step, position)
-            odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
+                position, taken, entry = _one_step(session, step, position)
             journal.write(entry)
             console.step(position.done, entry)
             standstill.see(position.done, entry)
-            lost.see(position.done, played)
-            bad.look(position.done, position.state, entry, played, odd)
+            lost.see(position.done, taken.drawn)
+            bad.look(position.done, taken)
             with session.watchdog.phase("samples and checkpoint"):
-                _keep(session, position, played)
+                _keep(session, position, taken)
             _evaluate_on_the_way(session, position, console.say)
     return position
 
 
-def _one_step(session: Session, run_step, position: Position) -> tuple[Position, dict, Played]:
+def _one_step(session: Session, step: Step, position: Position) -> tuple[Position, Taken, dict]:
     begun = time.perf_counter()
-    state, metrics, played = run_step(position.state, position.done, position.cursor)
-    values = {name: np.asarray(metric.value()).item() for name, metric in metrics.items()}
-    rate = np.asarray(session.learning_rate(state.updates - 1)).item()
-    seconds = time.perf_counter() - begun
-    done, elapsed = position.done + 1, position.elapsed + seconds
-    entry = {"step": done, "time": elapsed, **played.figures, **values, "learning_rate": rate}
-    entry |= played.outcome.judged.means()
-    entry |= _timing(played, seconds) | _memory()
-    return Position(state, done, position.cursor + played.drawn, elapsed), entry, played
+    taken = step(position.state, position.done, position.cursor)
+    rate = np.asarray(session.learning_rate(taken.state.updates - 1)).item()
+    done, elapsed = position.done + 1, position.elapsed + time.perf_counter() - begun
+    entry = {"step": done, "time": elapsed, **taken.metrics, "learning_rate": rate}
+    position = Position(taken.state, done, position.cursor + len(taken.drawn), elapsed)
+    return position, taken, entry | measures.of_memory()
 
 
-def _keep(session: Session, position: Position, played: Played) -> None:
+def _keep(session: Session, position: Position, taken: Taken) -> None:
     """Write samples and a checkpoint where they are due, and leave if asked to."""
     knobs, done = session.config.train, position.done
     last, leaving = done == knobs.steps, session.stop.asked()
     if hosts.is_main() and ((done - 1) % knobs.sample_every == 0 or last):
         path = session.folder.samples_file(done)
         with spared(path):
-            samples.write(path, done, played, session.base.task)
+            samples.write(path, done, taken.batch, session.base.task)
     if done % knobs.checkpoint_every == 0 or last or leaving:
         refuse_bad_weights(done, position.state)
         notes = {"cursor": position.cursor, "elapsed": position.elapsed}
@@ -181,25 +173,6 @@ def _keep(session: Session, position: Position, played: Played) -> None:
     if leaving:
         session.checkpoints.wait()
         raise session.stop.stopped()
-
-
-def _timing(played: Played, whole: float) -> dict[str, float]:
-    """Seconds of each phase, and completion tokens over them."""
-    seconds = {"step": whole, **played.seconds}
-    tokens = played.figures["tokens/sampled"]
-    timing = {f"seconds/{phase}": value for phase, value in seconds.items()}
-    rates = ("rollout", "update", "step")
-    return timing | {f"tokens_per_s/{p}": tokens / seconds[p] for p in rates if p in seconds}
-
-
-def _memory() -> dict[str, float]:
-    """Peak bytes: the device's where it tells, else this process's."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "peak_bytes_in_use" in stats:
-        return {"memory/peak_bytes": float(stats["peak_bytes_in_use"])}
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"memory/peak_bytes": float(peak * unit)}
 
 
 def _evaluate_on_the_way(session: Session, position: Position, say: Say) -> None:

@@ -7,11 +7,14 @@ though the answer may be right, so that a run which goes on losing many learns w
 import itertools
 import json
 from collections import Counter, deque
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
-from sage_jax.parallel import hosts
-from sage_jax.train.play import Played
+from sage_jax.parallel import hosts, own_rows
+from sage_jax.rewards import LOST
+from sage_jax.train.dynamic_sampling import Batch
 from sage_jax.train.run_folder import RunFolder
 
 RECENT = 1000
@@ -36,26 +39,37 @@ class LostVerdicts:
 
     Args:
         folder: of the run.
+        task: spells what was lost.
         max_share: of verdicts that may be lost; 1 never ends a run.
     """
 
-    def __init__(self, folder: RunFolder, *, max_share: float):
-        self._folder, self._max_share = folder, max_share
+    def __init__(self, folder: RunFolder, task: Task, *, max_share: float):
+        self._folder, self._task, self._max_share = folder, task, max_share
         self._steps: deque[tuple[int, int]] = deque()
 
-    def see(self, step: int, played: Played) -> None:
-        """Count a step's verdicts. A collective.
+    def see(self, step: int, drawn: Sequence[Batch]) -> None:
+        """Count the verdicts on all that a step sampled. A collective.
 
         Raises:
             LostVerdictsError: on every process, if too many are lost.
         """
-        judged = played.drawn * len(played.outcome.lengths)
-        lost = round(played.figures["verdicts/lost"] * judged)
+        reasons = [reason for batch in drawn for reason in _reasons(batch)]
+        judged, lost = len(reasons), sum(reason in LOST for reason in reasons)
         self._count(judged, lost)
         if lost:
             path = self._folder.lost_file(step)
-            reasons = _write(path, step, played)
-            self._refuse_too_many(reasons, path)
+            self._write(path, step, drawn)
+            self._refuse_too_many(Counter(r for r in reasons if r in LOST), path)
+
+    def _write(self, path: Path, step: int, drawn: Sequence[Batch]) -> None:
+        """Write down what all processes lost. A collective."""
+        own = [row for batch in drawn for row in _rows(self._task, batch)]
+        rows = list(itertools.chain(*hosts.gather(own)))
+        if hosts.is_main():
+            lines = [json.dumps({"step": step, **row}) + "\n" for row in rows]
+            write_atomically(path, "".join(lines).encode())
+        # An error on another process ends this one too, which first has to have written.
+        hosts.agree(None)
 
     def _count(self, judged: int, lost: int) -> None:
         self._steps.append((judged, lost))
@@ -74,12 +88,20 @@ class LostVerdicts:
         )
 
 
-def _write(path: Path, step: int, played: Played) -> Counter[str]:
-    """Write down what all processes lost, and count it by reason. A collective."""
-    rows = list(itertools.chain(*hosts.gather(list(played.lost))))
-    if hosts.is_main():
-        lines = [json.dumps({"step": step, **row}) + "\n" for row in rows]
-        write_atomically(path, "".join(lines).encode())
-    # An error on another process ends this one too, which first has to have written.
-    hosts.agree(None)
-    return Counter(row["reason"] for row in rows)
+def _reasons(batch: Batch) -> list[str]:
+    return batch.rewards.result().judged.reasons
+
+
+def _rows(task: Task, batch: Batch) -> Iterator[dict[str, str]]:
+    """Completions without a verdict among those this process holds, as `verify` reads them."""
+    rollout, reasons = batch.rollout, _reasons(batch)
+    if LOST.isdisjoint(reasons):
+        return
+    rows, own = own_rows(rollout.tokens)
+    masks = own_rows(rollout.mask)[1]
+    for row, tokens, mask in zip(rows, own, masks, strict=True):
+        if reasons[row] in LOST:
+            id = batch.prompts.ids[row // rollout.group_size]
+            completion = task.judged_text(tokens[mask > 0])
+            yield {"id": id, "gold": task.gold(id), "completion": completion,
+                   "reason": reasons[row]}  # fmt: skip

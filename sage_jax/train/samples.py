@@ -10,14 +10,14 @@ from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
 from sage_jax.parallel import own_rows
 from sage_jax.rollout import Finish
-from sage_jax.train.play import Played
+from sage_jax.train.dynamic_sampling import Batch
 
 _PROMPTS, _EACH = 8, 4  # Prompts written, and completions of each.
 
 
-def write(path: Path, step: int, played: Played, task: Task) -> None:
+def write(path: Path, step: int, batch: Batch, task: Task) -> None:
     """Write the first few groups that this process holds as JSON Lines."""
-    rollout = played.rollout
+    rollout = batch.rollout
     prompts = _unpadded(rollout.prompt_tokens, rollout.prompt_mask)
     completions = _unpadded(rollout.tokens, rollout.mask)
     groups = sorted(prompts)[:_PROMPTS]
@@ -26,10 +26,10 @@ def write(path: Path, step: int, played: Played, task: Task) -> None:
     lines = [
         json.dumps({
             "step": step,
-            "id": played.ids[row // size],
+            "id": batch.prompts.ids[row // size],
             "prompt": task.spell(prompts[row // size]),
             "completion": task.spell(completions[row]),
-            **_verdict(played, task, row),
+            **_verdict(batch, task, row),
         })
         for row in rows
     ]  # fmt: skip
@@ -43,11 +43,12 @@ def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
     return {int(row): ids[keep] for row, ids, keep in zip(rows, own, kept, strict=True)}
 
 
-def _verdict(played: Played, task: Task, row: int) -> dict:
-    judged = played.outcome.judged
+def _verdict(batch: Batch, task: Task, row: int) -> dict:
+    outcome = batch.rewards.result()
+    judged = outcome.judged
     return {
         "reward": float(judged.rewards[row]),
         "reason": judged.reasons[row],
-        "gold": task.gold(played.ids[row // played.rollout.group_size]),
-        "finish": Finish(int(played.outcome.finish[row])).name.lower(),
+        "gold": task.gold(batch.prompts.ids[row // batch.rollout.group_size]),
+        "finish": Finish(int(outcome.finish[row])).name.lower(),
     }

@@ -20,9 +20,10 @@ from sage_jax.learn.optimizer import make_optimizer, make_schedule
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import LoRA, Policy, placer
 from sage_jax.learn.state import TrainState
-from sage_jax.rollout import Decoding, Rollout, generate
+from sage_jax.rollout import Decoding, Rollout, StopTable, generate
 from sage_jax.train import objective
 from sage_jax.train.mesh import open_mesh, settle_mesh
+from sage_jax.train.step import Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,6 +165,26 @@ def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Learner,
     return learner, learner.init(derive(root, Purpose.ADAPTERS), donate=True)
 
 
+def make_step(config: configs.Config, base: Base, learner: Learner) -> Step:
+    """What takes the steps of a run.
+
+    Raises:
+        ConfigError: if a string of `rollout.stop` cannot end a completion of this model.
+    """
+    options = config.rollout
+    found = decoding(config, base.task)
+    filled(learner.policy, found)  # Refused here, before the first step.
+    return Step(
+        learner,
+        base.task,
+        found,
+        root=jax.random.key(config.seed),
+        num_prompts=options.num_prompts,
+        dynamic_sampling=options.dynamic_sampling,
+        chunks=options.chunks,
+    )
+
+
 def learning_rate(config: configs.Config) -> optax.Schedule:
     """The learning rate by number of updates."""
     knobs = config.optimizer
@@ -208,16 +229,25 @@ def decoding(config: configs.Config, task: Any) -> Decoding:
     )
 
 
-def sampler(policy: Policy, options: Decoding) -> Callable[..., Rollout]:
-    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+def filled(policy: Policy, options: Decoding) -> tuple[Decoding, StopTable | None]:
+    """`policy.decoding` of options from a config.
+
+    Raises:
+        ConfigError: if a string of `rollout.stop` cannot end a completion of this model.
+    """
     try:
-        filled, table = policy.decoding(options)
+        return policy.decoding(options)
     except ValueError as error:
         raise ConfigError(f"rollout.{error}") from None
 
+
+def sampler(policy: Policy, options: Decoding) -> Callable[..., Rollout]:
+    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+    found, table = filled(policy, options)
+
     def run(graphdef: Any, params: Any, tokens: Any, mask: Any, key: jax.Array) -> Rollout:
         return generate(
-            graphdef, params, tokens, mask, key, filled, stop_table=table, mesh=policy.mesh
+            graphdef, params, tokens, mask, key, found, stop_table=table, mesh=policy.mesh
         )
 
     return run

@@ -163,7 +163,7 @@ def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainSta
             )
             key = derive(root, Purpose.LOSS, step)
             with compiling(step == done, console.say):
-                state, metrics = step_fn(state, None, sequences, terms, key, jnp.int32(step))
+                state, metrics, _ = step_fn(state, None, sequences, terms, key, jnp.int32(step))
             if step % 25 == 24 or step + 1 == knobs.steps:
                 values = reduce.values(metrics)
                 console.step(step + 1, {name: float(value) for name, value in values.items()})

@@ -3,6 +3,7 @@
 import dataclasses
 import errno
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -21,7 +22,6 @@ from runs import entries
 from sage_jax import cli
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
-from sage_jax.losses import reduce
 from sage_jax.rewards import VerifierPool
 from sage_jax.rewards.process import WorkerProcess
 from sage_jax.train import loop
@@ -91,10 +91,11 @@ def spoil_steps(monkeypatch, spoil):
     """Let `spoil` (state before, state, metrics, step) change what steps give."""
 
     def spoiled(state, step, cursor):
-        after, metrics, played = fake_run.step(state, step, cursor)
-        return *spoil(state, after, metrics, step), played
+        taken = fake_run.step(state, step, cursor)
+        after, metrics = spoil(state, taken.state, taken.metrics, step)
+        return taken._replace(state=after, metrics=metrics)
 
-    monkeypatch.setattr(loop, "make_step", lambda *_: spoiled)
+    monkeypatch.setattr(loop.setup, "make_step", lambda *_: spoiled)
 
 
 def test_bad_steps_in_a_row_end_the_run_and_what_was_saved_is_sound(
@@ -102,13 +103,12 @@ def test_bad_steps_in_a_row_end_the_run_and_what_was_saved_is_sound(
 ):
     """Steps whose loss is no number leave the state as it was, see test_bad_steps."""
     config = make_config({"train": {"checkpoint_every": 1, "max_bad_steps": 2}})
-    folder, one = RunFolder(tmp_path / "run"), jnp.float32(1)
+    folder = RunFolder(tmp_path / "run")
 
     def odd(before, after, metrics, step):
         if step == 1:
             return after, metrics
-        bad = {"loss": reduce.Mean(one * jnp.nan, one), "updates/skipped": reduce.Mean(one, one)}
-        return before, metrics | bad
+        return before, metrics | {"loss": math.nan, "updates/skipped": 1.0}
 
     with monkeypatch.context() as patch:
         spoil_steps(patch, odd)
