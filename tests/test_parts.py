@@ -80,7 +80,7 @@ REFUSED = [
     ("own_parts:gate", {"mask": 1}, "guide.mask: is given by the trainer"),
     ("own_parts:gate", {"low": "1e-6"}, "guide.low: Input should be a valid number (got '1e-6')"),
     ("own_parts:gate", {"names": [1]}, "guide.names.0: Input should be a valid string (got 1)"),
-    ("own_parts:Ladder", {}, "guide.rungs: must be given (the trainer gives max_steps, step"),
+    ("own_parts:Ladder", {}, "guide.rungs: must be given (the trainer gives max_steps, logps"),
     ("own_parts:odd", {}, "own_parts:odd: name 'Nowhere' is not defined"),
     ("own_parts:opaque", {}, "own_parts:opaque: no config can hold its argument 'array'"),
     (":gate", {}, "guide: ':gate' names no module: write module:function"),

@@ -7,10 +7,17 @@ from sage_jax.faults import ConfigError
 from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.modules import near_miss
 from sage_jax.parts.resolve import Part, Room, find
-from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
+from sage_jax.parts.rooms import (
+    ADVANTAGES,
+    ESTIMATORS,
+    GUIDES,
+    REDUCTIONS,
+    REWARDS,
+    SURROGATES,
+)
 from sage_jax.parts.spec import Spec
 
-ROOMS = (GUIDES, ADVANTAGES, REWARDS)
+ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS)
 
 
 def listing(kind: str = "", name: str = "") -> str:

@@ -141,10 +141,10 @@ def make_policy(config: configs.Config, base: Base) -> Policy:
 
 def make_learner(config: configs.Config, base: Base) -> Learner:
     """What is fixed while a config trains."""
-    loss, options = config.loss, config.optimizer
+    loss, options = objective.make_loss(config), config.optimizer
     return Learner(
         make_policy(config, base),
-        loss=objective.make_loss(config),
+        loss=loss,
         optimizer=_optimizer(config, learning_rate(config)),
         advantages=objective.make_advantages(config),
         temperature=config.rollout.temperature,
@@ -152,10 +152,11 @@ def make_learner(config: configs.Config, base: Base) -> Learner:
         num_minibatches=options.num_minibatches,
         epochs=options.epochs,
         packing=options.packing and config.model.attention == "plain",
-        old_logps=objective.needs_policy_scores(config),
-        reference=loss.kl_coef > 0,
-        full_vocabulary=loss.kl_coef > 0 and loss.kl_estimator in ("exact", "forward_exact"),
-        top_entropy_quantile=loss.top_entropy_quantile,
+        old_logps=objective.needs_old_logps(config, loss),
+        # Logits are computed of both or of neither.
+        reference=loss.reference or loss.full_vocabulary,
+        full_vocabulary=loss.full_vocabulary,
+        top_entropy_quantile=config.loss.top_entropy_quantile,
     )
 
 

@@ -28,7 +28,7 @@ def spoil_loss(make_loss, config):
         extra = jnp.where(step == LOSS, jnp.nan, 0.0) + jnp.sqrt(total * 0 + other) - other
         return dataclasses.replace(mean, sum=mean.sum + extra), metrics
 
-    return odd
+    return dataclasses.replace(loss, function=odd)
 
 
 def spoil_first_rewards(monkeypatch):
