@@ -32,12 +32,17 @@ def told(field: str, fault: Any) -> str:
     """One of pydantic's faults, of the field of that name."""
     field = printable(field)
     if fault["type"] == "extra_forbidden":
-        return f"{field}: {_RENAMED.get(field, 'there is no such field')}"
+        return f"{field}: {renamed(field) or 'there is no such field'}"
     if fault["type"] == "missing":
         return f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
     hint = hint_of(fault["type"], fault["input"])
     return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
+
+
+def renamed(field: str) -> str:
+    """What a config says in the place of a field that has another name; empty for all others."""
+    return _RENAMED.get(field, "")
 
 
 # Fields that had another name once, or have one in TRL, and what a config says in their place.

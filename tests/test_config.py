@@ -302,12 +302,26 @@ def test_parts_are_chosen_on_the_command_line(words, guide):
 @pytest.mark.parametrize(
     ("words", "told"),
     [(["--guide.alpha"], "--guide.alpha: a value must follow"),
+     (["--loss.epsilon_high", "0.3"], "--loss.epsilon_high: is an argument of the surrogate: "),
+     (["--loss.beta=0.3"], "--loss.beta: is named loss.kl_coef here"),
      (["--guide.alpha", "["], "--guide.alpha: line 1"),
      (["--guide", "{"], "a part: line 1")],
 )  # fmt: skip
 def test_broken_arguments_of_parts_are_told(words, told):
     with pytest.raises(configs.ConfigError, match=told.replace(".", r"\.")):
         configs.part_arguments(words, configs.parse(BRACKETS))
+
+
+def test_parts_of_the_loss_are_chosen_on_the_command_line():
+    config = configs.parse(BRACKETS)
+    words = ["--loss.surrogate.eps_high", "0.3", "--loss.kl_estimator=exact", "--loss.reduction",
+             "{use: dapo}", "--loss.kl_estimator.renormalize", "true"]  # fmt: skip
+    rest, changes = configs.part_arguments(words, config)
+    loss = configs.override(config, changes).model_dump(mode="json")["loss"]
+    assert not rest
+    assert loss["surrogate"] == {"use": "clipped", "eps_high": 0.3}
+    assert loss["kl_estimator"] == {"use": "exact", "renormalize": True}
+    assert loss["reduction"] == "dapo"
 
 
 def test_a_reward_is_a_word_or_a_list_and_its_arguments_are_options():

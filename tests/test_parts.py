@@ -6,6 +6,7 @@ import pytest
 
 from sage_jax import parts
 from sage_jax.faults import ConfigError
+from sage_jax.losses import by_name
 from sage_jax.parts import GUIDES, Spec
 
 OWN = """
@@ -102,6 +103,14 @@ def test_an_exception_of_the_users_names_the_users_line(own):
         resolve(use=f"{own}:broken", size=1).call()
     with pytest.raises(ConfigError, match=r"guide: KeyError: nothing \(.*own_parts.py, line 18\)"):
         resolve(use=f"{own}:broken", size=3).call()
+
+
+def test_what_functions_of_arrays_read_may_not_stand_in_a_config():
+    assert set(parts.GUIDES.given) == {*by_name.READABLE, "max_steps"}
+    assert set(parts.ESTIMATORS.given) == set(by_name.READABLE)
+    assert set(parts.SURROGATES.given) == set(by_name.READABLE_BY_SURROGATES)
+    reductions = {*by_name.READABLE_BY_REDUCTIONS, "max_completion_length"}
+    assert set(parts.REDUCTIONS.given) == reductions
 
 
 def test_specs_are_written_as_short_as_they_can_be():

@@ -40,8 +40,9 @@ def config(make_words_config, folder_of_ones_own):
 
 
 def test_the_page_has_what_it_promises():
-    assert set(FILES) == {"my_guides.py", "my_advantages.py", "my_rewards.py"}
-    assert len(BLOCKS) == 3
+    kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards")
+    assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
+    assert len(BLOCKS) == len(kinds)
 
 
 def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, tmp_path):
@@ -63,11 +64,14 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     assert last["reward"] == pytest.approx(total, abs=1e-6)
     assert last["pass@1"] == means["math"]
     assert last["q/max"] <= 1
+    assert "clip/region" in last
+    assert "clip/low" not in last
 
 
 def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
     every = parts.listing()
-    for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed"):
+    for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed",
+                 "clipped, eps_low: 0.2", "exact, renormalize: false", "  dapo\n"):  # fmt: skip
         assert word in every
     assert "guide:" not in parts.listing("reward")
     told = parts.listing("guide", "my_guides:gate")
