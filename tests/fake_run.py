@@ -5,6 +5,7 @@ done once, from the state that the one before it left.
 """
 
 import contextlib
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from runs import entries
 
+from sage_jax import cli, paths
+from sage_jax import config as configs
 from sage_jax.data.judging import Outcome, Pending
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate import EvalResult
@@ -21,10 +24,13 @@ from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.placement import shapes
 from sage_jax.learn.state import TrainState
 from sage_jax.rollout import Rollout
-from sage_jax.train import loop, measures
+from sage_jax.train import loop, measures, orbax_noise
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.session import Session
 from sage_jax.train.step import Taken
+from sage_jax.train.stop import StopRequest
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
 
@@ -42,27 +48,28 @@ class Task:
         pass
 
 
-def install(patch) -> None:
-    """Let the loop run on these numbers, until the patch is undone."""
-    base: Any = SimpleNamespace(
-        task=Task(), why="", loaded=SimpleNamespace(graphdef=None, params=jnp.zeros(3))
+def opens(config, folder, stop, *, opened, emit, step=None) -> Session:
+    """As `open_session`; `step` in the place of the one below."""
+    opened()
+    learner: Any = SimpleNamespace(
+        layout=shapes(first_state()), decoder=lambda trained: (None, trained["w"])
     )
+    task: Any = Task()
+    return Session(
+        config, folder, task, learner, step or take_step, evaluate, first_state,
+        lambda updates: 1e-3, (None, jnp.zeros(3)), stop, task.close,
+    )  # fmt: skip
 
-    def opened(config, folder, stop, *, opened):
-        opened()
-        return base
 
-    def start(config, base, root):
-        found = SimpleNamespace(
-            layout=shapes(first_state()),
-            decoder=lambda trained: (None, trained["w"]),
-        )
-        return found, first_state()
+train = functools.partial(loop.train, opens=opens)
+"""`loop.train` of these numbers."""
 
-    patch.setattr(loop, "open_and_warm_up", opened)
-    patch.setattr(loop.setup, "start", start)
-    patch.setattr(loop.setup, "make_step", lambda *_: step)
-    patch.setattr(loop, "evaluate_model", evaluate)
+
+def main(path: str, place: str) -> None:
+    """`sage-jax train PATH --run_dir PLACE` of these numbers."""
+    orbax_noise.mute()
+    folder = RunFolder(paths.reach(paths.as_path(place)))
+    cli.reported(lambda _: train(configs.load(path), folder, StopRequest()), [])
 
 
 def first_state() -> TrainState:
@@ -77,7 +84,7 @@ def _advance(state: TrainState, step: jax.Array) -> TrainState:
     return TrainState({"w": state.trained["w"] - 0.01 * mu}, {"mu": mu}, state.updates + 1)
 
 
-def step(state: TrainState, step: int, cursor: int) -> Taken:
+def take_step(state: TrainState, step: int, cursor: int) -> Taken:
     """As `Step` takes one; one batch of prompts a step."""
     state, batch = _advance(state, jnp.int32(step)), _batch(cursor)
     metrics = {
@@ -106,8 +113,8 @@ def _batch(cursor: int) -> Batch:
     return Batch(Prompts(names, prompts, prompts >= 0), rollout, Pending(lambda: outcome))
 
 
-def evaluate(config, base, model, *, tag, step, num_samples, progress=None) -> EvalResult:
-    """As `evaluation.evaluate_model`; how many are right follows from the weights."""
+def evaluate(model, *, tag, step, num_samples, progress=None) -> EvalResult:
+    """As `evaluation.evaluate_model` would; how many are right follows from the weights."""
     if progress:
         progress(0, 1)
     right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (num_samples + 1)

@@ -17,9 +17,11 @@ from sage_jax.parts import (
     ADVANTAGES,
     ESTIMATORS,
     GUIDES,
+    LISTENERS,
     REDUCTIONS,
     REWARDS,
     SURROGATES,
+    ListenerSpec,
     RewardSpec,
     Room,
     Spec,
@@ -27,6 +29,7 @@ from sage_jax.parts import (
 
 Part = Annotated[Spec, by_word(Spec)]
 Reward = Annotated[RewardSpec, by_word(RewardSpec)]
+Listener = Annotated[ListenerSpec, by_word(ListenerSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
 
 
@@ -344,6 +347,9 @@ class Config(Section):
     """Rewards of a task in words, whose sum by `weight` is trained on; none named is `math`, and
     `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
     0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own."""
+    listeners: tuple[Listener, ...] = ()
+    """Trackers and whatever else is to be told what happens: `module:function` of your own,
+    (event) -> anything, or a function that is called once and gives one. They stop no run."""
     lora: Lora = Lora()
     rollout: Rollout = Rollout()
     loss: Loss = Loss()
@@ -355,7 +361,7 @@ class Config(Section):
     arms: Annotated[dict[str, dict[str, Any]], tyro.conf.Suppress] = {}
     """Variants trained one after the other from the same warmed-up model: name -> overrides."""
 
-    @pydantic.field_validator("reward", mode="before")
+    @pydantic.field_validator("reward", "listeners", mode="before")
     @classmethod
     def _one(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list | tuple) else (value,)
@@ -376,12 +382,14 @@ class Config(Section):
             ("loss.reduction", self.loss.reduction, REDUCTIONS),
             ("loss.advantage", self.loss.advantage, ADVANTAGES),
             *((f"reward.{place}", one, REWARDS) for place, one in enumerate(self.reward)),
+            *((f"listeners.{place}", one, LISTENERS) for place, one in enumerate(self.listeners)),
         ]
 
     @property
     def modules(self) -> list[str]:
-        """The user's own modules that are named."""
-        return sorted({spec.module for _, spec, _ in self.parts if spec.is_foreign})
+        """The user's own modules that decide what is computed, which listeners do not."""
+        own = [spec for _, spec, room in self.parts if spec.is_foreign and room is not LISTENERS]
+        return sorted({spec.module for spec in own})
 
     @property
     def scheduled_steps(self) -> int:

@@ -113,8 +113,8 @@ class Rewards:
         return Pending(lambda: Outcome.join([shared(one.result()) for one in coming]))
 
     def close(self) -> None:
-        """End the thread."""
-        self._host.shutdown()
+        """End the thread once it is done with what it is at."""
+        self._host.shutdown(wait=False, cancel_futures=True)
 
 
 def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:

@@ -13,20 +13,23 @@ from sage_jax.parts.rooms import (
     ADVANTAGES,
     ESTIMATORS,
     GUIDES,
+    LISTENERS,
     REDUCTIONS,
     REWARDS,
     SURROGATES,
 )
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import RewardSpec, Spec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec
 
 __all__ = [
     "ADVANTAGES",
     "ESTIMATORS",
     "GUIDES",
+    "LISTENERS",
     "REDUCTIONS",
     "REWARDS",
     "SURROGATES",
+    "ListenerSpec",
     "Part",
     "RewardSpec",
     "Room",

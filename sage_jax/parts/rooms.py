@@ -28,3 +28,5 @@ REWARDS = Room(
         "num_workers", "deadline_s",
     ),
 )  # fmt: skip
+
+LISTENERS = Room("listener", given=("event",))  # None of ours.

@@ -17,8 +17,8 @@ from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts, own_rows
 from sage_jax.train.console import tell
 from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.events import Event, StepDone
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.step import Taken
 from sage_jax.train.writes import spared
 
 
@@ -27,31 +27,31 @@ class BadStepError(RuntimeError):
 
 
 class BadSteps:
-    """Looks at each step, and ends the run after `limit` bad ones in a row."""
+    """A listener that looks at each step, and ends the run after `limit` bad ones in a row."""
 
     def __init__(self, folder: RunFolder, *, limit: int):
         self._folder, self._limit, self._row = folder, limit, 0
 
-    def look(self, step: int, taken: Taken) -> None:
+    def __call__(self, event: Event) -> None:
         """Save the batch of a bad step and say what went bad first.
-
-        Args:
-            step: steps done, this one included.
-            taken: what came of it.
 
         Raises:
             BadStepError: after `limit` such steps in a row, or at once if the weights are bad,
                 which no later step could mend.
         """
-        self._row = self._row + 1 if taken.metrics["updates/skipped"] else 0
-        if not self._row:
+        if not isinstance(event, StepDone):
             return
-        weight = first_bad_weight(taken.state)
-        name = weight or _first_bad(taken)
+        self._row = self._row + 1 if event.metrics["updates/skipped"] else 0
+        if self._row:
+            self._look(event, event.step)
+
+    def _look(self, event: StepDone, step: int) -> None:
+        weight = first_bad_weight(event.state)
+        name = weight or _first_bad(event)
         path = self._folder.bad_file(step)
         if hosts.is_main():
             with spared(path):
-                write_atomically(path, _packed(taken.batch))
+                write_atomically(path, _packed(event.batch))
         tell(f"step {step}: {name} is not finite; update skipped, batch in {path}")
         if weight or self._row >= self._limit:
             raise BadStepError(
@@ -84,17 +84,17 @@ def _odd(leaves: list[jax.Array]) -> list[jax.Array]:
     return [~jnp.isfinite(leaf).all() for leaf in leaves]
 
 
-def _first_bad(taken: Taken) -> str:
+def _first_bad(event: StepDone) -> str:
     """In the order in which numbers flow: rewards, log-probabilities, loss, gradient."""
-    found = taken.non_finite
-    if not np.isfinite(taken.batch.rewards.result().judged.rewards).all():
+    found = event.non_finite
+    if not np.isfinite(event.batch.rewards.result().judged.rewards).all():
         return "rewards"
     if found.terms >= 0:
         return INPUTS[int(found.terms)]
-    if not math.isfinite(taken.metrics["loss"]):
+    if not math.isfinite(event.metrics["loss"]):
         return "loss"
     if found.gradient >= 0:
-        paths = jax.tree_util.tree_flatten_with_path(taken.state.trained)[0]
+        paths = jax.tree_util.tree_flatten_with_path(event.state.trained)[0]
         return "gradient" + jax.tree_util.keystr(paths[int(found.gradient)][0])
     return "norm of the gradient"
 

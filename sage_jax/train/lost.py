@@ -7,7 +7,7 @@ though the answer may be right, so that a run which goes on losing many learns w
 import itertools
 import json
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 from sage_jax.data.tasks import Task
@@ -15,6 +15,7 @@ from sage_jax.evaluate.files import write_atomically
 from sage_jax.parallel import hosts, own_rows
 from sage_jax.rewards import LOST
 from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.events import Event, StepDone
 from sage_jax.train.run_folder import RunFolder
 
 RECENT = 1000
@@ -29,7 +30,7 @@ class LostVerdictsError(RuntimeError):
 
 
 class LostVerdicts:
-    """Keeps count over the steps of a run, and ends it where too many verdicts are lost.
+    """A listener that counts over the steps of a run, and ends it where too many verdicts are lost.
 
     It ends when, of the verdicts of the last steps that hold at least `RECENT` (of all so far
     before that), more than `max_share` were lost, and at least `LEAST`. So one lost verdict of a
@@ -39,37 +40,28 @@ class LostVerdicts:
 
     Args:
         folder: of the run.
-        task: spells what was lost.
         max_share: of verdicts that may be lost; 1 never ends a run.
     """
 
-    def __init__(self, folder: RunFolder, task: Task, *, max_share: float):
-        self._folder, self._task, self._max_share = folder, task, max_share
+    def __init__(self, folder: RunFolder, *, max_share: float):
+        self._folder, self._max_share = folder, max_share
         self._steps: deque[tuple[int, int]] = deque()
 
-    def see(self, step: int, drawn: Sequence[Batch]) -> None:
+    def __call__(self, event: Event) -> None:
         """Count the verdicts on all that a step sampled. A collective.
 
         Raises:
             LostVerdictsError: on every process, if too many are lost.
         """
-        reasons = [reason for batch in drawn for reason in _reasons(batch)]
-        judged, lost = len(reasons), sum(reason in LOST for reason in reasons)
-        self._count(judged, lost)
+        if not isinstance(event, StepDone):
+            return
+        reasons = [reason for batch in event.drawn for reason in _reasons(batch)]
+        lost = Counter(reason for reason in reasons if reason in LOST)
+        self._count(len(reasons), lost.total())
         if lost:
-            path = self._folder.lost_file(step)
-            self._write(path, step, drawn)
-            self._refuse_too_many(Counter(r for r in reasons if r in LOST), path)
-
-    def _write(self, path: Path, step: int, drawn: Sequence[Batch]) -> None:
-        """Write down what all processes lost. A collective."""
-        own = [row for batch in drawn for row in _rows(self._task, batch)]
-        rows = list(itertools.chain(*hosts.gather(own)))
-        if hosts.is_main():
-            lines = [json.dumps({"step": step, **row}) + "\n" for row in rows]
-            write_atomically(path, "".join(lines).encode())
-        # An error on another process ends this one too, which first has to have written.
-        hosts.agree(None)
+            path = self._folder.lost_file(event.step)
+            _write(path, event)
+            self._refuse_too_many(lost, path)
 
     def _count(self, judged: int, lost: int) -> None:
         self._steps.append((judged, lost))
@@ -86,6 +78,17 @@ class LostVerdicts:
             f"{self._max_share:g} of them (in this step: {why}); {path} holds the completions: see "
             "whether they are hostile or the machine has too little memory for task.num_workers"
         )
+
+
+def _write(path: Path, event: StepDone) -> None:
+    """Write down what all processes lost. A collective."""
+    own = [row for batch in event.drawn for row in _rows(event.task, batch)]
+    rows = list(itertools.chain(*hosts.gather(own)))
+    if hosts.is_main():
+        lines = [json.dumps({"step": event.step, **row}) + "\n" for row in rows]
+        write_atomically(path, "".join(lines).encode())
+    # An error on another process ends this one too, which first has to have written.
+    hosts.barrier()
 
 
 def _reasons(batch: Batch) -> list[str]:

@@ -163,7 +163,12 @@ def make_learner(config: configs.Config, base: Base) -> Learner:
 def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Learner, TrainState]:
     """A learner and its state before the first update, which takes the base's weights over."""
     learner = make_learner(config, base)
-    return learner, learner.init(derive(root, Purpose.ADAPTERS), donate=True)
+    return learner, first_state(learner, root)
+
+
+def first_state(learner: Learner, root: jax.Array) -> TrainState:
+    """The state before the first update, which takes the base's weights over."""
+    return learner.init(derive(root, Purpose.ADAPTERS), donate=True)
 
 
 def make_step(config: configs.Config, base: Base, learner: Learner) -> Step:

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import step_done
 
 from sage_jax.data.token_task import BracketsTask
 from sage_jax.learn.non_finite import INPUTS, first_bad_term
@@ -17,9 +18,9 @@ from sage_jax.train.run_folder import RunFolder
 REWARDS, LOSS, GRADIENT, WHOLE = range(4)  # Which step is spoilt in which way; the last is not.
 
 
-def spoil_loss(make_loss, config):
+def spoiled_loss(config):
     """NaN at one step; at another a zero whose gradient is 0 times infinity."""
-    loss = make_loss(config)
+    loss = objective.make_loss(config)
 
     def odd(terms, *, step, key):
         mean, metrics = loss(terms, step=step, key=key)
@@ -28,18 +29,24 @@ def spoil_loss(make_loss, config):
         extra = jnp.where(step == LOSS, jnp.nan, 0.0) + jnp.sqrt(total * 0 + other) - other
         return dataclasses.replace(mean, sum=mean.sum + extra), metrics
 
-    return dataclasses.replace(loss, function=odd)
+    return odd
 
 
-def spoil_first_rewards(monkeypatch):
-    judge, calls = BracketsTask.judge, iter(range(100))
+class SpoiltOnce(BracketsTask):
+    """Gives rewards that are none the first time."""
 
-    def odd(self, *args):
-        judged = judge(self, *args)
-        bad = np.nan if next(calls) == 0 else 1.0
+    calls = 0
+
+    def judge(self, prompts, tokens, mask):
+        self.calls += 1
+        judged = super().judge(prompts, tokens, mask)
+        bad = np.nan if self.calls == 1 else 1.0
         return judged._replace(rewards=(judged.rewards * bad).astype(np.float32))
 
-    monkeypatch.setattr(BracketsTask, "judge", odd)
+
+def told(step, taken):
+    state, metrics, non_finite, batch, _ = taken
+    return step_done(step, metrics, state=state, non_finite=non_finite, batch=batch)
 
 
 @pytest.fixture(scope="module")
@@ -47,18 +54,12 @@ def names():
     return {REWARDS: "rewards", LOSS: "loss", GRADIENT: "gradient['embed_tokens']"}
 
 
-def test_each_is_skipped_and_named(make_config, make_base, tmp_path, monkeypatch, capsys, names):
-    # Judged on the host, and two updates a rollout.
-    config = make_config({
-        "rollout": {"dynamic_sampling": 1},
-        "optimizer": {"num_minibatches": 2},
-    })  # fmt: skip
-    make_loss = objective.make_loss
-    monkeypatch.setattr(objective, "make_loss", lambda config: spoil_loss(make_loss, config))
-    spoil_first_rewards(monkeypatch)
-    base = make_base(config)
-    start, state = setup.start(config, base, jax.random.key(0))
-    run, folder = setup.make_step(config, base, start), RunFolder(tmp_path)
+def test_each_is_skipped_and_named(make_config, make_base, tmp_path, capsys, names):
+    config = make_config({"optimizer": {"num_minibatches": 2}})
+    base = dataclasses.replace(make_base(config), task=SpoiltOnce(seed=config.seed))
+    learner, state = setup.start(config, base, jax.random.key(0))
+    learner = dataclasses.replace(learner, loss=spoiled_loss(config))
+    run, folder = setup.make_step(config, base, learner), RunFolder(tmp_path)
     bad = BadSteps(folder, limit=3)
     for step in range(4):
         before = jax.tree.map(np.array, state)
@@ -69,16 +70,16 @@ def test_each_is_skipped_and_named(make_config, make_base, tmp_path, monkeypatch
             assert metrics["updates/changed"] > 0.5
             assert int(state.updates) == 2
             assert taken.non_finite == (-1, -1)
-            bad.look(step, taken)
+            bad(told(step, taken))
             assert not folder.bad_file(step).exists()
             continue
         assert (metrics["updates/skipped"], metrics["updates/changed"]) == (2, 0)
         jax.tree.map(np.testing.assert_array_equal, state, before)
         if step < GRADIENT:
-            bad.look(step, taken)
+            bad(told(step, taken))
         else:
             with pytest.raises(BadStepError, match="stopped after 3 bad steps in a row"):
-                bad.look(step, taken)
+                bad(told(step, taken))
         assert f"step {step}: {names[step]}" in capsys.readouterr().err
         with np.load(folder.bad_file(step), allow_pickle=False) as batch:
             assert np.isnan(batch["rewards"]).any() == (step == REWARDS)

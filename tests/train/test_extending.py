@@ -36,11 +36,13 @@ def config(make_words_config, folder_of_ones_own):
     changes = {}
     for block in BLOCKS:
         changes = configs.merge(changes, block)
+    changes["listeners"][0]["file"] = str(folder_of_ones_own / "stopped.txt")
     return make_words_config(changes | {"train": {"steps": 2}})
 
 
 def test_the_page_has_what_it_promises():
-    kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards")
+    kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards",
+             "listeners")  # fmt: skip
     assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
     assert len(BLOCKS) == len(kinds)
 
@@ -59,6 +61,12 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     train(config, cut, StopRequest())
     assert entries(cut) == entries(whole)
     last = entries(whole)[-1]
+    # A run that is refused before anything is opened is no run that stopped.
+    stopped = (folder_of_ones_own / "stopped.txt").read_text().splitlines()
+    assert stopped == ["done", "stopped by SIGTERM", "done"]
+    for folder in (whole, cut):
+        rows = (folder.path / "table.csv").read_text().splitlines()
+        assert rows == [f"{one['step']},{one['reward']}" for one in entries(whole)]
     means = {spec.title: last[f"reward/{spec.title}"] for spec in config.reward}
     total = sum(spec.weight * means[spec.title] for spec in config.reward)
     assert last["reward"] == pytest.approx(total, abs=1e-6)

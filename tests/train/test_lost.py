@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from rich.console import Console as Terminal
+from runs import step_done
 
 from sage_jax import cli
 from sage_jax import config as configs
@@ -62,15 +63,16 @@ class Spelled:
 TASK: Any = Spelled()
 
 
-def drawn(judged, lost, reason="crashed"):
-    """What a step sampled: one prompt, with some verdicts of which some were lost."""
+def step(number, judged, lost, reason="crashed"):
+    """A step that sampled one prompt, with some verdicts of which some were lost."""
     reasons = [reason] * lost + ["wrong"] * (judged - lost)
     zeros = np.zeros(judged)
     outcome = Outcome(Judged(zeros, zeros > 0, [""] * judged, reasons), zeros, zeros)
     prompts = Prompts(["a"], np.ones((1, 1), np.int32), np.ones((1, 1), bool))
     ones = jnp.ones((judged, 1), jnp.int32)
     rollout = Rollout(ones[:1], ones[:1] > 0, ones, ones, ones, ones[:, 0])
-    return [Batch(prompts, rollout, Pending(lambda: outcome))]
+    batch = Batch(prompts, rollout, Pending(lambda: outcome))
+    return step_done(number, drawn=[batch], task=TASK)
 
 
 def test_a_run_that_loses_its_verdicts_ends_and_leaves_them(
@@ -139,29 +141,29 @@ STEPS = [
 
 @pytest.mark.parametrize(("steps", "max_share", "ends"), STEPS)
 def test_when_too_many_are_lost(tmp_path, steps, max_share, ends):
-    counted, ended = LostVerdicts(RunFolder(tmp_path), TASK, max_share=max_share), None
-    for step, (judged, lost) in enumerate(steps, start=1):
+    counted, ended = LostVerdicts(RunFolder(tmp_path), max_share=max_share), None
+    for number, (judged, lost) in enumerate(steps, start=1):
         try:
-            counted.see(step, drawn(judged, lost))
+            counted(step(number, judged, lost))
         except LostVerdictsError:
-            ended = step
+            ended = number
             break
     assert ended == ends
 
 
 def test_old_steps_are_forgotten(tmp_path):
-    counted = LostVerdicts(RunFolder(tmp_path), TASK, max_share=0.05)
-    for step in range(40):  # 2% are lost.
-        counted.see(step, drawn(100, 2))
+    counted = LostVerdicts(RunFolder(tmp_path), max_share=0.05)
+    for number in range(40):  # 2% are lost.
+        counted(step(number, 100, 2))
     with pytest.raises(LostVerdictsError, match=f"of the last {RECENT} verdicts"):
-        counted.see(40, drawn(100, 60))
+        counted(step(40, 100, 60))
 
 
 def test_what_every_process_lost_is_written(tmp_path, monkeypatch):
     other = [{"id": "b", "gold": "2", "completion": "y", "reason": "memory"}]
     monkeypatch.setattr(losing.hosts, "gather", lambda value: [value, other if value else value])
     folder = RunFolder(tmp_path)
-    LostVerdicts(folder, TASK, max_share=0.05).see(7, drawn(4, 1))
+    LostVerdicts(folder, max_share=0.05)(step(7, 4, 1))
     rows = [json.loads(line) for line in folder.lost_file(7).read_text().splitlines()]
     assert [(row["step"], row["id"], row["reason"]) for row in rows] == [
         (7, "a", "crashed"), (7, "b", "memory"),
