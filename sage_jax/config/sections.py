@@ -5,7 +5,9 @@ Every field has a default except `name` and `model`.
 
 import contextlib
 import datetime
-from typing import Annotated, Any, Literal
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 import tyro
@@ -32,6 +34,13 @@ Reward = Annotated[RewardSpec, by_word(RewardSpec)]
 Listener = Annotated[ListenerSpec, by_word(ListenerSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
 
+if TYPE_CHECKING:
+    FamilyName = str
+else:
+    # The modules of `sage_jax.models.families`, found without importing Flax for it.
+    _HOME = Path(__file__).parents[1] / "models" / "families"
+    FamilyName = Literal[tuple(sorted(module.name for module in pkgutil.iter_modules([_HOME])))]
+
 
 class Section(pydantic.BaseModel):
     """Base of all sections: frozen, no unknown fields, no silent conversions."""
@@ -53,7 +62,7 @@ class Section(pydantic.BaseModel):
 class Architecture(Section):
     """Shape of a model that starts from random weights."""
 
-    family: Literal["llama", "qwen2", "qwen3"] = "llama"
+    family: FamilyName = "llama"
     """Which family's block to build."""
     hidden_size: int = Field(default=64, ge=8)
     """Width D."""

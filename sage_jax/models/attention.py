@@ -161,7 +161,8 @@ class Attention(nnx.Module):
         rngs: nnx.Rngs,
     ):
         dtypes: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-        width, bias = config.hidden_size, config.attention_bias
+        traits, width = config.traits, config.hidden_size
+        bias = traits.attention_bias
         q_width, kv_width = (n * config.head_dim for n in (config.num_heads, config.num_kv_heads))
         self.q_proj = Linear(width, q_width, use_bias=bias, rngs=rngs, **dtypes)
         self.k_proj = Linear(width, kv_width, use_bias=bias, rngs=rngs, **dtypes)
@@ -172,9 +173,14 @@ class Attention(nnx.Module):
         self.qkv_proj: Turned | None = nnx.data(None)
         self.widths = (q_width, kv_width, kv_width)
         self.head_dim = config.head_dim
-        if config.qk_norm:
-            self.q_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
-            self.k_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
+        # Attention divides scores by the root of the width, by whatever kernel.
+        self.q_scale = config.attention_scale * config.head_dim**0.5
+        if config.attention_multiplier is None:
+            self.q_scale = 1.0
+        if traits.qk_norm:
+            norm = {"eps": config.rms_norm_eps, "offset": traits.norm_offset, **dtypes}
+            self.q_norm = RMSNorm(config.head_dim, **norm)
+            self.k_norm = RMSNorm(config.head_dim, **norm)
 
     def turn(self) -> None:
         """From now on multiply by what the weights are now, `Turned`."""
@@ -187,7 +193,9 @@ class Attention(nnx.Module):
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Rotated queries [B, S, N, H] and keys [B, K, H, S], and values [B, K, S, H].
 
-        Keys and values lie as attention reads them, so that a cache need not be turned round.
+        Keys and values lie as attention reads them, so that a cache need not be turned round. A
+        scale of scores other than 1 / sqrt(H) is in the queries, multiplied as they are rotated,
+        before they are rounded.
         """
         shape = (*x.shape[:2], -1, self.head_dim)
         if self.qkv_proj is not None:
@@ -199,6 +207,8 @@ class Attention(nnx.Module):
         if hasattr(self, "q_norm"):
             q, k = self.q_norm(q), self.k_norm(k)
         k = jnp.transpose(rotate(k, cos, sin), (0, 2, 3, 1))
+        if self.q_scale != 1:
+            cos, sin = self.q_scale * cos, self.q_scale * sin
         return rotate(q, cos, sin), k, v.swapaxes(1, 2)
 
     def output(self, attended: jax.Array) -> jax.Array:

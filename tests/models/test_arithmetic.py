@@ -70,7 +70,7 @@ def numpy_model(config, params, tokens, positions, valid):
             y = (h @ proj["kernel"] + proj.get("bias", 0)).reshape(
                 *tokens.shape, -1, config.head_dim
             )
-            if config.qk_norm and name != "v":
+            if config.traits.qk_norm and name != "v":
                 y = numpy_norm(y, att[f"{name}_norm"]["scale"], config.rms_norm_eps)
             heads[name] = y if name == "v" else numpy_rotate(y, positions, freqs)
         out = numpy_attend(heads["q"], heads["k"], heads["v"], mask)

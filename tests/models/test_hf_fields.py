@@ -84,8 +84,8 @@ def test_true_is_not_one():
 
 
 def test_what_depends_on_the_family():
-    assert read("qwen2", qkv_bias=True, attention_bias=True).attention_bias
-    assert read("qwen3", use_qk_norm=True).qk_norm
+    assert read("qwen2", qkv_bias=True, attention_bias=True).traits.attention_bias
+    assert read("qwen3", use_qk_norm=True).traits.qk_norm
     with pytest.raises(ModelError, match="use_qk_norm is False; only true is supported"):
         read("qwen3", use_qk_norm=False)
     with pytest.raises(ModelError, match="qkv_bias is False"):
