@@ -39,7 +39,7 @@ def test_jit_equals_eager(make_model, make_batch, family):
     assert eager.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "granite", "gemma"])
 def test_decoding_with_a_cache_equals_the_full_pass(make_model, make_batch, family):
     config, graphdef, params = make_model(family)
     tokens, positions, valid = make_batch(2, 9)
@@ -66,7 +66,7 @@ def test_decoding_with_a_cache_equals_the_full_pass(make_model, make_batch, fami
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "granite"])
 def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
     config, graphdef, params = make_model(family)
     # Biases and adapters start at zero, where they would not be missed.
