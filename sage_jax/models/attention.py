@@ -177,10 +177,12 @@ class Attention(nnx.Module):
         self.q_scale = config.attention_scale * config.head_dim**0.5
         if config.attention_multiplier is None:
             self.q_scale = 1.0
-        if traits.qk_norm:
+        self.qk_norm = traits.qk_norm
+        if self.qk_norm is not None:
             norm = {"eps": config.rms_norm_eps, "offset": traits.norm_offset, **dtypes}
-            self.q_norm = RMSNorm(config.head_dim, **norm)
-            self.k_norm = RMSNorm(config.head_dim, **norm)
+            by_head = self.qk_norm == "head"
+            self.q_norm = RMSNorm(config.head_dim if by_head else q_width, **norm)
+            self.k_norm = RMSNorm(config.head_dim if by_head else kv_width, **norm)
 
     def turn(self) -> None:
         """From now on multiply by what the weights are now, `Turned`."""
@@ -203,8 +205,10 @@ class Attention(nnx.Module):
             made = jnp.split(self.qkv_proj(x), tuple(ends), axis=-1)
         else:
             made = [one(x) for one in (self.q_proj, self.k_proj, self.v_proj)]
+        if self.qk_norm == "token":
+            made = [self.q_norm(made[0]), self.k_norm(made[1]), made[2]]
         q, k, v = (one.reshape(shape) for one in made)
-        if hasattr(self, "q_norm"):
+        if self.qk_norm == "head":
             q, k = self.q_norm(q), self.k_norm(k)
         k = jnp.transpose(rotate(k, cos, sin), (0, 2, 3, 1))
         if self.q_scale != 1:

@@ -23,14 +23,17 @@ Multiplier = Literal[
 class Family:
     """What all models of a family have in common, whatever their sizes.
 
-    Each block normalises, attends and adds, then normalises, runs a gated MLP and adds.
+    A block attends and adds to the stream, then runs a gated MLP and adds; norms lie around both.
 
     Attributes:
         architecture: Transformers' class, which `config.json` names.
         activation: Of the MLP's gate.
         activation_names: What `config.json` may call it; the first is what is written.
+        norms: Where each block normalises: what attention and MLP read ("before"), what they give
+            ("after"), or both.
         norm_offset: Norms multiply by this plus their weights, y = (offset + w) x / rms(x).
-        qk_norm: Whether queries and keys are normalised, head by head.
+        qk_norm: Whether queries and keys are normalised, each head by itself ("head") or all of a
+            token's heads as one ("token").
         attention_bias: Whether the projections to queries, keys and values carry biases.
         scaled_embeddings: Whether embeddings are multiplied by sqrt(D).
         multipliers: Those fields of `ModelConfig` that `config.json` holds by the same names.
@@ -38,19 +41,21 @@ class Family:
         template: What `config.json` holds besides sizes, the same for every model.
         ignored: Fields of `config.json` that do nothing in this family, whatever they hold.
         tensors: Names of weights that differ from Llama's: its name to theirs, without `.weight`,
-            `*` for the number of the layer.
+            `*` for the number of the layer. Norms that come after are `attention_out_norm` and
+            `mlp_out_norm`.
         gguf_rows: How GGUF files keep the rows of queries' and keys' projections: as Transformers
             does, or the two halves of each head interleaved. None: they are not read.
 
-    >>> Family(architecture="MyForCausalLM", qk_norm=True).activation_names[0]
+    >>> Family(architecture="MyForCausalLM", qk_norm="head").activation_names[0]
     'silu'
     """
 
     architecture: str
     activation: Callable[[jax.Array], jax.Array] = jax.nn.silu
     activation_names: tuple[str, ...] = ("silu", "swish", "swiglu")
+    norms: tuple[Literal["before", "after"], ...] = ("before",)
     norm_offset: float = 0.0
-    qk_norm: bool = False
+    qk_norm: Literal["head", "token"] | None = None
     attention_bias: bool = False
     scaled_embeddings: bool = False
     multipliers: tuple[Multiplier, ...] = ()

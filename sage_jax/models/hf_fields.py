@@ -120,7 +120,7 @@ def _of_family(family: Family, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ..
     own = {
         ("hidden_act", "hidden_activation", "activation_function"): family.activation_names,
         ("qkv_bias", "use_qkv_bias"): (family.attention_bias,),
-        ("qk_norm", "use_qk_norm", "qk_layernorm"): (family.qk_norm,),
+        ("qk_norm", "use_qk_norm", "qk_layernorm"): (family.qk_norm is not None,),
     }
     fields = {name: neutral for names, neutral in own.items() for name in names}
     return fields | _of_heads(family, hf)

@@ -81,7 +81,7 @@ class MLP(nnx.Module):
 
 
 class Block(nnx.Module):
-    """One layer: attention and MLP, each normalised before and added to the stream after."""
+    """One layer: attention and MLP, each normalised (before, mostly) and added to the stream."""
 
     def __init__(
         self,
@@ -93,10 +93,15 @@ class Block(nnx.Module):
     ):
         dtypes = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
         norm = {"eps": config.rms_norm_eps, "offset": config.traits.norm_offset, **dtypes}
+        width, norms = config.hidden_size, config.traits.norms
         self.residual_multiplier = config.residual_multiplier
-        self.input_layernorm = RMSNorm(config.hidden_size, **norm)
         self.self_attn = Attention(config, rngs=rngs, **dtypes)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, **norm)
+        if "before" in norms:
+            self.input_layernorm = RMSNorm(width, **norm)
+            self.post_attention_layernorm = RMSNorm(width, **norm)
+        if "after" in norms:
+            self.attention_out_norm = RMSNorm(width, **norm)
+            self.mlp_out_norm = RMSNorm(width, **norm)
         self.mlp = MLP(config, rngs=rngs, **dtypes)
 
     def turn(self) -> None:
@@ -105,8 +110,8 @@ class Block(nnx.Module):
         self.mlp.turn()
 
     def project(self, x: jax.Array, cos: jax.Array, sin: jax.Array) -> tuple[jax.Array, ...]:
-        """Queries, keys and values of the normalised stream."""
-        return self.self_attn.project(self.input_layernorm(x), cos, sin)
+        """Queries, keys and values of the stream, normalised where that comes before."""
+        return self.self_attn.project(self._norm("input_layernorm", x), cos, sin)
 
     def finish(
         self, x: jax.Array, attended: jax.Array, lay: Callable[[jax.Array], jax.Array]
@@ -116,12 +121,17 @@ class Block(nnx.Module):
         After both the stream is laid out by `lay`. The compiler by itself would cut it along D,
         where an adapter's wide product is added, and send pieces round for every product after.
         """
-        x = lay(self._add(x, self.self_attn.output(attended)))
-        return lay(self._add(x, self.mlp(self.post_attention_layernorm(x))))
+        x = lay(self._add(x, "attention_out_norm", self.self_attn.output(attended)))
+        made = self.mlp(self._norm("post_attention_layernorm", x))
+        return lay(self._add(x, "mlp_out_norm", made))
 
-    def _add(self, x: jax.Array, result: jax.Array) -> jax.Array:
-        scale = self.residual_multiplier
+    def _add(self, x: jax.Array, norm: str, result: jax.Array) -> jax.Array:
+        result, scale = self._norm(norm, result), self.residual_multiplier
         return x + (result if scale == 1 else scale * result)
+
+    def _norm(self, name: str, x: jax.Array) -> jax.Array:
+        """By the norm of that name, where the family has it."""
+        return getattr(self, name)(x) if hasattr(self, name) else x
 
 
 class Unrolled(NamedTuple):

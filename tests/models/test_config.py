@@ -32,7 +32,7 @@ def without(fields, name):
 def test_defaults_are_those_of_the_families():
     llama, qwen3 = ModelConfig.from_hf(LLAMA), ModelConfig.from_hf(QWEN3)
     assert (llama.head_dim, llama.rope_theta, llama.tie_embeddings) == (16, 10000.0, False)
-    assert (qwen3.head_dim, qwen3.traits.qk_norm, qwen3.max_positions) == (128, True, 32768)
+    assert (qwen3.head_dim, qwen3.traits.qk_norm, qwen3.max_positions) == (128, "head", 32768)
     assert ModelConfig.from_hf(without(LLAMA, "num_key_value_heads")).num_kv_heads == 4
     assert ModelConfig.from_hf(QWEN2).traits.attention_bias
     gemma = ModelConfig.from_hf({**LLAMA, "model_type": "gemma"})

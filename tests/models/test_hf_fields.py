@@ -43,7 +43,7 @@ def test_every_field_that_transformers_knows_is_in_one_list(family):
 def test_a_config_as_transformers_writes_it_is_read_without_a_word(family, caplog):
     own = SIZES | OWN.get(family, {})
     kind: Any = CONFIG_MAPPING[family]
-    fields = kind(**own, tie_word_embeddings=True, pad_token_id=0).to_dict()
+    fields = kind(**own, tie_word_embeddings=True, pad_token_id=0, eos_token_id=1).to_dict()
     config = ModelConfig.from_hf(fields)
     assert (config.family, config.hidden_size, config.tie_embeddings) == (family, 64, True)
     assert not caplog.records
@@ -85,7 +85,7 @@ def test_true_is_not_one():
 
 def test_what_depends_on_the_family():
     assert read("qwen2", qkv_bias=True, attention_bias=True).traits.attention_bias
-    assert read("qwen3", use_qk_norm=True).traits.qk_norm
+    assert read("qwen3", use_qk_norm=True).traits.qk_norm == "head"
     with pytest.raises(ModelError, match="use_qk_norm is False; only true is supported"):
         read("qwen3", use_qk_norm=False)
     with pytest.raises(ModelError, match="qkv_bias is False"):

@@ -4,7 +4,7 @@ from sage_jax.models.family import Family
 
 FAMILY = Family(
     architecture="Qwen3ForCausalLM",
-    qk_norm=True,
+    qk_norm="head",
     defaults={"num_key_value_heads": 32, "head_dim": 128, "max_position_embeddings": 32768},
     template={"use_sliding_window": False, "sliding_window": None, "attention_bias": False},
     # Off unless use_sliding_window says otherwise.
