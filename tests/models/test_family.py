@@ -1,5 +1,7 @@
 """A family is one module: found by its name, and asked by what computes, loads and writes."""
 
+import re
+from pathlib import Path
 from typing import Any, get_args
 
 import jax
@@ -20,25 +22,15 @@ SIZES = {
     "vocab_size": 128, "hidden_size": 128, "intermediate_size": 160, "num_hidden_layers": 2,
     "num_attention_heads": 32,
 }  # fmt: skip
-# Llama with Gemma's norms, one multiplier, and other names of tensors.
-MINE = """
-import dataclasses
-
-from sage_jax.models.families.llama import FAMILY as LLAMA
-
-FAMILY = dataclasses.replace(
-    LLAMA, architecture="MyForCausalLM", norm_offset=1.0, multipliers=("residual_multiplier",),
-    defaults={**LLAMA.defaults, "residual_multiplier": 0.5},
-    tensors={"model.layers.*.mlp.up_proj": "model.layers.*.wide", "lm_head": "head"},
-)
-"""
+DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
-    """The name of a family of one's own, whose file lies in the room."""
+    """The name of the documents' own family, whose file lies in the room."""
     (tmp_path / "room").mkdir()
-    (tmp_path / "room" / "mine.py").write_text(MINE)
+    [code] = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "room" / "mine.py").write_text(code)
     monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path / "room")])
     return "mine"
 
