@@ -173,10 +173,9 @@ class Attention(nnx.Module):
         self.qkv_proj: Turned | None = nnx.data(None)
         self.widths = (q_width, kv_width, kv_width)
         self.head_dim = config.head_dim
-        # Attention divides scores by the root of the width, by whatever kernel.
-        self.q_scale = config.attention_scale * config.head_dim**0.5
-        if config.attention_multiplier is None:
-            self.q_scale = 1.0
+        # Every kernel divides scores by sqrt(H); what else scales them is in the queries.
+        given = config.attention_multiplier
+        self.q_scale = 1.0 if given is None else given * config.head_dim**0.5
         self.qk_norm = traits.qk_norm
         if self.qk_norm is not None:
             norm = {"eps": config.rms_norm_eps, "offset": traits.norm_offset, **dtypes}

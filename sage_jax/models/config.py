@@ -96,9 +96,9 @@ class ModelConfig:
         """
         family = find(hf.get("model_type"), "model_type")
         refuse_unsupported(family, hf)
-        hf = {**family.defaults, **hf}
+        hf = {**family.defaults, **{name: x for name, x in hf.items() if x is not None}}
         heads, hidden = integer(hf, "num_attention_heads"), integer(hf, "hidden_size")
-        head_dim = integer(hf, "head_dim", _head_dim(family, hidden, heads))
+        head_dim = integer(hf, "head_dim") if "head_dim" in hf else _head_dim(hidden, heads)
         theta, scaling = read_rope(hf)
         return cls(
             family=hf["model_type"],
@@ -195,9 +195,7 @@ def _multipliers_to_hf(config: ModelConfig) -> dict[str, float]:
     return {name: config.attention_scale if x is None else x for name, x in values.items()}
 
 
-def _head_dim(family: Family, hidden: int, heads: int) -> int:
-    if "head_dim" in family.defaults:
-        return family.defaults["head_dim"]
+def _head_dim(hidden: int, heads: int) -> int:
     if hidden % heads:
         raise ModelError(
             f"hidden_size ({hidden}) must be a multiple of num_attention_heads ({heads}) "

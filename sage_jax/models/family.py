@@ -36,7 +36,8 @@ class Family:
             token's heads as one ("token").
         attention_bias: Whether the projections to queries, keys and values carry biases.
         scaled_embeddings: Whether embeddings are multiplied by sqrt(D).
-        multipliers: Those fields of `ModelConfig` that `config.json` holds by the same names.
+        multipliers: Those fields of `ModelConfig` that `config.json` holds by the same names; 1
+            where neither it nor `defaults` says more.
         defaults: What Transformers takes where `config.json` leaves a field out.
         template: What `config.json` holds besides sizes, the same for every model.
         ignored: Fields of `config.json` that do nothing in this family, whatever they hold.

@@ -38,6 +38,7 @@ def test_defaults_are_those_of_the_families():
     gemma = ModelConfig.from_hf({**LLAMA, "model_type": "gemma"})
     assert (gemma.head_dim, gemma.tie_embeddings, gemma.max_positions) == (256, True, 8192)
     assert ModelConfig.from_hf({**LLAMA, "model_type": "granite"}).attention_scale == 1
+    assert ModelConfig.from_hf({**LLAMA, "hidden_size": 66, "head_dim": 16}).head_dim == 16
 
 
 def test_both_spellings_of_the_rope_fields():
