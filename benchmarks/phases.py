@@ -18,11 +18,12 @@ from sage_jax import models
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.modules import Modules
 from sage_jax.learn.optimizer import make_optimizer
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import update
+from sage_jax.learn.update import Update
 from sage_jax.losses import Terms, guides, recipes
 from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Decoding, Rollout, generate
@@ -86,10 +87,7 @@ class Phases:
     def score(self) -> Callable[[], Any]:
         """Log-probabilities and entropies of the completions."""
         graphdef, params = self.model
-        rows = self.micro_batch or self.sizes.rows
-        knobs: dict[str, Any] = {"temperature": 1.0, "micro_batch": rows}
-        shards = one_device(self.shape.vocab_size)
-        run = jax.jit(functools.partial(logprobs, graphdef, shards=shards, **knobs))
+        run = jax.jit(functools.partial(logprobs, graphdef, each=self._pass))
         return lambda: run(params, of_rollout(self.rollout))
 
     def update(self) -> Callable[[], Any]:
@@ -103,17 +101,15 @@ class Phases:
             policy = Modules(adapted, graphdef, 16.0)
         optimizer = make_optimizer(1e-6)
         state = TrainState.create(jax.tree.map(jnp.copy, trained), optimizer)
-        run = jax.jit(
-            functools.partial(
-                update, modules=policy, loss=recipes.sage(guides.branch_guide()),
-                optimizer=optimizer, temperature=1.0,
-                micro_batch=self.micro_batch or self.sizes.rows,
-                shards=one_device(self.shape.vocab_size),
-            ),
-            donate_argnums=0,
-        )  # fmt: skip
+        loss = recipes.sage(guides.branch_guide())
+        run = jax.jit(Update(policy, loss, optimizer, self._pass), donate_argnums=0)
         frozen = frozen if self.sizes.adapters else None
         return _Updating(run, state, frozen, self.rollout)
+
+    @property
+    def _pass(self) -> Pass:
+        shards = one_device(self.shape.vocab_size)
+        return Pass(1.0, self.micro_batch or self.sizes.rows, shards)
 
     def seconds(self, rounds: int) -> dict[str, list[float]]:
         """Of each phase; decode is a whole rollout without its prefill."""

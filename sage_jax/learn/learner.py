@@ -16,14 +16,15 @@ from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.packing import Packing, fit
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.sequences import Sequences, of_rollout, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.trim import trim
-from sage_jax.learn.update import Loss, merge_stacked, update
-from sage_jax.losses import Terms, reduce
+from sage_jax.learn.update import Loss, Update, merge_stacked
+from sage_jax.losses import Objective, Terms, reduce
 from sage_jax.losses.advantages import group_relative
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
@@ -71,11 +72,13 @@ class Learner:
         num_minibatches: M updates that each rollout is split into.
         epochs: passes over each rollout.
         packing: whether completions share rows where their lengths leave room.
-        old_logps: compute the policy's log-probabilities before the first update; None does where
-            there are several updates. With one, the policy that sampled is the one being
-            differentiated, and nothing is gained.
-        reference: compute the reference's log-probabilities; a loss without KL needs none.
-        full_vocabulary: the loss reads logits, see `kl.reverse_kl(estimator="exact")`.
+        old_logps: compute the policy's log-probabilities before the first update. None does where
+            there are several updates or the loss asks for them; with one, the policy that sampled
+            is the one being differentiated, and nothing is gained.
+        reference: compute the reference's log-probabilities. None asks the loss, see
+            `compose.Objective`, and does where it cannot say.
+        full_vocabulary: hand the loss logits, see `kl.reverse_kl(estimator="exact")`. None asks the
+            loss, and does not where it cannot say.
         top_entropy_quantile: share of tokens that the policy gradient uses.
     """
 
@@ -89,14 +92,38 @@ class Learner:
     epochs: int = 1
     packing: bool = True
     old_logps: bool | None = None
-    reference: bool = True
-    full_vocabulary: bool = False
+    reference: bool | None = None
+    full_vocabulary: bool | None = None
     top_entropy_quantile: float = 1.0
 
     @property
     def frozen(self) -> Any:
         """See `Modules`: the base's weights where adapters or the reference need them."""
-        return self.policy.params if self.policy.lora or self.reference else None
+        return self.policy.params if self.policy.lora or self.needs_reference else None
+
+    @property
+    def needs_old_logps(self) -> bool:
+        """Whether the policy's log-probabilities are computed before the first update."""
+        if self.old_logps is not None:
+            return self.old_logps
+        several = self.num_minibatches * self.epochs > 1
+        return several or (isinstance(self.loss, Objective) and self.loss.old_logps)
+
+    @property
+    def needs_logits(self) -> bool:
+        """Whether the loss is given logits of policy and reference."""
+        if self.full_vocabulary is not None:
+            return self.full_vocabulary
+        return isinstance(self.loss, Objective) and self.loss.full_vocabulary
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the reference's log-probabilities are computed."""
+        if self.reference is not None:
+            return self.reference
+        # Logits are computed of both or of neither.
+        told = isinstance(self.loss, Objective)
+        return self.needs_logits or not told or self.loss.reference
 
     @functools.cached_property
     def layout(self) -> TrainState:
@@ -117,7 +144,7 @@ class Learner:
                 reference needs them: the first update then eats them.
         """
         trained = self.policy.trained(key)
-        if self.policy.lora is None and not (donate and not self.reference):
+        if self.policy.lora is None and not (donate and not self.needs_reference):
             trained = jax.tree.map(jnp.copy, trained)
         return create(trained, self.optimizer, self.policy.mesh)
 
@@ -240,7 +267,7 @@ class Learner:
 
     def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
         """How completions of these lengths are to share rows, if that spares any."""
-        if not self.packing or self.full_vocabulary:
+        if not self.packing or self.needs_logits:
             return None
         return fit(
             lengths,
@@ -260,18 +287,16 @@ class Learner:
         `logps` are placeholders; the update computes its own.
         """
         sequences, modules = of_rollout(rollout), self.policy.modules
+        each = Pass(self.temperature, self._micro_batch(len(rollout.tokens)), self.shards)
 
         def of(graphdef: Any, params: Any) -> tuple[jax.Array, jax.Array]:
-            return logprobs(
-                graphdef, params, sequences, packing, temperature=self.temperature,
-                micro_batch=self._micro_batch(len(rollout.tokens)), shards=self.shards,
-            )  # fmt: skip
+            return logprobs(graphdef, params, sequences, packing, each=each)
 
         terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
-        if self._needs_old_logps:
+        if self.needs_old_logps:
             logps, entropies = of(modules.graphdef, modules.params(trained, frozen))
             terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
-        if self.reference:
+        if self.needs_reference:
             logps, entropies = of(modules.reference_graphdef, frozen)
             terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
         return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
@@ -330,27 +355,9 @@ class Learner:
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
         """One optimiser update on some rows; pure."""
         rows = sequences.tokens.shape[0]
-        return update(
-            state,
-            frozen,
-            sequences,
-            terms,
-            key,
-            step,
-            packing,
-            modules=self.policy.modules,
-            loss=self.loss,
-            optimizer=self.optimizer,
-            temperature=self.temperature,
-            micro_batch=min(self.micro_batch or rows, rows),
-            shards=self.shards,
-            full_vocabulary=self.full_vocabulary,
-        )
-
-    @property
-    def _needs_old_logps(self) -> bool:
-        several = self.num_minibatches * self.epochs > 1
-        return several if self.old_logps is None else self.old_logps
+        each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)
+        update = Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)
+        return update(state, frozen, sequences, terms, key, step, packing)
 
     def _micro_batch(self, rows: int) -> int:
         return self.micro_batch or rows // self.num_minibatches

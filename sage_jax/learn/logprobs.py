@@ -9,8 +9,8 @@ from flax import nnx
 from sage_jax import models
 from sage_jax.learn.bins import Slots, over_passes, pack, unpack
 from sage_jax.learn.packing import Packing
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import Sequences, completion_hidden, join_groups, split_groups
-from sage_jax.learn.shards import Shards
 
 
 def logprobs(
@@ -19,9 +19,7 @@ def logprobs(
     sequences: Sequences,
     packing: Packing | None = None,
     *,
-    temperature: float,
-    micro_batch: int,
-    shards: Shards,
+    each: Pass,
 ) -> tuple[jax.Array, jax.Array]:
     """Log-probability of each completion token, and the entropy it was drawn with.
 
@@ -30,9 +28,7 @@ def logprobs(
         params: its arrays.
         sequences: B rows.
         packing: how completions share rows, if they do.
-        temperature: divides the logits.
-        micro_batch: rows in one forward pass where they do not; divides B.
-        shards: that rows and vocabulary are split over.
+        each: how rows go through the model.
 
     Returns:
         (logps, entropies), float32[B, T] in nats; what lies under the mask is of no meaning.
@@ -40,12 +36,12 @@ def logprobs(
     model = models.merge(graphdef, params)
 
     def of(part: Sequences, slots: Slots | None):
-        return token_logprobs(model, part, slots, temperature=temperature, shards=shards)
+        return token_logprobs(model, part, slots, each)
 
     if packing is not None:
         return _packed(of, sequences, packing)
-    count = len(sequences.tokens) // micro_batch
-    parts, _ = split_groups(sequences, (), count, shards=shards.rows)
+    count = len(sequences.tokens) // each.micro_batch
+    parts, _ = split_groups(sequences, (), count, shards=each.shards.rows)
     scores = jax.lax.map(lambda part: of(part, None), parts)
     return join_groups(scores, parts.prompt_tokens.shape[0] * parts.prompt_tokens.shape[1])
 
@@ -65,12 +61,7 @@ def _packed(
 
 
 def token_logprobs(
-    model: models.Transformer,
-    sequences: Sequences,
-    slots: Slots | None,
-    *,
-    temperature: float,
-    shards: Shards,
+    model: models.Transformer, sequences: Sequences, slots: Slots | None, each: Pass
 ) -> tuple[jax.Array, jax.Array]:
     """(logps, entropies) [B, T] of one pass, see `logprobs`; differentiable."""
     rows = sequences if slots is None else pack(sequences, slots)
@@ -78,8 +69,8 @@ def token_logprobs(
         model,
         completion_hidden(model, rows),
         rows.tokens,
-        temperature=temperature,
-        block_size=shards.block_size(rows.tokens.size),
-        shards=shards.vocab,
+        temperature=each.temperature,
+        block_size=each.shards.block_size(rows.tokens.size),
+        shards=each.shards.vocab,
     )
     return scores if slots is None else jax.tree.map(lambda x: unpack(x, slots), scores)

@@ -65,18 +65,17 @@ def create(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) ->
     return TrainState(trained, opt_state, updates)
 
 
-def keep_sharding(step: Callable[..., Any], like: TrainState, **static: Any) -> Any:
+def keep_sharding(step: Callable[..., Any], like: TrainState) -> Any:
     """A jitted step that takes a state's memory over and returns the next one laid out as `like`.
 
     Args:
         step: (state, ...) -> (next state, ...).
         like: a state, or its shapes.
-        static: arguments of `step` that are fixed.
     """
     shardings = jax.tree.map(lambda x: x.sharding, like)
 
     def run(state, *args):
-        state, *rest = step(state, *args, **static)
+        state, *rest = step(state, *args)
         return jax.lax.with_sharding_constraint(state, shardings), *rest
 
     return jax.jit(run, donate_argnums=0)

@@ -15,100 +15,130 @@ from sage_jax.learn.masters import wide, widened
 from sage_jax.learn.modules import Modules
 from sage_jax.learn.non_finite import NonFinite, first_bad_leaf, first_bad_term
 from sage_jax.learn.packing import Packing
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import Sequences, completion_hidden, split_groups
-from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.losses import Terms, reduce
 
 Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
 
 
-def update(
-    state: TrainState,
-    frozen: Any,
-    sequences: Sequences,
-    terms: Terms,
-    key: jax.Array,
-    step: jax.Array,
-    packing: Packing | None = None,
-    *,
-    modules: Modules,
-    loss: Loss,
-    optimizer: optax.GradientTransformation,
-    temperature: float,
-    micro_batch: int,
-    shards: Shards,
-    full_vocabulary: bool = False,
-) -> tuple[TrainState, reduce.Metrics, NonFinite]:
-    """One optimiser update on B rows.
+@dataclasses.dataclass(frozen=True, eq=False)
+class Update:
+    """One optimiser update on B rows, as a function of arrays.
 
     The gradient is that of sum / count over all B rows, whatever the micro-batch: sums, counts and
     the sums' gradients are added up, and divided once.
 
-    Args:
-        state: trained arrays and the optimiser's.
-        frozen: see `Modules`.
-        sequences: B rows.
-        terms: all that the loss needs besides the policy's own `logps`, `entropies` and, with
-            `full_vocabulary`, logits, which are computed here and replace what stands there.
-        key: for guides that draw noise.
-        step: int32 scalar, the training step, for schedules.
-        packing: of this update, if completions share rows; not with `full_vocabulary`.
+    Attributes:
         modules: which module is called on which arrays.
         loss: (terms, *, step, key) -> (Mean, metrics).
         optimizer: an optax transformation.
-        temperature: divides the logits.
-        micro_batch: rows in one forward and backward pass where they do not; divides B.
-        shards: that rows and vocabulary are split over.
-        full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
-
-    Returns:
-        The next state; the loss's metrics with `loss`, `grad_norm`, `updates/skipped` and
-        `updates/changed` (see `changes`); and where NaN or infinity began. Where a log-probability,
-        the loss or the gradient's norm is not a finite number, the state is the old one bit for
-        bit, and the update counts as skipped.
+        each: how rows go through the model.
+        full_vocabulary: hand the loss [B, T, V] logits of policy and reference.
     """
 
-    def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics, jax.Array]:
-        return *loss(terms, step=step, key=key), first_bad_term(terms)
+    modules: Modules
+    loss: Loss
+    optimizer: optax.GradientTransformation
+    each: Pass
+    full_vocabulary: bool = False
 
-    def total(trained, sequences, terms, slots=None):
-        seen = observe(
-            modules, trained, frozen, sequences, terms, slots, temperature, shards, full_vocabulary
+    def __call__(
+        self,
+        state: TrainState,
+        frozen: Any,
+        sequences: Sequences,
+        terms: Terms,
+        key: jax.Array,
+        step: jax.Array,
+        packing: Packing | None = None,
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
+        """Update once; pure.
+
+        Args:
+            state: trained arrays and the optimiser's.
+            frozen: see `Modules`.
+            sequences: B rows.
+            terms: all that the loss needs besides the policy's own `logps`, `entropies` and, with
+                `full_vocabulary`, logits, which are computed here and replace what stands there.
+            key: for guides that draw noise.
+            step: int32 scalar, the training step, for schedules.
+            packing: of this update, if completions share rows; not with `full_vocabulary`.
+
+        Returns:
+            The next state; the loss's metrics with `loss`, `grad_norm`, `updates/skipped` and
+            `updates/changed` (see `changes`); and where NaN or infinity began. Where a
+            log-probability, the loss or the gradient's norm is not a finite number, the state is
+            the old one bit for bit, and the update counts as skipped.
+        """
+
+        def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics, jax.Array]:
+            return *self.loss(terms, step=step, key=key), first_bad_term(terms)
+
+        def total(trained, sequences, terms, slots=None):
+            seen = self._observe(trained, frozen, sequences, terms, slots)
+            mean, *rest = judge(seen)
+            return mean.sum, (seen, mean, *rest)
+
+        grad = jax.grad(total, has_aux=True)
+        if packing is None:
+            count = sequences.tokens.shape[0] // self.each.micro_batch
+            parts = split_groups(sequences, terms, count, shards=self.each.shards.rows)
+            grads, (mean, metrics, bad) = _accumulate(grad, state.trained, parts)
+        else:
+            grads, seen = _accumulate_packed(grad, state.trained, sequences, terms, packing)
+            mean, metrics, bad = judge(seen)
+        return self._applied(state, grads, mean, metrics, bad)
+
+    def _applied(
+        self, state: TrainState, grads: Any, mean: reduce.Mean, metrics: reduce.Metrics,
+        bad_terms: jax.Array,
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
+        """The next state from the gradient of the sum, unless something is not finite."""
+        # An update without a single valid token has a count of 0 and leaves everything as it is.
+        scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
+        # In float32 where the optimiser keeps the weights so, whatever their own dtype.
+        grads = jax.tree.map(
+            lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), widened(grads), state.precise
         )
-        mean, *rest = judge(seen)
-        return mean.sum, (seen, mean, *rest)
+        one = jnp.ones((), jnp.float32)
+        norm = optax.tree.norm(grads)
+        # The loss alone does not tell: on some devices the smaller of NaN and 1 is 1.
+        bad = NonFinite(bad_terms, first_bad_leaf(grads))
+        good = jnp.isfinite(norm) & jnp.isfinite(mean.sum) & (bad.terms < 0)
+        metrics |= {
+            "loss": mean,
+            "grad_norm": reduce.Mean(norm, one),
+            "updates/skipped": reduce.Mean(1 - good.astype(jnp.float32), one),
+        }
+        # Chosen by element, which melts into the optimiser's own pass over the weights.
+        chosen = jax.tree.map(
+            lambda new, old: jnp.where(good, new, old), state.apply(grads, self.optimizer), state
+        )
+        return chosen, metrics | changes(state, chosen), bad
 
-    grad = jax.grad(total, has_aux=True)
-    if packing is None:
-        parts = split_groups(sequences, terms, sequences.tokens.shape[0] // micro_batch,
-                             shards=shards.rows)  # fmt: skip
-        grads, (mean, metrics, bad_terms) = _accumulate(grad, state.trained, parts)
-    else:
-        grads, seen = _accumulate_packed(grad, state.trained, sequences, terms, packing)
-        mean, metrics, bad_terms = judge(seen)
-    # An update without a single valid token has a count of 0 and leaves everything as it is.
-    scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
-
-    # In float32 where the optimiser keeps the weights so, whatever their own dtype.
-    grads = jax.tree.map(
-        lambda g, p: (g * scale.astype(g.dtype)).astype(p.dtype), widened(grads), state.precise
-    )
-    one = jnp.ones((), jnp.float32)
-    norm = optax.tree.norm(grads)
-    # The loss alone does not tell: on some devices the smaller of NaN and 1 is 1.
-    bad = NonFinite(bad_terms, first_bad_leaf(grads))
-    good = jnp.isfinite(norm) & jnp.isfinite(mean.sum) & (bad.terms < 0)
-    metrics |= {
-        "loss": mean,
-        "grad_norm": reduce.Mean(norm, one),
-        "updates/skipped": reduce.Mean(1 - good.astype(jnp.float32), one),
-    }
-    # Chosen by element, which melts into the optimiser's own pass over the weights.
-    chosen = jax.tree.map(
-        lambda new, old: jnp.where(good, new, old), state.apply(grads, optimizer), state
-    )
-    return chosen, metrics | changes(state, chosen), bad
+    def _observe(
+        self, trained: Any, frozen: Any, sequences: Sequences, terms: Terms, slots: Slots | None
+    ) -> Terms:
+        """The terms with what the policy says of the completions now."""
+        modules, temperature = self.modules, self.each.temperature
+        model = models.merge(modules.graphdef, modules.params(trained, frozen))
+        if not self.full_vocabulary:
+            logps, entropies = token_logprobs(model, sequences, slots, self.each)
+            return dataclasses.replace(terms, logps=logps, entropies=entropies)
+        logits = model.unembed(completion_hidden(model, sequences)) / temperature
+        reference = models.merge(modules.reference_graphdef, frozen)
+        ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
+        logps, entropies = losses.from_logits(logits, sequences.tokens)
+        return dataclasses.replace(
+            terms,
+            logps=logps,
+            entropies=entropies,
+            logits=logits,
+            ref_logits=ref_logits,
+            tokens=sequences.tokens,  # Guides over the vocabulary look theirs up.
+        )
 
 
 def changes(old: TrainState, new: TrainState) -> reduce.Metrics:
@@ -132,38 +162,6 @@ def _changed(old: Any, new: Any) -> reduce.Mean:
     counts = jax.tree.leaves(jax.tree.map(count, old, new))
     size = sum(leaf.size for leaf in jax.tree.leaves(new))
     return reduce.Mean(jnp.stack(counts).sum(), jnp.float32(size))
-
-
-def observe(
-    modules: Modules,
-    trained: Any,
-    frozen: Any,
-    sequences: Sequences,
-    terms: Terms,
-    slots: Slots | None,
-    temperature: float,
-    shards: Shards,
-    full_vocabulary: bool,
-) -> Terms:
-    """The terms with what the policy says of the completions now."""
-    model = models.merge(modules.graphdef, modules.params(trained, frozen))
-    if not full_vocabulary:
-        logps, entropies = token_logprobs(
-            model, sequences, slots, temperature=temperature, shards=shards
-        )
-        return dataclasses.replace(terms, logps=logps, entropies=entropies)
-    logits = model.unembed(completion_hidden(model, sequences)) / temperature
-    reference = models.merge(modules.reference_graphdef, frozen)
-    ref_logits = reference.unembed(completion_hidden(reference, sequences)) / temperature
-    logps, entropies = losses.from_logits(logits, sequences.tokens)
-    return dataclasses.replace(
-        terms,
-        logps=logps,
-        entropies=entropies,
-        logits=logits,
-        ref_logits=ref_logits,
-        tokens=sequences.tokens,  # Guides over the vocabulary look theirs up.
-    )
 
 
 def _accumulate(grad: Callable, trained: Any, parts: Any) -> Any:

@@ -19,6 +19,7 @@ from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate import EvalResult, paired_differences
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
@@ -190,11 +191,8 @@ def _print_samples(
     draw = setup.sampler(trained.learner.policy, decoding)
     (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
     rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
-    _, entropies = logprobs(
-        graphdef, params, of_rollout(rollout),
-        temperature=config.rollout.temperature, micro_batch=count,
-        shards=trained.learner.shards,
-    )  # fmt: skip
+    each = Pass(config.rollout.temperature, count, trained.learner.shards)
+    _, entropies = logprobs(graphdef, params, of_rollout(rollout), each=each)
     tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
     rewards = _rewards(base, prompts, prompt, gold, tokens, mask)
     terminal = Terminal(highlight=False)

@@ -117,13 +117,3 @@ def _advantage(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
             "advantages have the shape of rewards"
         )
     return scored
-
-
-def needs_old_logps(config: configs.Config, loss: compose.Objective) -> bool:
-    """Whether the policy's log-probabilities are computed before its update.
-
-    With one update a rollout the policy that sampled is the one being differentiated, so nothing
-    is gained; several updates, a KL in the reward, and what the loss says that it needs do.
-    """
-    several = config.optimizer.num_minibatches * config.optimizer.epochs > 1
-    return several or config.loss.kl_in_reward or loss.old_logps

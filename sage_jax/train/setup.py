@@ -141,10 +141,12 @@ def make_policy(config: configs.Config, base: Base) -> Policy:
 
 def make_learner(config: configs.Config, base: Base) -> Learner:
     """What is fixed while a config trains."""
-    loss, options = objective.make_loss(config), config.optimizer
+    options = config.optimizer
+    # What is taken off the rewards is computed before the update.
+    before = True if config.loss.kl_in_reward else None
     return Learner(
         make_policy(config, base),
-        loss=loss,
+        loss=objective.make_loss(config),
         optimizer=_optimizer(config, learning_rate(config)),
         advantages=objective.make_advantages(config),
         temperature=config.rollout.temperature,
@@ -152,10 +154,8 @@ def make_learner(config: configs.Config, base: Base) -> Learner:
         num_minibatches=options.num_minibatches,
         epochs=options.epochs,
         packing=options.packing and config.model.attention == "plain",
-        old_logps=objective.needs_old_logps(config, loss),
-        # Logits are computed of both or of neither.
-        reference=loss.reference or loss.full_vocabulary,
-        full_vocabulary=loss.full_vocabulary,
+        old_logps=before,
+        reference=before,
         top_entropy_quantile=config.loss.top_entropy_quantile,
     )
 

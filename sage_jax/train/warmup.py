@@ -16,11 +16,12 @@ from sage_jax.data.tasks import Demonstrations, Task
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.modules import Modules
 from sage_jax.learn.optimizer import make_optimizer, make_schedule
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.placement import create, keep_sharding, place
 from sage_jax.learn.sequences import Sequences
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import update
+from sage_jax.learn.update import Update
 from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.train import setup
@@ -115,16 +116,13 @@ class _Attempt:
         params = _fresh_params(config, base, self.number)
         optimizer = _optimizer(config.warmup, config.model.param_dtype)
         state = create(params, optimizer, base.mesh)
-        step = keep_sharding(
-            update,
-            state,
-            modules=Modules(base.loaded.graphdef, base.loaded.graphdef),
-            loss=likelihood,
-            optimizer=optimizer,
+        modules = Modules(base.loaded.graphdef, base.loaded.graphdef)
+        each = Pass(
             temperature=1.0,
             micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
             shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
         )
+        step = keep_sharding(Update(modules, likelihood, optimizer, each), state)
         home = self.folder.warmup_checkpoints / f"attempt-{self.number}"
         with contextlib.closing(Checkpoints(home, keep=2)) as checkpoints:
             return setup.with_params(base, self._steps(step, state, checkpoints).trained)

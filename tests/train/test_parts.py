@@ -1,13 +1,14 @@
 """Parts of the user's own in whole runs: used, known again, and refused once they are others."""
 
 import sys
+from typing import Any
 
 import jax.numpy as jnp
 import pytest
 from runs import StopAt, entries
 
 from sage_jax import config as configs
-from sage_jax.train import facts, objective
+from sage_jax.train import facts, objective, setup
 from sage_jax.train.arms import train_arms
 from sage_jax.train.inputs import InputError
 from sage_jax.train.loop import train
@@ -170,9 +171,11 @@ def test_what_the_parts_need_is_computed(
     make_config, own, changes, reference, full_vocabulary, old_logps
 ):
     config = make_config(changes)
-    loss = objective.make_loss(config)
-    assert (loss.reference, loss.full_vocabulary) == (reference, full_vocabulary)
-    assert objective.needs_old_logps(config, loss) == old_logps
+    nothing: Any = None
+    learner = setup.make_learner(config, setup.Base(nothing, nothing, nothing))
+    assert learner.needs_reference == reference
+    assert learner.needs_logits == full_vocabulary
+    assert learner.needs_old_logps == old_logps
 
 
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):
