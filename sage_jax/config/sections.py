@@ -120,9 +120,10 @@ class Task(Section):
     operations: tuple[Literal["add", "subtract", "multiply"], ...] = ("add", "subtract")
     """Operations asked for; for `arithmetic`."""
     num_workers: int = Field(default=2, ge=1, le=1024)
-    """Verifier processes."""
+    """Processes of the verifier, and of each reward that is isolated."""
     deadline_s: float = Field(default=5.0, gt=0)
-    """Seconds after which an answer that is still being judged scores 0."""
+    """Seconds after which an answer that is still being judged scores 0: of the verifier, and of a
+    call of a reward that is isolated or `async`; `deadline_s` beside a reward goes before it."""
     max_lost: float = Field(default=0.05, ge=0, le=1)
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""

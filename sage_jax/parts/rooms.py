@@ -22,4 +22,5 @@ REWARDS = Room(
         *_COLUMNS, *(f"{name}s" for name in _COLUMNS), "tokens", "mask", "tokenizer", "seed",
         "num_workers", "deadline_s",
     ),
+    data=("completion", "completions"),
 )  # fmt: skip

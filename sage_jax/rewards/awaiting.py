@@ -11,7 +11,7 @@ _WALL_PER_DEADLINE = 5.0
 
 
 class Stuck(Exception):
-    """Something blocks the event loop, so that nothing is awaited any more."""
+    """A call blocks the event loop, so that nothing is awaited any more."""
 
 
 class EventLoop:
@@ -31,6 +31,7 @@ class EventLoop:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="reward-loop", daemon=True)
         self._thread.start()
+        self._stuck = False
 
     def gather(
         self, calls: Sequence[Coroutine[Any, Any, Any]], *, deadline_s: float
@@ -47,6 +48,10 @@ class EventLoop:
         Raises:
             Stuck: if a call keeps the loop busy for five times as long.
         """
+        if self._stuck:
+            for call in calls:
+                call.close()
+            raise Stuck
         coming = asyncio.run_coroutine_threadsafe(_gathered(calls, deadline_s), self._loop)
         try:
             return coming.result(_WALL_PER_DEADLINE * deadline_s + 2 * _TO_LEAVE_S)
@@ -54,7 +59,8 @@ class EventLoop:
             if coming.done():  # A TimeoutError of a call's own.
                 raise
             coming.cancel()
-            raise Stuck("it blocks the event loop: await what takes long") from None
+            self._stuck = True
+            raise Stuck from None
 
     def close(self) -> None:
         """Cancel what still runs and end the thread; one that is stuck ends with the program."""
@@ -73,7 +79,7 @@ class EventLoop:
 async def _gathered(
     calls: Sequence[Coroutine[Any, Any, Any]], deadline_s: float
 ) -> list[tuple[Any, ...]]:
-    tasks = [asyncio.ensure_future(call) for call in calls]
+    tasks = [asyncio.ensure_future(_without_leaving(call)) for call in calls]
     if not tasks:
         return []
     done, late = await asyncio.wait(tasks, timeout=deadline_s)
@@ -82,6 +88,14 @@ async def _gathered(
     for task in ended:
         task.exception()  # One that nobody asks for is logged; the first is raised below.
     return [(task.result(),) if task in ended else () for task in tasks]
+
+
+async def _without_leaving(call: Coroutine[Any, Any, Any]) -> Any:
+    """What a call gives; that it would end the program ends the call alone, and not the loop."""
+    try:
+        return await call
+    except (KeyboardInterrupt, SystemExit) as error:
+        raise RuntimeError(f"it raises {type(error).__name__}") from error
 
 
 async def _left(tasks: set["asyncio.Task[Any]"]) -> None:

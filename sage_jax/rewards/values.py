@@ -31,9 +31,10 @@ def number(value: Any) -> float:
 def _float(value: Any) -> float:
     if isinstance(value, str | bytes | bytearray):
         return math.nan
-    item = getattr(value, "item", None)  # Of arrays, whatever library they are of.
+    item: Any = getattr(value, "item", None)  # Of arrays, whatever library they are of.
     try:
-        return float(item() if callable(item) else value)
+        plain: Any = item() if callable(item) else value
+        return float(plain)
     except (TypeError, ValueError, OverflowError):
         return math.nan
 
@@ -61,7 +62,8 @@ def numbers(values: Any, count: int) -> list[float]:
     """
     if inspect.isawaitable(values):
         number(values)
-    listed: Any = getattr(values, "tolist", lambda: values)()
+    plain: Any = getattr(values, "tolist", None)
+    listed: Any = plain() if callable(plain) else values
     many = not isinstance(listed, str | bytes | Mapping | Set) and hasattr(listed, "__getitem__")
     if not many or len(listed) != count:
         raise ValueError(f"gives {brief(values)}; {count} numbers are needed, one a completion")

@@ -69,7 +69,10 @@ class _Shared:
                 self.answered += 1
             if self.answered == 0 and 0 < self.give_up <= self.lost.total() and not self.broken:
                 said = ", ".join(f"{name} {count}" for name, count in sorted(self.lost.items()))
-                self.broken = f"{self.title}: all of the first calls were lost ({said})"
+                self.broken = (
+                    f"{self.title}: all of the first calls were lost ({said}); see what it does "
+                    "without `isolate`"
+                )
 
     @property
     def refusal(self) -> str:
@@ -251,11 +254,11 @@ def _settle(shared: _Shared, task: _Task, worker: WorkerProcess) -> WorkerProces
         raise
     shared.count(reply.get("reason"))
     _tell(task, reply, time.perf_counter() - started)
-    if shared.broken:
-        raise VerifierError(shared.broken)
-    if not reply["last"]:
+    if not (reply["last"] or shared.broken):
         return worker
     shared.retire(worker)
+    if shared.broken:
+        raise VerifierError(shared.broken)
     return _started(shared)
 
 
