@@ -338,7 +338,8 @@ class Config(Section):
     reward: tuple[Reward, ...] = ()
     """Rewards of a task in words, whose sum by `weight` is trained on; none named is `math`, and
     `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
-    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own."""
+    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own; beside it may
+    stand `weight`, `name`, and `isolate`, `deadline_s` and `memory_gb` of worker processes."""
     lora: Lora = Lora()
     rollout: Rollout = Rollout()
     loss: Loss = Loss()

@@ -105,8 +105,8 @@ def _slow(config: configs.Config, entry: Mapping[str, Any]) -> str:
         advice += [f"raise task.num_workers {workers} where cores are free"]
     if here:
         advice += [
-            f"`isolate: true` beside {' and '.join(here)} calls it in task.num_workers {workers} "
-            "processes side by side", "write it for a batch (completions), or `async` if it waits",
+            f"`isolate: true` beside {' and '.join(here)} calls it in processes side by side, as many "
+            f"as task.num_workers {workers}", "write it for a batch (completions), or `async` if it waits",
         ]  # fmt: skip
     return (
         f"in {STEPS} steps rewards took more than half of the time, now "
