@@ -69,7 +69,8 @@ class _Shared:
                 self.answered += 1
             if self.answered == 0 and 0 < self.give_up <= self.lost.total() and not self.broken:
                 said = ", ".join(f"{name} {count}" for name, count in sorted(self.lost.items()))
-                self.broken = f"{self.title}: all of the first calls were lost ({said})"
+                self.broken = (f"{self.title}: all of the first calls were lost ({said}); see what "
+                               "it does without `isolate`")  # fmt: skip
 
     @property
     def refusal(self) -> str:

@@ -105,9 +105,10 @@ def _slow(config: configs.Config, entry: Mapping[str, Any]) -> str:
         advice += [f"raise task.num_workers {workers} where cores are free"]
     if here:
         advice += [
-            f"`isolate: true` beside {' and '.join(here)} calls it in processes side by side, as many "
-            f"as task.num_workers {workers}", "write it for a batch (completions), or `async` if it waits",
-        ]  # fmt: skip
+            f"`isolate: true` beside {' and '.join(here)} calls it in processes side by side, as "
+            f"many as task.num_workers {workers}",
+            "write it for a batch (completions), or `async` if it waits",
+        ]
     return (
         f"in {STEPS} steps rewards took more than half of the time, now "
         f"{entry['seconds/reward']:.2g} s of {entry['seconds/step']:.2g} s: "

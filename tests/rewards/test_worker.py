@@ -40,9 +40,9 @@ def test_leaves_after_its_last_answer():
 def test_leaves_when_it_has_kept_half_of_its_limit():
     kept = []
     replies = serve(
-        [{"size": 1}, {"size": 20_000_000}, {"size": 1}],
+        [{"size": 1}, {"size": 100_000_000}, {"size": 1}],
         lambda size: {"kept": kept.append(bytes([1]) * size)},
-        memory_limit=30_000_000,
+        memory_limit=100_000_000,
     )
     assert [reply["last"] for reply in replies] == [False, True]
 
