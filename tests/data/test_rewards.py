@@ -167,8 +167,10 @@ def test_each_form_gives_rewards(use, options, rewards, reasons):
 
 def test_the_verifier_gives_verdicts_and_is_closed(pool):
     reward = make_reward(
-        RewardSpec(use="math", weight=0.5), field="reward.0", num_workers=1, deadline_s=5.0
-    )
+        RewardSpec(use="math", weight=0.5, deadline_s=7.0), field="reward.0", num_workers=1,
+        deadline_s=5.0,
+    )  # fmt: skip
+    assert reward.judge._shared.deadline_s == 7.0
     assert reward.score(BATCH._replace(completions=[r"\boxed{12.0}", "", "12"])).reasons == [
         "correct", "no_answer", "no_answer",
     ]  # fmt: skip
