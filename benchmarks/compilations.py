@@ -23,7 +23,6 @@ from step import RECIPE
 from sage_jax import config as configs
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.train import setup
-from sage_jax.train.stepping import make_step
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -62,17 +61,17 @@ def count(config: configs.Config, steps: int) -> list[dict[str, float]]:
     jax.monitoring.register_event_duration_secs_listener(heard)
     base = setup.open_base(config, config.model.source)
     learner, state = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    run, lines = make_step(config, base, learner), []
+    run, lines = setup.make_step(config, base, learner), []
     cursor = 0
     for step in range(steps):
         before = seen[_COMPILED]
-        state, _, played = run(state, step, cursor)
-        cursor += played.drawn
+        taken = run(state, step, cursor)
+        state, cursor = taken.state, cursor + len(taken.drawn)
         lines.append({
             "step": step + 1, "compiled": seen[_COMPILED] - before,
-            "prompt": played.rollout.prompt_tokens.shape[1],
-            "completion": int(played.outcome.lengths.max()),
-            "padding": round(played.figures["padding"], 2),
+            "prompt": taken.batch.rollout.prompt_tokens.shape[1],
+            "completion": int(taken.metrics["length/max"]),
+            "padding": round(taken.metrics["padding"], 2),
         })  # fmt: skip
         print(lines[-1], flush=True)
     return lines

@@ -113,10 +113,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parts.look_in(Path.cwd())
     if command not in commands:
         _fail(f"no command {command!r}; there are {', '.join(commands)}", status=2)
-    _run(commands[command], rest)
+    reported(commands[command], rest)
 
 
-def _run(command: Callable[[list[str]], None], rest: list[str]) -> None:
+def reported(command: Callable[[list[str]], None], rest: list[str]) -> None:
+    """Run a command; what ends it is said in one line, and to the other processes."""
     from sage_jax.parallel import hosts
     from sage_jax.train.stop import Stopped
 

@@ -32,7 +32,7 @@ def told(field: str, fault: Any) -> str:
     """One of pydantic's faults, of the field of that name."""
     field = printable(field)
     if fault["type"] == "extra_forbidden":
-        return f"{field}: {_RENAMED.get(field, 'there is no such field')}"
+        return f"{field}: {renamed(field) or 'there is no such field'}"
     if fault["type"] == "missing":
         return f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
@@ -40,8 +40,27 @@ def told(field: str, fault: Any) -> str:
     return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
 
 
-# Fields that had another name once, and what a config says in their place.
+def renamed(field: str) -> str:
+    """What a config says in the place of a field that has another name; empty for all others."""
+    return _RENAMED.get(field, "")
+
+
+# Fields that had another name once, or have one in TRL, and what a config says in their place.
+_CLIP = "is an argument of the surrogate: surrogate: {use: clipped, eps_low: 0.2, eps_high: 0.28}"
 _RENAMED = {
+    "loss.eps_low": _CLIP,
+    "loss.eps_high": _CLIP,
+    "loss.epsilon": _CLIP,
+    "loss.epsilon_high": _CLIP,
+    "loss.delta": "is an argument of the surrogate: surrogate: {use: clipped, delta: 1.5}",
+    "loss.kl_renormalize": "is an argument of the estimator now: kl_estimator: {use: exact, "
+    "renormalize: true}",
+    "loss.beta": "is named loss.kl_coef here",
+    "loss.loss_type": "is named loss.reduction here",
+    "loss.scale_rewards": "is part of the advantage here: advantage: group, batch or none",
+    "loss.importance_sampling_level": "is named loss.level here",
+    "loss.num_iterations": "is named optimizer.epochs here",
+    "rollout.num_generations": "is named rollout.group_size here",
     "optimizer.rise_steps": "is named optimizer.warmup_steps now",
     "optimizer.final_share": "is named optimizer.end_factor now",
     "optimizer.updates_per_rollout": "is named optimizer.num_minibatches now",

@@ -5,6 +5,7 @@ done once, from the state that the one before it left.
 """
 
 import contextlib
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,18 +14,23 @@ import jax.numpy as jnp
 import numpy as np
 from runs import entries
 
-from sage_jax.data.judging import Outcome
-from sage_jax.data.tasks import Judged
+from sage_jax import cli, paths
+from sage_jax import config as configs
+from sage_jax.data.judging import Outcome, Pending
+from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.results import ProblemResult
+from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.placement import shapes
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
-from sage_jax.losses import reduce
 from sage_jax.rollout import Rollout
-from sage_jax.train import loop
+from sage_jax.train import loop, measures, orbax_noise
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.play import Played, figures
+from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.session import Session
+from sage_jax.train.step import Taken
+from sage_jax.train.stop import StopRequest
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
 
@@ -42,27 +48,28 @@ class Task:
         pass
 
 
-def install(patch) -> None:
-    """Let the loop run on these numbers, until the patch is undone."""
-    base: Any = SimpleNamespace(
-        task=Task(), why="", loaded=SimpleNamespace(graphdef=None, params=jnp.zeros(3))
+def opens(config, folder, stop, *, opened, emit, step=None) -> Session:
+    """As `open_session`; `step` in the place of the one below."""
+    opened()
+    learner: Any = SimpleNamespace(
+        layout=shapes(first_state()), decoder=lambda trained: (None, trained["w"])
     )
+    task: Any = Task()
+    return Session(
+        config, folder, task, learner, step or take_step, evaluate, first_state,
+        lambda updates: 1e-3, (None, jnp.zeros(3)), stop, task.close,
+    )  # fmt: skip
 
-    def opened(config, folder, stop, *, opened):
-        opened()
-        return base
 
-    def start(config, base, root):
-        found = SimpleNamespace(
-            layout=shapes(first_state()),
-            decoder=lambda trained: (None, trained["w"]),
-        )
-        return found, first_state()
+train = functools.partial(loop.train, opens=opens)
+"""`loop.train` of these numbers."""
 
-    patch.setattr(loop, "open_and_warm_up", opened)
-    patch.setattr(loop.setup, "start", start)
-    patch.setattr(loop, "make_step", lambda *_: step)
-    patch.setattr(loop, "evaluate_model", evaluate)
+
+def main(path: str, place: str) -> None:
+    """`sage-jax train PATH --run_dir PLACE` of these numbers."""
+    orbax_noise.mute()
+    folder = RunFolder(paths.reach(paths.as_path(place)))
+    cli.reported(lambda _: train(configs.load(path), folder, StopRequest()), [])
 
 
 def first_state() -> TrainState:
@@ -77,38 +84,37 @@ def _advance(state: TrainState, step: jax.Array) -> TrainState:
     return TrainState({"w": state.trained["w"] - 0.01 * mu}, {"mu": mu}, state.updates + 1)
 
 
-def step(state: TrainState, step: int, cursor: int):
-    """As `stepping.make_step` would make one; one batch of prompts a step."""
-    state = _advance(state, jnp.int32(step))
-    one, none = jnp.float32(1), jnp.float32(-1)
+def take_step(state: TrainState, step: int, cursor: int) -> Taken:
+    """As `Step` takes one; one batch of prompts a step."""
+    state, batch = _advance(state, jnp.int32(step)), _batch(cursor)
     metrics = {
-        "loss": reduce.Mean(state.trained["w"].sum(), one),
-        "grad_norm": reduce.Mean(jnp.abs(state.opt_state["mu"]).max(), one),
-        "updates/skipped": reduce.Mean(0 * one, one),
-        BAD_INPUT: reduce.Max(none),
-        BAD_GRADIENT: reduce.Max(none),
+        "loss": float(state.trained["w"].sum()),
+        "grad_norm": float(jnp.abs(state.opt_state["mu"]).max()),
+        "updates/skipped": 0.0,
+        **measures.of_samples(batch.rewards.result(), SIZE),
     }
-    return state, metrics, _played(cursor)
+    none: Any = NonFinite(-1, -1)  # type: ignore[arg-type]
+    return Taken(state, metrics, none, batch, [batch])
 
 
-def _played(cursor: int) -> Played:
+def _batch(cursor: int) -> Batch:
     rows = GROUPS * SIZE
     ones = jnp.ones((rows, LENGTH), jnp.float32)
     rewards = np.array([(cursor + row) % 2 for row in range(rows)], np.float32)
     reasons = ["correct" if reward else "wrong" for reward in rewards]
     judged = Judged(rewards, rewards > 0, [""] * rows, reasons)
     outcome = Outcome(judged, np.full(rows, LENGTH), np.ones(rows, int))
-    prompts = jnp.full((GROUPS, 2), cursor, jnp.int32)
+    prompts = np.full((GROUPS, 2), cursor, np.int32)
     rollout = Rollout(
-        prompt_tokens=prompts, prompt_mask=prompts >= 0, tokens=ones.astype(jnp.int32), mask=ones,
-        logps=-ones, finish=jnp.ones(rows, jnp.int32),
+        prompt_tokens=jnp.asarray(prompts), prompt_mask=jnp.asarray(prompts >= 0),
+        tokens=ones.astype(jnp.int32), mask=ones, logps=-ones, finish=jnp.ones(rows, jnp.int32),
     )  # fmt: skip
     names = [f"{cursor}-{group}" for group in range(GROUPS)]
-    return Played(names, rollout, outcome, 1, {"whole": 0.0}, figures(outcome, SIZE))
+    return Batch(Prompts(names, prompts, prompts >= 0), rollout, Pending(lambda: outcome))
 
 
-def evaluate(config, base, model, *, tag, step, num_samples, progress=None) -> EvalResult:
-    """As `evaluation.evaluate_model`; how many are right follows from the weights."""
+def evaluate(model, *, tag, step, num_samples, progress=None) -> EvalResult:
+    """As `evaluation.evaluate_model` would; how many are right follows from the weights."""
     if progress:
         progress(0, 1)
     right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (num_samples + 1)

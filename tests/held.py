@@ -10,35 +10,27 @@ process has a program of its own, which all but the first would compile in every
 """
 
 import os
+import sys
 import time
 from pathlib import Path
 
 from jax._src import compiler, distributed
 
 from sage_jax import cli
-from sage_jax.train import loop
+from sage_jax.train.events import PhaseStarted
+
+LISTENER = "{use: held:hold, all_processes: true}"
 
 
-def hold(place: int, folder: Path) -> None:
-    """Let the loop wait before the step numbered `place`."""
-    make_step = loop.make_step
-
-    def wait():
-        (folder / str(os.getpid())).touch()
-        while not (folder / "go").exists():
+def hold(event) -> None:
+    """A listener that waits before the step that `HOLD_AT` names."""
+    if "HOLD_AT" not in os.environ:
+        return
+    place, _, folder = os.environ["HOLD_AT"].partition(":")
+    if isinstance(event, PhaseStarted) and (event.name, event.done) == ("step", int(place)):
+        (Path(folder) / str(os.getpid())).touch()
+        while not (Path(folder) / "go").exists():
             time.sleep(0.02)
-
-    def made(*args):
-        run = make_step(*args)
-
-        def held(state, step, cursor):
-            if step == place:
-                wait()
-            return run(state, step, cursor)
-
-        return held
-
-    loop.make_step = made
 
 
 def keep_programs_of_all() -> None:
@@ -70,8 +62,5 @@ def wait_until_held(folder: Path, children, seconds: float = 600.0) -> None:
 
 
 if __name__ == "__main__":
-    if "HOLD_AT" in os.environ:
-        place, _, folder = os.environ["HOLD_AT"].partition(":")
-        hold(int(place), Path(folder))
     keep_programs_of_all()
-    cli.main()
+    cli.main([*sys.argv[1:], "--listeners", LISTENER])

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sage_jax.train.events import StepDone
 from sage_jax.train.stop import StopRequest
 
 CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
@@ -33,6 +34,12 @@ def entries(folder) -> list[dict[str, Any]]:
     """The lines of a run's metrics, without what clocks and memory say."""
     lines = map(json.loads, folder.metrics_file.read_text().splitlines())
     return [{k: v for k, v in one.items() if not k.startswith(CLOCKS)} for one in lines]
+
+
+def step_done(step: int, metrics=None, **fields: Any) -> StepDone:
+    """A step as listeners are told of it; of what is not given there is nothing."""
+    known = dict.fromkeys(("batch", "drawn", "state", "non_finite", "task"))
+    return StepDone(step, metrics or {}, **(known | fields))  # type: ignore[arg-type]
 
 
 def assert_close(left, right, **close) -> None:

@@ -77,7 +77,19 @@ REFUSED = [
     ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),
     ({"loss": {"kl_estimator": "k1"}}, "'k1' in the loss has an expected gradient of zero"),
     ({"loss": {"kl_in_reward": True}}, "loss.kl_in_reward takes the log-ratio itself"),
-    ({"loss": {"kl_renormalize": True}}, "needs kl_estimator 'exact' or 'forward_exact'"),
+    ({"loss": {"kl_estimator": {"use": "k3", "renormalize": True}}}, "k3 has no such argument"),
+    (
+        {"loss": {"kl_renormalize": True}},
+        "argument of the estimator now: kl_estimator: {use: exact",
+    ),
+    (
+        {"loss": {"kl_estimator": "k4"}},
+        "there is no estimator 'k4'; there are exact, forward, ",
+    ),
+    ({"loss": {"surrogate": {"use": "clipped", "epsilon_high": 0.3}}}, "(perhaps eps_high?)"),
+    ({"loss": {"surrogate": {"use": "clipped", "eps_low": 1.5}}}, "surrogate: eps_low is 1.5; it"),
+    ({"loss": {"epsilon_high": 0.3}}, "argument of the surrogate: surrogate: {use: clipped, eps_"),
+    ({"loss": {"reduction": "mean"}}, "there is no reduction 'mean'; there are bnpo, dapo"),
     (
         {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in_reward": True, "kl_estimator": "k1"}},
         "loss.kl_in_reward is true, but loss.kl_coef is 0",
@@ -119,7 +131,10 @@ REFUSED = [
     ({"guide": {"use": "token", "alpha": [0.1, 0.2]}}, "upper >= lower >= 0 must hold"),
     ({"guide": {"use": "random", "epsilon": 2.0}}, "a probability is 1 or less"),
     ({"seed": 2**32}, "seed: Input should be less than 4294967296"),
-    ({"loss": {"delta": 0.5}}, "loss.delta: Input should be greater than 1"),
+    (
+        {"loss": {"surrogate": {"use": "clipped", "delta": 0.5}}},
+        "loss.surrogate: delta is 0.5; it must be above 1",
+    ),
 ]
 
 
@@ -171,7 +186,11 @@ def test_examples_in_docstrings(module):
 
 @pytest.mark.parametrize("name", ["tiny", "1e5", "9E999", "0E0", "12", "true", "2020-01-01"])
 def test_dump_and_load_are_inverse(tmp_path, name):
-    changes = {"name": name, "loss": {"delta": 3.0}, "arms": {"a": {"seed": 3}}}
+    changes = {
+        "name": name,
+        "loss": {"surrogate": {"use": "clipped", "delta": 3.0}},
+        "arms": {"a": {"seed": 3}},
+    }
     config = configs.parse(merged(BRACKETS, changes))
     path = tmp_path / "config.yaml"
     path.write_text(configs.dump(config))
@@ -243,7 +262,7 @@ def test_arms_change_only_what_they_name():
     )
     arm = configs.arms(config)["plain"]
     assert (arm.name, arm.guide.use, arm.loss.kl_coef, arm.arms) == ("plain", "none", 0.0, {})
-    assert arm.loss.eps_low == config.loss.eps_low
+    assert arm.loss.surrogate == config.loss.surrogate
 
 
 def test_a_broken_arm_is_named():
@@ -283,12 +302,26 @@ def test_parts_are_chosen_on_the_command_line(words, guide):
 @pytest.mark.parametrize(
     ("words", "told"),
     [(["--guide.alpha"], "--guide.alpha: a value must follow"),
+     (["--loss.epsilon_high", "0.3"], "--loss.epsilon_high: is an argument of the surrogate: "),
+     (["--loss.beta=0.3"], "--loss.beta: is named loss.kl_coef here"),
      (["--guide.alpha", "["], "--guide.alpha: line 1"),
      (["--guide", "{"], "a part: line 1")],
 )  # fmt: skip
 def test_broken_arguments_of_parts_are_told(words, told):
     with pytest.raises(configs.ConfigError, match=told.replace(".", r"\.")):
         configs.part_arguments(words, configs.parse(BRACKETS))
+
+
+def test_parts_of_the_loss_are_chosen_on_the_command_line():
+    config = configs.parse(BRACKETS)
+    words = ["--loss.surrogate.eps_high", "0.3", "--loss.kl_estimator=exact", "--loss.reduction",
+             "{use: dapo}", "--loss.kl_estimator.renormalize", "true"]  # fmt: skip
+    rest, changes = configs.part_arguments(words, config)
+    loss = configs.override(config, changes).model_dump(mode="json")["loss"]
+    assert not rest
+    assert loss["surrogate"] == {"use": "clipped", "eps_high": 0.3}
+    assert loss["kl_estimator"] == {"use": "exact", "renormalize": True}
+    assert loss["reduction"] == "dapo"
 
 
 def test_a_reward_is_a_word_or_a_list_and_its_arguments_are_options():

@@ -36,4 +36,4 @@ def test_imports_point_downward(path):
 
 
 def test_the_walk_finds_what_it_looks_for():
-    assert imported(ROOT / "train" / "stepping.py") >= {"config", "data", "losses", "rollout"}
+    assert imported(ROOT / "train" / "setup.py") >= {"config", "data", "learn", "rollout"}

@@ -6,6 +6,7 @@ import pytest
 
 from sage_jax import parts
 from sage_jax.faults import ConfigError
+from sage_jax.losses import by_name
 from sage_jax.parts import GUIDES, REWARDS, Spec
 
 OWN = """
@@ -102,7 +103,7 @@ REFUSED = [
     ("own_parts:gate", {"mask": 1}, "guide.mask: is given by the trainer"),
     ("own_parts:gate", {"low": "1e-6"}, "guide.low: Input should be a valid number (got '1e-6')"),
     ("own_parts:gate", {"names": [1]}, "guide.names.0: Input should be a valid string (got 1)"),
-    ("own_parts:Ladder", {}, "guide.rungs: must be given (the trainer gives max_steps, step"),
+    ("own_parts:Ladder", {}, "guide.rungs: must be given (the trainer gives max_steps, logps"),
     ("own_parts:odd", {}, "own_parts:odd: name 'Nowhere' is not defined"),
     ("own_parts:opaque", {}, "own_parts:opaque: no config can hold its argument 'array'"),
     (":gate", {}, "guide: ':gate' names no module: write module:function"),
@@ -124,6 +125,14 @@ def test_an_exception_of_the_users_names_the_users_line(own):
         resolve(use=f"{own}:broken", size=1).call()
     with pytest.raises(ConfigError, match=r"guide: KeyError: nothing \(.*own_parts.py, line 18\)"):
         resolve(use=f"{own}:broken", size=3).call()
+
+
+def test_what_functions_of_arrays_read_may_not_stand_in_a_config():
+    assert set(parts.GUIDES.given) == {*by_name.READABLE, "max_steps"}
+    assert set(parts.ESTIMATORS.given) == set(by_name.READABLE)
+    assert set(parts.SURROGATES.given) == set(by_name.READABLE_BY_SURROGATES)
+    reductions = {*by_name.READABLE_BY_REDUCTIONS, "max_completion_length"}
+    assert set(parts.REDUCTIONS.given) == reductions
 
 
 def test_specs_are_written_as_short_as_they_can_be():

@@ -18,7 +18,8 @@ def describe(task):
             "stop": task.get("stop", []),
         },
         "loss": {
-            "kl_coef": task["kl_coef"], "eps_low": task["clip"], "eps_high": task["clip"],
+            "kl_coef": task["kl_coef"],
+            "surrogate": {"use": "clipped", "eps_low": task["clip"], "eps_high": task["clip"]},
         },
         "optimizer": {
             "learning_rate": task["learning_rate"], "micro_batch": task["micro_batch"],

@@ -10,7 +10,6 @@ from serve import serve
 from sage_jax import config as configs
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.train import setup
-from sage_jax.train.stepping import make_step
 
 
 def open_task(task):
@@ -18,13 +17,14 @@ def open_task(task):
     config = configs.parse(describe(task))
     base = setup.open_base(config, config.model.source)
     learner, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    step = make_step(config, base, learner)
+    step = setup.make_step(config, base, learner)
 
     def run(seed, warming=False):
         state = jax.block_until_ready(jax.tree.map(jax.numpy.copy, first))
-        state, _, played = step(state, seed, seed)
-        jax.block_until_ready(state)
-        return {"mean_length": float(played.outcome.lengths.mean()), "phases": played.seconds}
+        taken = step(state, seed, seed)
+        phases = ("rollout", "reward", "logprobs", "update")
+        seconds = {phase: taken.metrics[f"seconds/{phase}"] for phase in phases}
+        return {"mean_length": taken.metrics["length/mean"], "phases": seconds}
 
     return run
 

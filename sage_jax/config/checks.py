@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sage_jax import parts
 from sage_jax.faults import ConfigError
@@ -18,8 +18,8 @@ _LORA_TARGETS = {
 
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
-    for check in (_groups, _rows, _anchor, _kl, _task, _warmup, _stop, _lora, _parts, _rewards,
-                  _mesh, _architecture, _attention, _schedule):  # fmt: skip
+    for check in (_parts, _groups, _rows, _anchor, _task, _warmup, _stop, _lora, _rewards, _mesh,
+                  _architecture, _attention, _schedule):  # fmt: skip
         yield from check(c)
 
 
@@ -50,32 +50,16 @@ def _rows(c: Config) -> Iterator[str]:
 
 
 def _anchor(c: Config) -> Iterator[str]:
-    if c.guide.use != "none" and c.loss.kl_coef == 0:
+    if c.loss.kl_coef > 0:
+        return
+    if c.loss.kl_in_reward:
+        yield "loss.kl_in_reward is true, but loss.kl_coef is 0"
+    # A surrogate of one's own may read the anchor too.
+    if not c.loss.surrogate.is_foreign and (c.guide.is_foreign or _make(c, "guide")):
         yield (
             f"guide is {c.guide.use!r}, but loss.kl_coef is 0, so there is no anchor to reshape: "
             "set loss.kl_coef above 0 or guide 'none'"
         )
-
-
-def _kl(c: Config) -> Iterator[str]:
-    estimator = c.loss.kl_estimator
-    if estimator == "k1" and not c.loss.kl_in_reward and c.loss.kl_coef > 0:
-        yield (
-            "loss.kl_estimator 'k1' in the loss has an expected gradient of zero: set "
-            "loss.kl_in_reward true, or take k2, k3, exact or forward"
-        )
-    if c.loss.kl_in_reward and estimator != "k1":
-        yield (
-            "loss.kl_in_reward takes the log-ratio itself off the reward, which is kl_estimator "
-            f"'k1', not {estimator!r}"
-        )
-    if c.loss.kl_renormalize and estimator not in ("exact", "forward_exact"):
-        yield (
-            "loss.kl_renormalize needs kl_estimator 'exact' or 'forward_exact', not "
-            f"{estimator!r}, which sees one token"
-        )
-    if c.loss.kl_in_reward and c.loss.kl_coef == 0:
-        yield "loss.kl_in_reward is true, but loss.kl_coef is 0"
 
 
 def _task(c: Config) -> Iterator[str]:
@@ -132,14 +116,30 @@ def _lora(c: Config) -> Iterator[str]:
 
 def _parts(c: Config) -> Iterator[str]:
     """Names and arguments of parts of ours; the user's own are imported once they are needed."""
-    for field, spec, room in c.parts:
+    for field, spec, _ in c.parts:
         if not spec.is_foreign:
             try:
-                part = parts.resolve(spec, room, field=field)
-                if room is parts.GUIDES:
-                    part.call(max_steps=c.scheduled_steps)
+                _make(c, field)
             except ConfigError as error:
                 yield str(error)
+
+
+def _make(c: Config, field: str) -> Any:
+    """What becomes of the part in a field, as far as a config alone can tell."""
+    from sage_jax.parts import making  # Not before a config is read: it brings JAX with it.
+
+    spec, room = next((spec, room) for name, spec, room in c.parts if name == field)
+    part, like = parts.resolve(spec, room, field=field), making.shapes(2, 2)
+    if room is parts.GUIDES:
+        return making.guide(part, like, max_steps=c.scheduled_steps)
+    if room is parts.SURROGATES:
+        return making.surrogate(part, like, level=c.loss.level)
+    if room is parts.ESTIMATORS:
+        held = {"in_loss": c.loss.kl_coef > 0, "in_reward": c.loss.kl_in_reward}
+        return making.estimator(part, like, **held)
+    if room is parts.REDUCTIONS:
+        return making.reduction(part, like, max_completion_length=2)
+    return part
 
 
 def _rewards(c: Config) -> Iterator[str]:

@@ -5,7 +5,9 @@ Every field has a default except `name` and `model`.
 
 import contextlib
 import datetime
-from typing import Annotated, Any, Literal
+import pkgutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import pydantic
 import tyro
@@ -13,11 +15,31 @@ from pydantic import Field
 
 from sage_jax.config.checks import impossible
 from sage_jax.config.words import by_word
-from sage_jax.parts import ADVANTAGES, GUIDES, REWARDS, RewardSpec, Room, Spec
+from sage_jax.parts import (
+    ADVANTAGES,
+    ESTIMATORS,
+    GUIDES,
+    LISTENERS,
+    REDUCTIONS,
+    REWARDS,
+    SURROGATES,
+    ListenerSpec,
+    RewardSpec,
+    Room,
+    Spec,
+)
 
 Part = Annotated[Spec, by_word(Spec)]
 Reward = Annotated[RewardSpec, by_word(RewardSpec)]
+Listener = Annotated[ListenerSpec, by_word(ListenerSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
+
+if TYPE_CHECKING:
+    FamilyName = str
+else:
+    # The modules of `sage_jax.models.families`, found without importing Flax for it.
+    _HOME = Path(__file__).parents[1] / "models" / "families"
+    FamilyName = Literal[tuple(sorted(module.name for module in pkgutil.iter_modules([_HOME])))]
 
 
 class Section(pydantic.BaseModel):
@@ -40,7 +62,7 @@ class Section(pydantic.BaseModel):
 class Architecture(Section):
     """Shape of a model that starts from random weights."""
 
-    family: Literal["llama", "qwen2", "qwen3"] = "llama"
+    family: FamilyName = "llama"
     """Which family's block to build."""
     hidden_size: int = Field(default=64, ge=8)
     """Width D."""
@@ -176,32 +198,28 @@ class Rollout(Section):
 class Loss(Section):
     """The policy-gradient loss and its KL anchor."""
 
-    reduction: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = "grpo"
-    """Normaliser: mean of each sequence, tokens of the update, a constant length, tokens of the
-    whole rollout."""
+    surrogate: Part = Spec(use="clipped")
+    """Policy gradient of each token, from ratios and advantages: `clipped` with `eps_low`,
+    `eps_high` and `delta`, or `module:function` of your own."""
     level: Literal["token", "sequence"] = "token"
-    """Importance ratio of each token, or of the whole sequence (GSPO)."""
-    eps_low: float = Field(default=0.2, ge=0, lt=1)
-    """Lower clip: the ratio counts down to 1 - eps_low."""
-    eps_high: float = Field(default=0.2, ge=0)
-    """Upper clip: the ratio counts up to 1 + eps_high."""
-    delta: float | None = Field(default=None, gt=1)
-    """Upper bound of the unclipped ratio, none if null."""
+    """Importance ratio that the surrogate gets: of each token, or of the whole sequence (GSPO)."""
     top_entropy_quantile: float = Field(default=1.0, gt=0, le=1)
     """Share of tokens, the most uncertain first, that the policy gradient uses."""
     kl_coef: float = Field(default=0.05, ge=0)
     """Weight of the KL anchor; 0 drops it and the reference model."""
-    kl_estimator: Literal["k1", "k2", "k3", "exact", "forward", "forward_exact"] = "k3"
-    """Estimator of the KL term. k1, k2, k3 and exact are of the reverse KL, forward and
-    forward_exact of the forward KL; the exact ones sum over the vocabulary."""
-    kl_renormalize: bool = False
-    """Divide the shaped anchor by its sum over the vocabulary; for exact and forward_exact."""
+    kl_estimator: Part = Spec(use="k3")
+    """Estimator of the KL term. `k1`, `k2`, `k3` and `exact` are of the reverse KL, `forward` and
+    `forward_exact` of the forward KL; the exact ones sum over the vocabulary and take
+    `renormalize`, which divides the shaped anchor by its sum. Or `module:function` of your own."""
     kl_in_reward: bool = False
     """Take the KL off the reward instead of adding it to the loss."""
     advantage: Part = Spec(use="group")
     """From rewards to advantages. Standard deviation that divides r - mean(group): `group`'s,
     `batch`'s, `none` (Dr. GRPO); leave-one-out without scaling (`rloo`); or `module:function` of
     your own, (rewards, *, group_size, **options) -> advantages [B]."""
+    reduction: Part = Spec(use="grpo")
+    """Normaliser: mean of each sequence (`grpo`), tokens of the update (`bnpo`), a constant length
+    (`dr_grpo`), tokens of the whole rollout (`dapo`), or `module:function` of your own."""
     sampler_correction: Literal["none", "truncate", "mask"] = "none"
     """What to do where the sampler's probabilities differ from the scorer's."""
     sampler_cap: float = Field(default=2.0, gt=1)
@@ -340,6 +358,9 @@ class Config(Section):
     `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
     0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own; beside it may
     stand `weight`, `name`, and `isolate`, `deadline_s` and `memory_gb` of worker processes."""
+    listeners: tuple[Listener, ...] = ()
+    """Trackers and whatever else is to be told what happens: `module:function` of your own,
+    (event) -> anything, or a function that is called once and gives one. They stop no run."""
     lora: Lora = Lora()
     rollout: Rollout = Rollout()
     loss: Loss = Loss()
@@ -351,7 +372,7 @@ class Config(Section):
     arms: Annotated[dict[str, dict[str, Any]], tyro.conf.Suppress] = {}
     """Variants trained one after the other from the same warmed-up model: name -> overrides."""
 
-    @pydantic.field_validator("reward", mode="before")
+    @pydantic.field_validator("reward", "listeners", mode="before")
     @classmethod
     def _one(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list | tuple) else (value,)
@@ -367,14 +388,19 @@ class Config(Section):
         """Every part that is named: its field, what stands there, and where it is looked for."""
         return [
             ("guide", self.guide, GUIDES),
+            ("loss.surrogate", self.loss.surrogate, SURROGATES),
+            ("loss.kl_estimator", self.loss.kl_estimator, ESTIMATORS),
+            ("loss.reduction", self.loss.reduction, REDUCTIONS),
             ("loss.advantage", self.loss.advantage, ADVANTAGES),
             *((f"reward.{place}", one, REWARDS) for place, one in enumerate(self.reward)),
+            *((f"listeners.{place}", one, LISTENERS) for place, one in enumerate(self.listeners)),
         ]
 
     @property
     def modules(self) -> list[str]:
-        """The user's own modules that are named."""
-        return sorted({spec.module for _, spec, _ in self.parts if spec.is_foreign})
+        """The user's own modules that decide what is computed, which listeners do not."""
+        own = [spec for _, spec, room in self.parts if spec.is_foreign and room is not LISTENERS]
+        return sorted({spec.module for spec in own})
 
     @property
     def scheduled_steps(self) -> int:

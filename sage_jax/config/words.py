@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import tyro
 
 from sage_jax import yaml_text
-from sage_jax.faults import ConfigError
+from sage_jax.faults import ConfigError, renamed
 from sage_jax.parts import Spec
 
 if TYPE_CHECKING:
@@ -36,13 +36,15 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
         The other words, and the changes to the config as nested dicts.
 
     Raises:
-        ConfigError: if a value is missing, or is not YAML.
+        ConfigError: if a value is missing, is not YAML, or is of a field that has another name.
     """
     fields = [field for field, *_ in config.parts]
     rest, changes = [], {}
     for option, own in _options(words):
         word, equals, value = own[0].partition("=")
         path = option.split(".")
+        if renamed(option):
+            raise ConfigError(f"--{option}: {renamed(option)}")
         if option in fields and (equals or len(own) > 1):
             _put(changes, path, _read(value if equals else own.pop(1)))
         elif ".".join(path[:-1]) in fields:

@@ -1,9 +1,12 @@
-"""Judging a rollout: every process its own rows, and all of them told of all."""
+"""Rewards of rollouts: every process judges its own rows, and all of them are told of all."""
 
+import concurrent.futures
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 
 from sage_jax.data.tasks import Judged, Prompts, Task
@@ -72,19 +75,56 @@ class Verdicts(NamedTuple):
     finish: np.ndarray
 
 
-def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
-    """Judge the completions of N prompts. A collective: each process verifies the rows it holds.
+class Pending:
+    """Rewards that are on their way."""
+
+    def __init__(self, wait: Callable[[], Outcome]):
+        self.result = functools.cache(wait)
+        """Wait for them. A collective, the first time."""
+
+
+class Rewards:
+    """Judges rollouts in a thread, while the devices and the main thread go on.
 
     Args:
         task: the judge.
-        prompts: of all processes.
-        rollout: of those prompts, over the mesh, whole groups on each process.
     """
+
+    def __init__(self, task: Task):
+        self._task = task
+        # One, so that parts are judged in the order they come in.
+        self._host = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix="rewards")
+
+    def submit(self, prompts: Prompts, parts: Sequence[Rollout]) -> Pending:
+        """Ask for the rewards of all completions of N prompts without waiting for anything.
+
+        Args:
+            prompts: of all processes.
+            parts: rollouts of equal shares of the prompts, in their order, over the mesh, whole
+                groups on each process; each is judged as soon as it has been sampled.
+        """
+        places = np.split(np.arange(len(prompts.ids)), len(parts))
+        coming = [
+            self._host.submit(verify, self._task, prompts.take(own), part)
+            for own, part in zip(places, parts, strict=True)
+        ]
+        # Exchanged by whoever waits, and not in the thread: a collective waits for all that the
+        # devices were given before, on every process in the same order.
+        return Pending(lambda: Outcome.join([shared(one.result()) for one in coming]))
+
+    def close(self) -> None:
+        """End the thread once it is done with what it is at."""
+        self._host.shutdown(wait=False, cancel_futures=True)
+
+
+def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
+    """The outcome of N prompts' completions, here and now. A collective; see `Rewards.submit`."""
     return shared(verify(task, prompts, rollout))
 
 
 def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
     """The part of `judge` that each process does by itself, in any thread."""
+    rollout = jax.block_until_ready(rollout)
     rows, tokens = own_rows(rollout.tokens)
     mask, finish = own_rows(rollout.mask)[1], own_rows(rollout.finish)[1]
     mine = prompts.take(np.unique(rows // rollout.group_size))
@@ -94,6 +134,8 @@ def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
 
 def shared(own: Verdicts) -> Outcome:
     """The outcome of all rows, from what each process knows of its own. A collective."""
+    if jax.process_count() == 1:
+        return Outcome(own.judged, own.lengths, own.finish)
     *columns, parts = own.judged
     columns = [own.rows, own.lengths, own.finish, *columns]
     named = {name: list(map(_plain, values)) for name, values in parts.items()}

@@ -1,4 +1,4 @@
-"""The bracket puzzle as a task: prompts drawn and completions judged inside jit."""
+"""The bracket puzzle as a task: prompts drawn and completions judged by compiled functions."""
 
 import functools
 
@@ -9,12 +9,13 @@ from sage_jax.data import brackets
 from sage_jax.data.problem import DataError
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
 
-_TRAIN, _HELD_OUT, _DEMONSTRATIONS = range(3)
+# Folded into the seed's key; part of a run's identity.
+_TRAIN, _HELD_OUT, _DEMONSTRATIONS = 5, 1, 2
 _HELD_OUT_DRAWS = 4096
 
 
 class BracketsTask:
-    """See `sage_jax.data.brackets`; `draw` and `reward` are the pure functions underneath."""
+    """See `sage_jax.data.brackets`, the pure functions underneath."""
 
     vocab_size = brackets.VOCAB_SIZE
     stop_ids = (brackets.END,)
@@ -23,17 +24,9 @@ class BracketsTask:
     def __init__(self, *, seed: int):
         self._key = jax.random.key(seed)
 
-    def draw(self, key: jax.Array, count: int) -> jax.Array:
-        """Training prompts int32[N, 6]; pure."""
-        return brackets.draw(key, count, brackets.PLAY).prompts
-
-    def reward(self, prompts: jax.Array, tokens: jax.Array, mask: jax.Array) -> jax.Array:
-        """Rewards float32[B] of completions [B, T] of prompts [B, 6]; pure."""
-        return brackets.reward(prompts, tokens, mask)
-
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts."""
-        problems = _draw(self._purpose(_TRAIN, index), count, brackets.PLAY, False)
+        problems = _draw(self._key, _TRAIN, index, count, brackets.PLAY, False)
         return _prompts(np.asarray(problems.prompts))
 
     def held_out(self, count: int) -> Prompts:
@@ -42,8 +35,8 @@ class BracketsTask:
         Raises:
             DataError: if there are not that many.
         """
-        key = self._purpose(_HELD_OUT, 0)
-        drawn = np.asarray(_draw(key, _HELD_OUT_DRAWS, brackets.PLAY, True).prompts)
+        problems = _draw(self._key, _HELD_OUT, 0, _HELD_OUT_DRAWS, brackets.PLAY, True)
+        drawn = np.asarray(problems.prompts)
         _, first = np.unique(drawn, axis=0, return_index=True)
         if count > len(first):
             raise DataError(f"eval.num_problems {count} is more than the {len(first)} held out")
@@ -51,8 +44,7 @@ class BracketsTask:
 
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Planted derivations, the common modes more often."""
-        key = self._purpose(_DEMONSTRATIONS, index)
-        problems = _draw(key, count, brackets.WARMUP, False)
+        problems = _draw(self._key, _DEMONSTRATIONS, index, count, brackets.WARMUP, False)
         prompts, planted = np.asarray(problems.prompts), np.asarray(problems.planted)
         whole = np.ones(planted.shape, np.float32)
         return Demonstrations(prompts, np.ones_like(prompts, bool), planted, whole)
@@ -80,15 +72,13 @@ class BracketsTask:
     def close(self) -> None:
         """There is nothing to let go of."""
 
-    def _purpose(self, purpose: int, index: int) -> jax.Array:
-        return jax.random.fold_in(jax.random.fold_in(self._key, purpose), index)
-
 
 _reward = jax.jit(brackets.reward)
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2, 3))
-def _draw(key, count, mix, hold_out):
+@functools.partial(jax.jit, static_argnums=(3, 4, 5))
+def _draw(key, purpose, index, count, mix, hold_out):
+    key = jax.random.fold_in(jax.random.fold_in(key, purpose), index)
     return brackets.draw(key, count, mix, hold_out=hold_out)
 
 

@@ -169,7 +169,7 @@ def _phases(runs: Sequence[Run], prefix: str) -> list[str]:
 def _wall_time(run: Run) -> float:
     """Seconds since the start; a run that only timed its steps gives their sum."""
     recorded = _figure(run.metrics, "time", np.max)
-    return recorded if np.isfinite(recorded) else _figure(run.metrics, "seconds/whole", np.sum)
+    return recorded if np.isfinite(recorded) else _figure(run.metrics, "seconds/step", np.sum)
 
 
 def timing_table(runs: Sequence[Run], looks: Looks) -> Html:

@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from sage_jax import parallel
 from sage_jax.data.tasks import Prompts
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.packing import Packing, fit
 from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
@@ -25,10 +26,31 @@ from sage_jax.learn.update import Loss, merge_stacked, update
 from sage_jax.losses import Terms, reduce
 from sage_jax.losses.advantages import group_relative
 from sage_jax.losses.terms import with_batch_statistics
-from sage_jax.rollout import Decoding, Rollout, StopTable, generate
+from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
 
 Advantages = Callable[..., jax.Array]
 """(rewards [B], terms, *, step, key) -> [B]; a KL in the reward reads the terms."""
+
+
+class Prepared(NamedTuple):
+    """A rollout as log-probabilities and updates read it.
+
+    Attributes:
+        rollout: without columns that no completion reaches.
+        packing: how its completions share rows, if they do.
+        lengths: int[B], tokens of each completion.
+    """
+
+    rollout: Rollout
+    packing: Packing | None
+    lengths: np.ndarray
+
+    @property
+    def padding(self) -> float:
+        """Share of the places for completion tokens that are computed on and hold none."""
+        rows, length = self.rollout.tokens.shape
+        taken = rows if self.packing is None else self.packing.rows_taken
+        return 1 - float(self.lengths.sum()) / (taken * length)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -127,15 +149,21 @@ class Learner:
             )
         filled, table = self.policy.decoding(decoding)
         rows = parallel.batch_sharding(self.policy.mesh, len(prompts.tokens))
-        arrays = parallel.spread((prompts.tokens, prompts.mask), rows)
-        rollout = self._sample(state.trained, self.frozen, *arrays, key, table, filled)
+        keys = row_keys(key, len(prompts.tokens) * decoding.group_size) if key.ndim == 0 else key
+        arrays = parallel.spread((prompts.tokens, prompts.mask, keys), rows)
+        rollout = self._sample(state.trained, self.frozen, *arrays, table, filled)
         problems = tuple(p for p in prompts.problems for _ in range(decoding.group_size))
         return dataclasses.replace(rollout, problems=problems)
 
     def update(
-        self, state: TrainState, rollout: Rollout, rewards: Sequence[float] | jax.Array, *,
-        step: int, key: jax.Array | None = None,
-    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+        self,
+        state: TrainState,
+        rollout: Rollout,
+        rewards: Sequence[float] | np.ndarray | jax.Array,
+        *,
+        step: int,
+        key: jax.Array | None = None,
+    ) -> tuple[TrainState, reduce.Metrics]:
         """Learn from a rollout: log-probabilities, packing, and all updates.
 
         Args:
@@ -148,21 +176,39 @@ class Learner:
         Returns:
             The next state, and metrics: `metrics["loss"].value()`.
         """
-        rollout, packing, _ = self.prepare(rollout)
-        terms = self._logprobs(state.trained, self.frozen, rollout, packing)
+        prepared = self.prepare(rollout)
+        terms = self.terms(state, prepared)
+        return self.apply(state, prepared, terms, rewards, step=step, key=key)[:2]
+
+    def prepare(self, rollout: Rollout) -> Prepared:
+        """The rollout cut to the columns worth computing on, and packed. Waits for it."""
+        mesh = self.policy.mesh
+        rollout, lengths = trim(rollout, mesh)
+        packing = self.pack(lengths, rollout)
+        return Prepared(rollout, parallel.spread(packing, parallel.replicated(mesh)), lengths)
+
+    def terms(self, state: TrainState, prepared: Prepared) -> Terms:
+        """`logprobs` of a prepared rollout, compiled; does not wait for the devices."""
+        return self._logprobs(state.trained, self.frozen, prepared.rollout, prepared.packing)
+
+    def apply(
+        self,
+        state: TrainState,
+        prepared: Prepared,
+        terms: Terms,
+        rewards: Sequence[float] | np.ndarray | jax.Array,
+        *,
+        step: int,
+        key: jax.Array | None = None,
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
+        """`learn` from a prepared rollout and its terms, compiled; see `update`."""
+        rollout = prepared.rollout
         rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
         rewards = parallel.spread(np.asarray(rewards, np.float32), rows)
         root = jax.random.key(0) if key is None else key
         return self._learn(
-            state, self.frozen, rollout, terms, rewards, root, jnp.int32(step), packing
+            state, self.frozen, rollout, terms, rewards, root, jnp.int32(step), prepared.packing
         )
-
-    def prepare(self, rollout: Rollout) -> tuple[Rollout, Packing | None, np.ndarray]:
-        """The rollout cut to the columns worth computing on, its packing, and lengths int[B]."""
-        mesh = self.policy.mesh
-        rollout, lengths = trim(rollout, mesh)
-        packing = self.pack(lengths, rollout)
-        return rollout, parallel.spread(packing, parallel.replicated(mesh)), lengths
 
     @functools.cached_property
     def _sample(self) -> Any:
@@ -233,7 +279,7 @@ class Learner:
     def learn(
         self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
         root: jax.Array, step: jax.Array, packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
         """All updates on one rollout: `epochs` passes of `num_minibatches` each; pure.
 
         Args:
@@ -263,21 +309,25 @@ class Learner:
             part, index = drawn
             sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
-            return self.minibatch(state, frozen, sequences, terms, key, step, packing)
+            state, metrics, bad = self.minibatch(
+                state, frozen, sequences, terms, key, step, packing
+            )
+            return state, (metrics, bad)
 
         passes = jnp.arange(self.num_minibatches * self.epochs, dtype=jnp.int32)
         if len(passes) == 1:
-            return one(state, (0, passes[0]))
-        state, metrics = jax.lax.scan(one, state, (passes % self.num_minibatches, passes))
-        metrics = merge_stacked(metrics)
+            state, (metrics, bad) = one(state, (0, passes[0]))
+            return state, metrics, bad
+        state, (metrics, bad) = jax.lax.scan(one, state, (passes % self.num_minibatches, passes))
+        metrics, bad = merge_stacked(metrics), jax.tree.map(lambda place: place.max(axis=0), bad)
         skipped = metrics["updates/skipped"]  # A number of updates and not their share.
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
-        return state, metrics
+        return state, metrics, bad
 
     def minibatch(
         self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
         step: jax.Array, packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics]:  # fmt: skip
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
         """One optimiser update on some rows; pure."""
         rows = sequences.tokens.shape[0]
         return update(

@@ -1,5 +1,6 @@
 """What ends a completion: tokens, and strings that may be tokens."""
 
+import functools
 from typing import Any
 
 from sage_jax import rollout
@@ -39,6 +40,12 @@ def stops(
     unique = tuple(dict.fromkeys(ids))
     if not others:
         return unique, None
+    return unique, _table(tokenizer, tuple(others), vocab_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _table(tokenizer: Any, strings: tuple[str, ...], vocab_size: int) -> rollout.StopTable:
+    # Kept, since a loop asks at every step for what takes as long as reading the vocabulary.
+    spelled = rollout.token_bytes(tokenizer, spelled=list(strings))
     # A tokenizer may know tokens beyond the model's vocabulary, which are never sampled.
-    spelled = rollout.token_bytes(tokenizer, spelled=others)[:vocab_size]
-    return unique, rollout.compile_stop_strings(spelled, others, vocab_size=vocab_size)
+    return rollout.compile_stop_strings(spelled[:vocab_size], list(strings), vocab_size=vocab_size)

@@ -13,16 +13,12 @@ from sage_jax.learn.bins import Slots, over_passes
 from sage_jax.learn.logprobs import token_logprobs
 from sage_jax.learn.masters import wide, widened
 from sage_jax.learn.modules import Modules
+from sage_jax.learn.non_finite import NonFinite, first_bad_leaf, first_bad_term
 from sage_jax.learn.packing import Packing
 from sage_jax.learn.sequences import Sequences, completion_hidden, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.losses import Terms, reduce
-
-# For whoever names what went wrong; no figure to be written down.
-BAD_GRADIENT, BAD_INPUT = "gradient/first_bad", "terms/first_bad"
-# What goes into a loss, in the order in which it comes to be.
-INPUTS = ("sampler_logps", "old_logps", "ref_logps", "advantages", "logps")
 
 Loss = Callable[..., tuple[reduce.Mean, reduce.Metrics]]
 
@@ -43,7 +39,7 @@ def update(
     micro_batch: int,
     shards: Shards,
     full_vocabulary: bool = False,
-) -> tuple[TrainState, reduce.Metrics]:
+) -> tuple[TrainState, reduce.Metrics, NonFinite]:
     """One optimiser update on B rows.
 
     The gradient is that of sum / count over all B rows, whatever the micro-batch: sums, counts and
@@ -67,31 +63,30 @@ def update(
         full_vocabulary: hand the loss [B, T, V] log-probabilities of policy and reference.
 
     Returns:
-        The next state, and the loss's metrics with `loss`, `grad_norm`, `updates/skipped`,
-        `updates/changed` (see `changes`), `BAD_INPUT` and `BAD_GRADIENT`. Where a log-probability,
+        The next state; the loss's metrics with `loss`, `grad_norm`, `updates/skipped` and
+        `updates/changed` (see `changes`); and where NaN or infinity began. Where a log-probability,
         the loss or the gradient's norm is not a finite number, the state is the old one bit for
         bit, and the update counts as skipped.
     """
 
-    def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics]:
-        mean, metrics = loss(terms, step=step, key=key)
-        return mean, metrics | {BAD_INPUT: reduce.Max(_odd_input(terms))}
+    def judge(terms: Terms) -> tuple[reduce.Mean, reduce.Metrics, jax.Array]:
+        return *loss(terms, step=step, key=key), first_bad_term(terms)
 
     def total(trained, sequences, terms, slots=None):
         seen = observe(
             modules, trained, frozen, sequences, terms, slots, temperature, shards, full_vocabulary
         )
-        mean, metrics = judge(seen)
-        return mean.sum, (seen, mean, metrics)
+        mean, *rest = judge(seen)
+        return mean.sum, (seen, mean, *rest)
 
     grad = jax.grad(total, has_aux=True)
     if packing is None:
         parts = split_groups(sequences, terms, sequences.tokens.shape[0] // micro_batch,
                              shards=shards.rows)  # fmt: skip
-        grads, (mean, metrics) = _accumulate(grad, state.trained, parts)
+        grads, (mean, metrics, bad_terms) = _accumulate(grad, state.trained, parts)
     else:
         grads, seen = _accumulate_packed(grad, state.trained, sequences, terms, packing)
-        mean, metrics = judge(seen)
+        mean, metrics, bad_terms = judge(seen)
     # An update without a single valid token has a count of 0 and leaves everything as it is.
     scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)
 
@@ -102,18 +97,18 @@ def update(
     one = jnp.ones((), jnp.float32)
     norm = optax.tree.norm(grads)
     # The loss alone does not tell: on some devices the smaller of NaN and 1 is 1.
-    good = jnp.isfinite(norm) & jnp.isfinite(mean.sum) & (metrics[BAD_INPUT].value() < 0)
+    bad = NonFinite(bad_terms, first_bad_leaf(grads))
+    good = jnp.isfinite(norm) & jnp.isfinite(mean.sum) & (bad.terms < 0)
     metrics |= {
         "loss": mean,
         "grad_norm": reduce.Mean(norm, one),
         "updates/skipped": reduce.Mean(1 - good.astype(jnp.float32), one),
-        BAD_GRADIENT: reduce.Max(_first_bad(grads)),
     }
     # Chosen by element, which melts into the optimiser's own pass over the weights.
     chosen = jax.tree.map(
         lambda new, old: jnp.where(good, new, old), state.apply(grads, optimizer), state
     )
-    return chosen, metrics | changes(state, chosen)
+    return chosen, metrics | changes(state, chosen), bad
 
 
 def changes(old: TrainState, new: TrainState) -> reduce.Metrics:
@@ -137,25 +132,6 @@ def _changed(old: Any, new: Any) -> reduce.Mean:
     counts = jax.tree.leaves(jax.tree.map(count, old, new))
     size = sum(leaf.size for leaf in jax.tree.leaves(new))
     return reduce.Mean(jnp.stack(counts).sum(), jnp.float32(size))
-
-
-def _odd_input(terms: Terms) -> jax.Array:
-    """Place in `INPUTS` of one that holds NaN or infinity where it counts; -1 if none does."""
-    place = jnp.float32(-1)
-    for index, name in reversed(list(enumerate(INPUTS))):
-        values = getattr(terms, name)
-        if values is not None:
-            odd = ~jnp.isfinite(values)
-            odd = odd & (terms.mask > 0) if values.ndim == 2 else odd
-            place = jnp.where(odd.any(), jnp.float32(index), place)
-    return place
-
-
-def _first_bad(grads: Any) -> jax.Array:
-    """Place among the leaves of the first that holds NaN or infinity; -1 if none does."""
-    # The sums of squares are those of the norm, and cost nothing twice.
-    odd = jnp.stack([~jnp.isfinite(optax.tree.norm(g)) for g in jax.tree.leaves(grads)])
-    return jnp.where(odd.any(), jnp.argmax(odd), -1).astype(jnp.float32)
 
 
 def observe(
@@ -204,8 +180,8 @@ def _accumulate(grad: Callable, trained: Any, parts: Any) -> Any:
         grads, judged = one(part)
         return _added(total, grads), judged
 
-    grads, judged = jax.lax.scan(body, _zeros(trained), parts)
-    return grads, merge_stacked(judged)
+    grads, (*judged, bad_terms) = jax.lax.scan(body, _zeros(trained), parts)
+    return grads, (*merge_stacked(judged), bad_terms.max(axis=0))
 
 
 def _accumulate_packed(

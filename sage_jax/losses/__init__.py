@@ -18,14 +18,17 @@ from . import (
     recipes,
     reduce,
     schedules,
+    surrogates,
     terms,
     weights,
 )
 from .anchors import reshape
+from .by_name import depends_on, moved_by
 from .compose import (
     Guide,
     InertGuideWarning,
     Loss,
+    Objective,
     TermTransform,
     TokenLoss,
     chain,
@@ -46,6 +49,7 @@ __all__ = [
     "Mean",
     "Metrics",
     "Min",
+    "Objective",
     "TermTransform",
     "Terms",
     "TokenLoss",
@@ -55,6 +59,7 @@ __all__ = [
     "chain",
     "clipped_surrogate",
     "compose",
+    "depends_on",
     "forward_kl",
     "from_hidden",
     "from_logits",
@@ -62,6 +67,7 @@ __all__ = [
     "guides",
     "importance",
     "kl",
+    "moved_by",
     "objective",
     "observe",
     "policy",
@@ -70,6 +76,7 @@ __all__ = [
     "reshape",
     "reverse_kl",
     "schedules",
+    "surrogates",
     "terms",
     "weights",
 ]

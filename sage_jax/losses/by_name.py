@@ -1,63 +1,275 @@
-"""Guides out of plain functions of arrays, which ask for what they read by name."""
+"""Blocks of a loss out of plain functions of arrays, which ask for what they read by name.
 
+A guide, a surrogate, an estimator and a reduction may each be a function whose parameters are named
+after the arrays that it reads; its other arguments are options. What such a function needs of a
+trainer, and what a guide depends on, is told by what it reads, or declared by a decorator.
+"""
+
+import functools
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
-from typing import Any
+from dataclasses import fields, replace
+from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from . import reduce
 from ._arrays import Array, as_real, as_valid, keep
-from .compose import DependsOn, Guide
+from .compose import ANY, AnchorUse, DependsOn, Guide, TokenLoss
+from .importance import Level, log_ratios
+from .reduce import Mean, Metrics, Reduction
 from .terms import Terms, require
 
-READABLE = (*(field.name for field in fields(Terms)), "step", "key")
+FIELDS = (*(field.name for field in fields(Terms)), "anchor_logps")
+READABLE = (*FIELDS, "step", "key")
 """Names by which a function of arrays asks for what it reads."""
+READABLE_BY_SURROGATES = (*READABLE, "ratios")
+READABLE_BY_REDUCTIONS = (*FIELDS, "losses")
 
-_OF_THE_PREFIX = {"mask", "entropies", "ref_entropies", "rows", "step", "key"}
+_OF_THE_PREFIX = {
+    "mask", "entropies", "ref_entropies", "rows", "step", "key", "entropy_threshold",
+    "tokens_per_row",
+}  # fmt: skip
+_OF_THE_ANCHOR = {"anchor_logps", "log_q", "vocab_log_q"}
+# What is always there: the policy's own, and what stands for `old_logps` and q where none is given.
+_ALWAYS = {"logps", "mask", "old_logps", "log_q", "vocab_log_q"}
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
-def reads(function: Callable[..., Any]) -> tuple[str, ...]:
-    """Which of `READABLE` a function asks for by the names of its parameters."""
-    return tuple(name for name in inspect.signature(function).parameters if name in READABLE)
+def reads(function: Callable[..., Any], names: tuple[str, ...] = READABLE) -> tuple[str, ...]:
+    """Which of `names` a function asks for by the names of its parameters."""
+    return tuple(name for name in inspect.signature(function).parameters if name in names)
 
 
-def guide(function: Callable[..., Array], **options: Any) -> Guide:
+def depends_on(kind: DependsOn) -> Callable[[F], F]:
+    """Decorator: what the value of a guide depends on, where its arguments would tell otherwise.
+
+    >>> @depends_on("prefix")
+    ... def peaked(logits, mask):
+    ...     return 0.1 * jnp.max(jax.nn.log_softmax(logits), axis=-1) * mask
+    >>> guide(peaked).depends_on
+    'prefix'
+    """
+
+    def declare(function: F) -> F:
+        vars(function)["depends_on"] = kind
+        return function
+
+    return declare
+
+
+def moved_by(*kinds: DependsOn, in_loss: bool = True, in_reward: bool = False) -> Callable[[F], F]:
+    """Decorator: which guides move an estimator's gradient, and where it may stand.
+
+    `kinds` as of `Guide.depends_on`; an estimator that declares nothing is moved by all. `in_loss`
+    is false where its expected gradient is zero, `in_reward` true where its sum over a row may be
+    taken off the reward.
+    """
+
+    def declare(function: F) -> F:
+        use = AnchorUse(function.__name__, frozenset(kinds), in_loss, in_reward)
+        vars(function)["anchor_use"] = use
+        return function
+
+    return declare
+
+
+def guide(function: Callable[..., Array], /, **options: Any) -> Guide:
     """A guide of a function of arrays, which gets the terms that its parameters are named after.
 
     `function(entropies, mask, **options)`, say, gives log q of shape [B, T], or [B, T, V] over the
     vocabulary; it may ask for `step` and `key` too. The result is masked and constant under the
-    gradient; clip it by `bounded_log` inside. What it depends on is told by what it reads: the
-    vocabulary with `logits` or `ref_logits`, the prefix with masks and entropies alone, else the
-    token. The guide raises ValueError for terms that are missing or another shape.
+    gradient; clip it by `bounded_log` inside. What it depends on is declared by `depends_on`, or
+    told by what it reads: the vocabulary with `logits` or `ref_logits`, the prefix with masks and
+    entropies alone, else the token. The guide raises ValueError for terms that are missing or
+    another shape.
 
     >>> def calm(entropies, *, slope):
     ...     return -slope * entropies
     >>> guide(calm, slope=0.1).name, guide(calm, slope=0.1).depends_on
     ('calm', 'prefix')
     """
-    names, label = reads(function), getattr(function, "__name__", "of one's own")
+    label = f"the guide {_label(function)}"
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
-        beside = {"step": step, "key": key}
-        arrays = {
-            name: beside[name] if name in beside else require(terms, name, f"the guide {label}")
-            for name in names
-        }
-        found = as_real(function(**arrays, **options))
+        found = as_real(function(**_given(function, terms, label, step=step, key=key), **options))
         if found.shape[:2] != terms.mask.shape or found.ndim > 3:
             raise ValueError(
-                f"the guide {label} gives shape {found.shape}; log q must be [B, T] or [B, T, V] "
+                f"{label} gives shape {found.shape}; log q must be [B, T] or [B, T, V] "
                 f"with [B, T] = {terms.mask.shape}"
             )
         valid = as_valid(terms.mask)
         return jax.lax.stop_gradient(keep(valid if found.ndim == 2 else valid[..., None], found))
 
-    return Guide(log_q, label, _depends_on(names))
+    kind = getattr(_inner(function), "depends_on", None) or _depends_on(reads(function))
+    return Guide(log_q, _label(function), kind, _needs(function))
+
+
+def surrogate(
+    function: Callable[..., Any], /, *, level: Level = "token", **options: Any
+) -> TokenLoss:
+    """A policy-gradient loss of a function of arrays, as `surrogates.clipped`.
+
+    It gives a loss [B, T], or [B, 1] where its arrays are so, to be minimised; or (loss, shares)
+    with further metrics by name, [B, T] or [B, 1], whose means are reported. It asks by name for
+    `ratios`, π_θ / π_old of each token, or at `level` "sequence" of each row, [B, 1], and for all
+    that is `READABLE`; `advantages` come as [B, 1] or [B, T]. The metric `ratio/max` is added.
+    Raises ValueError for another level, and when it runs for terms that are missing or another
+    shape.
+    """
+    label = f"the surrogate {_label(function)}"
+    if level not in ("token", "sequence"):
+        raise ValueError(f"level is {level!r}; it must be token or sequence")
+
+    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask, level=level))
+        made = function(
+            **_given(function, terms, label, step=step, key=key, ratios=ratios), **options
+        )
+        losses, shares = made if isinstance(made, tuple) else (made, {})
+        losses = _shaped(as_real(losses), terms, label, rows=True)
+        metrics: Metrics = {name: _share(x, name, terms, label) for name, x in shares.items()}
+        metrics["ratio/max"] = reduce.maximum(ratios, _counted(ratios, terms))
+        return jnp.broadcast_to(losses, terms.logps.shape), metrics
+
+    names = reads(function)
+    uses = (AnchorUse(label, ANY),) if _OF_THE_ANCHOR & set(names) else ()
+    return TokenLoss(token_loss, uses, _needs(function))
+
+
+def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options: Any) -> TokenLoss:
+    """The KL term of a loss of a function of arrays, as `kl.k3`; `kl_coef * estimator(k3)`.
+
+    It asks by name for all that is `READABLE`, such as `logps` and `anchor_logps`, and gives
+    [B, T]; `name` is that of the metric, its mean over valid tokens. An argument `renormalize` that
+    is true leaves guides over the vocabulary alone to move it, whatever it declares by `moved_by`.
+    It raises ValueError when it runs for terms that are missing or another shape.
+    """
+    label = f"the estimator {_label(function)}"
+
+    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        made = function(**_given(function, terms, label, step=step, key=key), **options)
+        losses = _shaped(as_real(made), terms, label)
+        return losses, {name: reduce.mean(losses, terms.valid)}
+
+    use = anchor_use(function)
+    if (_bound(function) | options).get("renormalize"):
+        use = replace(use, moved_by=use.moved_by & {"vocabulary"})
+    return TokenLoss(token_loss, (use,), _needs(function))
+
+
+def anchor_use(function: Callable[..., Any]) -> AnchorUse:
+    """What an estimator declares by `moved_by`, or that all guides move it."""
+    declared = getattr(_inner(function), "anchor_use", None)
+    return AnchorUse(_label(function), ANY) if declared is None else declared
+
+
+def reduction(function: Callable[..., Mean], /, **options: Any) -> Reduction:
+    """A reduction (losses, terms) -> Mean of a function of arrays, as `reduce.grpo`.
+
+    It asks by name for `losses` [B, T], `mask` and the other fields of `Terms`, and gives a `Mean`
+    of two scalars. It sees a part of the batch where that is split, and sums and counts of parts
+    are added up. When it runs it raises ValueError for anything else, and for terms that are
+    missing.
+
+    >>> losses, mask = jnp.array([[1.0, 3.0]]), jnp.ones((1, 2))
+    >>> float(reduction(reduce.bnpo)(losses, Terms(losses, mask)).value())
+    2.0
+    """
+    label = f"the reduction {_label(function)}"
+
+    def reduced(losses: Array, terms: Terms) -> Mean:
+        made = function(**_given(function, terms, label, losses=losses), **options)
+        if not isinstance(made, Mean) or jnp.ndim(made.sum) or jnp.ndim(made.count):
+            raise ValueError(f"{label} gives {_form(made)}; it must be a losses.Mean of scalars")
+        return Mean(as_real(made.sum), as_real(jnp.asarray(made.count)))
+
+    return reduced
+
+
+def _given(function: Callable[..., Any], terms: Terms, label: str, **beside: Any) -> dict[str, Any]:
+    """The arrays that a function asks for; one that has a default and is not there is left out."""
+    found = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in beside:
+            found[name] = beside[name]
+        elif name in FIELDS:
+            value = _read(terms, name)
+            if value is None and parameter.default is parameter.empty:
+                value = _no_guide(terms, name) if name in _ALWAYS else require(terms, name, label)
+            if value is not None:
+                found[name] = value
+    return found
+
+
+def _read(terms: Terms, name: str) -> Array | None:
+    value = None if name == "anchor_logps" else getattr(terms, name)
+    match name:
+        case "anchor_logps":
+            return terms.anchor_logps
+        case "old_logps":
+            return terms.sampling_logps
+        case "advantages" if value is not None and value.ndim == 1:
+            return value[:, None]
+        case "vocab_log_q" if value is None and terms.log_q is not None:
+            return terms.log_q[..., None]
+    return value
+
+
+def _no_guide(terms: Terms, name: str) -> Array:
+    none = jnp.zeros_like(terms.logps)
+    return none[..., None] if name == "vocab_log_q" else none
+
+
+def _needs(function: Callable[..., Any]) -> frozenset[str]:
+    """The fields of `Terms` that a trainer has to fill for a function."""
+    asked = {
+        name for name, parameter in inspect.signature(function).parameters.items()
+        if name in FIELDS and parameter.default is parameter.empty
+    }  # fmt: skip
+    return frozenset("ref_logps" if name == "anchor_logps" else name for name in asked - _ALWAYS)
 
 
 def _depends_on(names: tuple[str, ...]) -> DependsOn:
-    if {"logits", "ref_logits"} & set(names):
+    if {"logits", "ref_logits", "vocab_log_q"} & set(names):
         return "vocabulary"
     return "prefix" if _OF_THE_PREFIX.issuperset(names) else "token"
+
+
+def _shaped(values: Array, terms: Terms, label: str, *, rows: bool = False) -> Array:
+    shape = terms.logps.shape
+    if values.shape != shape and not (rows and values.shape == (shape[0], 1)):
+        must = f"[B, T] = {shape}" + (" or [B, 1]" if rows else "")
+        raise ValueError(f"{label} gives shape {values.shape}; it must be {must}")
+    return values
+
+
+def _share(values: Array, name: str, terms: Terms, label: str) -> Mean:
+    values = _shaped(jnp.asarray(values), terms, f"{label}, metric {name},", rows=True)
+    return reduce.mean(values, _counted(values, terms))
+
+
+def _counted(values: Array, terms: Terms) -> Array:
+    """Which entries of [B, T], or of [B, 1], count."""
+    whole = values.shape == terms.logps.shape
+    return terms.valid if whole else terms.valid.any(axis=-1, keepdims=True)
+
+
+def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
+    return _inner(function.func) if isinstance(function, functools.partial) else function
+
+
+def _bound(function: Callable[..., Any]) -> dict[str, Any]:
+    return function.keywords if isinstance(function, functools.partial) else {}
+
+
+def _label(function: Callable[..., Any]) -> str:
+    return getattr(_inner(function), "__name__", "of one's own")
+
+
+def _form(made: Any) -> str:
+    shape = getattr(made, "shape", None)
+    return type(made).__name__ if shape is None else f"shape {shape}"

@@ -21,6 +21,8 @@ from .schedules import Scheduled, at
 from .terms import Terms, check, clean
 
 DependsOn = Literal["prefix", "token", "vocabulary"]
+ANY: frozenset[DependsOn] = frozenset(("prefix", "token", "vocabulary"))
+_NOTHING: frozenset[str] = frozenset()
 
 
 class InertGuideWarning(UserWarning):
@@ -55,12 +57,13 @@ class Guide:
     `function(terms, step=, key=)` gives log q of shape [B, T], or [B, T, V] for a guide over the
     vocabulary. `depends_on` decides under which KL estimators it can act: "prefix" is the same
     whatever token follows, "token" depends on the sampled token, "vocabulary" gives every token
-    its own value.
+    its own value. `needs` names the fields of `Terms` that a trainer has to fill for it.
     """
 
     function: Callable[..., Array]
     name: str
     depends_on: DependsOn
+    needs: frozenset[str] = _NOTHING
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         """The log guide, [B, T] or [B, T, V]."""
@@ -80,23 +83,60 @@ class TermTransform:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """A composed objective, a `Loss` that knows what it reads.
+
+    `needs` names the fields of `Terms` that a trainer has to fill, from all the parts.
+    """
+
+    function: Loss
+    needs: frozenset[str] = _NOTHING
+
+    def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
+        """The loss and its metrics."""
+        return self.function(terms, step=step, key=key)
+
+    @property
+    def full_vocabulary(self) -> bool:
+        """Whether it reads logits, or token ids, which come with them."""
+        return bool(self.needs & {"logits", "ref_logits", "tokens"})
+
+    @property
+    def reference(self) -> bool:
+        """Whether it reads anything of the reference model."""
+        return bool(self.needs & {"ref_logps", "ref_entropies", "ref_logits"})
+
+    @property
+    def old_logps(self) -> bool:
+        """Whether the policy has to be asked before its update, even if there is one update."""
+        return bool(self.needs & {"old_logps", "entropy_threshold"})
+
+
+@dataclass(frozen=True)
 class AnchorUse:
-    """How a token loss uses the anchor: the estimator, and the kinds of guides that move it."""
+    """How a token loss uses the anchor: the estimator, and the kinds of guides that move it.
+
+    `has_gradient` is false where the expected gradient is zero, `in_reward` true for an estimator
+    whose sum over a row may be taken off the reward.
+    """
 
     estimator: str
     moved_by: frozenset[DependsOn]
     has_gradient: bool = True
+    in_reward: bool = False
 
 
 @dataclass(frozen=True)
 class TokenLoss:
     """A loss per token [B, T] with metrics; `a + b` adds two and `weight * a` scales one.
 
-    A weight is a number, a scalar array or a schedule. Metrics are never scaled.
+    A weight is a number, a scalar array or a schedule. Metrics are never scaled. `needs` names the
+    fields of `Terms` that a trainer has to fill for it.
     """
 
     function: Callable[[Terms, ArrayLike, Array | None], tuple[Array, Metrics]]
     anchor_uses: tuple[AnchorUse, ...] = ()
+    needs: frozenset[str] = _NOTHING
 
     def __call__(
         self, terms: Terms, *, step: ArrayLike, key: Array | None
@@ -110,14 +150,14 @@ class TokenLoss:
             theirs, their_metrics = other.function(terms, step, key)
             return ours + theirs, union(our_metrics, their_metrics)
 
-        return TokenLoss(added, self.anchor_uses + other.anchor_uses)
+        return TokenLoss(added, self.anchor_uses + other.anchor_uses, self.needs | other.needs)
 
     def __mul__(self, weight: Scheduled) -> "TokenLoss":
         def scaled(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
             losses, metrics = self.function(terms, step, key)
             return losses * like(at(weight, step), losses), metrics
 
-        return TokenLoss(scaled, self.anchor_uses)
+        return TokenLoss(scaled, self.anchor_uses, self.needs)
 
     __rmul__ = __mul__
 
@@ -130,11 +170,8 @@ def observe(token_loss: TokenLoss) -> TokenLoss:
         losses, metrics = token_loss.function(held, step, key)
         return jnp.zeros_like(losses), metrics
 
-    uses = tuple(
-        replace(use, moved_by=frozenset(("prefix", "token", "vocabulary")), has_gradient=True)
-        for use in token_loss.anchor_uses
-    )
-    return TokenLoss(observed, uses)
+    uses = tuple(replace(use, moved_by=ANY, has_gradient=True) for use in token_loss.anchor_uses)
+    return TokenLoss(observed, uses, token_loss.needs)
 
 
 def chain(*transforms: Transform) -> TermTransform:
@@ -155,17 +192,18 @@ def chain(*transforms: Transform) -> TermTransform:
 
 def objective(
     token_loss: TokenLoss, reduction: Reduction, *, transform: Transform | None = None
-) -> Loss:
+) -> Objective:
     """A loss made of a transform of the terms, a loss per token and a reduction.
 
-    `reduction(losses, terms)` as from `reduce.by_name`. The result is a pure function
+    `reduction(losses, terms)` as from `by_name.reduction`. The result is a pure function
     `loss(terms, step=, key=) -> (Mean, metrics)`; it adds to the metrics of `token_loss` those of
     the terms themselves: `entropy`, `kl/reference` (k3 against the unshaped reference), `q/*` and
     `sampler_gap`, each where its arrays are given. When it is composed (not when it runs) an
     `InertGuideWarning` says so if a guide or a KL term has no expected gradient; when it runs,
     ValueError names a missing or ill-shaped array.
     """
-    _warn_if_inert(getattr(transform, "guides", ()), token_loss.anchor_uses)
+    guides = getattr(transform, "guides", ())
+    _warn_if_inert(guides, token_loss.anchor_uses)
 
     def loss(terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         check(terms)
@@ -176,7 +214,12 @@ def objective(
         metrics = union(metrics, _term_metrics(terms))
         return reduction(keep(terms.valid, losses), terms), jax.lax.stop_gradient(metrics)
 
-    return loss
+    return Objective(loss, token_loss.needs.union(*map(_guide_needs, guides)))
+
+
+def _guide_needs(guide: Guide) -> frozenset[str]:
+    # What a guide says of the whole vocabulary is looked up at the tokens.
+    return guide.needs | ({"tokens"} if guide.depends_on == "vocabulary" else _NOTHING)
 
 
 def union(left: Mapping[str, reduce.Metric], right: Mapping[str, reduce.Metric]) -> Metrics:

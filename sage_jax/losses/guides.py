@@ -131,7 +131,7 @@ def branch_guide(
             q_max=q_max,
         )
 
-    return Guide(log_q, "branch", "prefix")
+    return Guide(log_q, "branch", "prefix", frozenset((name,)))
 
 
 def token_guide(
@@ -173,7 +173,7 @@ def token_guide(
             q_max=q_max,
         )
 
-    return Guide(log_q, "token", "token")
+    return Guide(log_q, "token", "token", frozenset((name,)))
 
 
 def random_guide(

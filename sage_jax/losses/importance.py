@@ -1,4 +1,4 @@
-"""Correction for a sampler whose log-probabilities differ from those of the policy it sampled for.
+"""Importance ratios: of the policy against the one that sampled, and of that against its sampler.
 
 An inference engine in other precision, or with stale weights, samples from μ and not from π_old.
 Weights π_old / μ put that right in expectation; bounding or dropping large ones keeps the variance
@@ -13,13 +13,29 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from . import reduce
-from ._arrays import Array, as_real, as_valid, keep, masked_sum
+from ._arrays import Array, as_real, as_valid, keep, masked_sum, row_mean
 from .compose import TokenLoss, union
-from .policy import Level
 from .reduce import Metrics
 from .terms import Terms, require
 
+Level = Literal["token", "sequence"]
 Mode = Literal["truncate", "mask"]
+
+
+def log_ratios(logps: Array, old_logps: Array, mask: Array, *, level: Level = "token") -> Array:
+    """Log importance ratios of the policy against the one that sampled, 0 where the mask is.
+
+    token: logps − old_logps, [B, T]. sequence: its mean over the valid tokens of each row, [B, 1]
+    (GSPO, arXiv 2507.18071, eq. 7). Raises ValueError for another level.
+    """
+    valid = as_valid(mask)
+    logps = keep(valid, as_real(logps))
+    ratios = logps - jax.lax.stop_gradient(keep(valid, old_logps.astype(logps.dtype)))
+    if level == "token":
+        return ratios
+    if level == "sequence":
+        return row_mean(ratios, valid)
+    raise ValueError(f"level is {level!r}; it must be token or sequence")
 
 
 def weights(
@@ -91,4 +107,5 @@ def corrected(
         }
         return losses * bounded, union(metrics, ours)
 
-    return TokenLoss(function, token_loss.anchor_uses)
+    needs = token_loss.needs | {"old_logps", "sampler_logps"}
+    return TokenLoss(function, token_loss.anchor_uses, needs)

@@ -1,24 +1,30 @@
 """Distances between the policy and the (shaped) anchor: sampled and over the full vocabulary.
 
 The anchor is q · π_ref, not renormalised: `anchor_logps = ref_logps + log_q`. What these do to the
-policy differs more than their names suggest; see `reverse_kl`.
+policy differs more than their names suggest; see `reverse_kl`. The estimators are plain functions
+of arrays, `by_name.estimator` makes a token loss of any such function, and `moved_by` declares
+which guides move it.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 
-from . import reduce
+from . import by_name
 from ._arrays import Array, as_real, as_valid, like, masked_sum
-from .compose import AnchorUse, DependsOn, TokenLoss
-from .reduce import Metrics
-from .terms import Terms, log_softmax, require
+from .by_name import moved_by
+from .compose import TokenLoss
+from .terms import log_softmax
 
 Estimator = Literal["k1", "k2", "k3", "exact"]
 
+# Those that a config may name; the rest is for building losses.
+__all__ = ["exact", "forward", "forward_exact", "k1", "k2", "k3"]
 
+
+@moved_by(in_loss=False, in_reward=True)
 def k1(logps: Array, anchor_logps: Array) -> Array:
     """Log π − log anchor: unbiased for the reverse KL; in a loss its gradient has mean zero.
 
@@ -27,6 +33,7 @@ def k1(logps: Array, anchor_logps: Array) -> Array:
     return logps - anchor_logps
 
 
+@moved_by("token", "vocabulary")
 def k2(logps: Array, anchor_logps: Array) -> Array:
     """½ (log π − log anchor)²: on-policy its gradient is unbiased for that of the reverse KL."""
     return 0.5 * jnp.square(logps - anchor_logps)
@@ -57,31 +64,32 @@ def forward(logps: Array, anchor_logps: Array) -> Array:
     return jax.lax.stop_gradient(value) + (estimate - jax.lax.stop_gradient(estimate))
 
 
+@moved_by("vocabulary")
 def exact(
-    logits: Array, ref_logits: Array, log_q: Array | None = None, *, renormalize: bool = False
+    logits: Array, ref_logits: Array, vocab_log_q: Array | None = None, *, renormalize: bool = False
 ) -> Array:
     """Reverse KL over the full vocabulary, Σ_v π (log π − log anchor).
 
-    `logits`, `ref_logits` [..., V], temperature-scaled; `log_q` [..., V], or [...] for a guide that
-    is the same for every token. `renormalize` divides the anchor by its sum Z first, which adds
-    log Z. Token ids whose probability is 0 add 0. Result [...].
+    `logits`, `ref_logits` [..., V], temperature-scaled; `vocab_log_q` [..., V], or [...] or
+    [..., 1] for a guide that is the same for every token. `renormalize` divides the anchor by its
+    sum Z first, which adds log Z. Token ids whose probability is 0 add 0. Result [...].
     """
     log_probs = log_softmax(logits)
-    anchor = _vocabulary_anchor(ref_logits, log_q, renormalize)
+    anchor = _vocabulary_anchor(ref_logits, vocab_log_q, renormalize)
     held = log_probs > -jnp.inf
     away = jnp.where(held, log_probs - anchor, jnp.zeros((), log_probs.dtype))
     return jnp.sum(jnp.exp(log_probs) * away, axis=-1)
 
 
 def forward_exact(
-    logits: Array, ref_logits: Array, log_q: Array | None = None, *, renormalize: bool = False
+    logits: Array, ref_logits: Array, vocab_log_q: Array | None = None, *, renormalize: bool = False
 ) -> Array:
     """Forward KL over the full vocabulary, Σ_v anchor (log anchor − log π); shapes as in `exact`.
 
     Its gradient is −Σ_v anchor · ∇log π.
     """
     log_probs = log_softmax(logits)
-    anchor = _vocabulary_anchor(ref_logits, log_q, renormalize)
+    anchor = _vocabulary_anchor(ref_logits, vocab_log_q, renormalize)
     held = anchor > -jnp.inf
     away = jnp.where(held, anchor - log_probs, jnp.zeros((), log_probs.dtype))
     return jnp.sum(jnp.exp(anchor) * away, axis=-1)
@@ -101,22 +109,13 @@ def reverse_kl(
     `renormalize` applies to `exact` alone. The metric `name` is the mean over valid tokens.
     Raises ValueError for another estimator, or `renormalize` without `exact`.
     """
-    if estimator not in _MOVED_BY:
+    if estimator not in _REVERSE:
         raise ValueError(f"estimator is {estimator!r}; it must be k1, k2, k3 or exact")
-    if renormalize and estimator != "exact":
+    if not renormalize:
+        return by_name.estimator(_REVERSE[estimator], name=name)
+    if estimator != "exact":
         raise ValueError(f"renormalize is True with {estimator}; only exact sees the vocabulary")
-    use = AnchorUse(estimator, _MOVED_BY[estimator], has_gradient=estimator != "k1")
-    sampled = {"k1": k1, "k2": k2, "k3": k3}.get(estimator)
-
-    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
-        del step, key
-        if sampled is None:
-            losses = exact(*_vocabulary(terms), renormalize=renormalize)
-        else:
-            losses = sampled(terms.logps, terms.anchor_logps)
-        return losses, {name: reduce.mean(losses, terms.valid)}
-
-    return TokenLoss(token_loss, (use,))
+    return by_name.estimator(exact, name=name, renormalize=True)
 
 
 def forward_kl(
@@ -130,18 +129,9 @@ def forward_kl(
     """
     if renormalize and not full_vocabulary:
         raise ValueError("renormalize is True; it needs full_vocabulary=True")
-    moved_by = _VOCABULARY if renormalize else _ANY
-    use = AnchorUse("forward exact" if full_vocabulary else "forward", moved_by)
-
-    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
-        del step, key
-        if full_vocabulary:
-            losses = forward_exact(*_vocabulary(terms), renormalize=renormalize)
-        else:
-            losses = forward(terms.logps, terms.anchor_logps)
-        return losses, {name: reduce.mean(losses, terms.valid)}
-
-    return TokenLoss(token_loss, (use,))
+    if full_vocabulary:
+        return by_name.estimator(forward_exact, name=name, renormalize=renormalize)
+    return by_name.estimator(forward, name=name)
 
 
 def penalize_rewards(
@@ -160,20 +150,7 @@ def penalize_rewards(
     return jax.lax.stop_gradient(rewards - like(penalty, rewards))
 
 
-_ANY: frozenset[DependsOn] = frozenset(("prefix", "token", "vocabulary"))
-_VOCABULARY: frozenset[DependsOn] = frozenset(("vocabulary",))
-_MOVED_BY: dict[str, frozenset[DependsOn]] = {
-    "k1": frozenset(),
-    "k2": frozenset(("token", "vocabulary")),
-    "k3": _ANY,
-    "exact": _VOCABULARY,
-}
-
-
-def _vocabulary(terms: Terms) -> tuple[Array, Array, Array | None]:
-    logits = require(terms, "logits", "a KL over the full vocabulary")
-    ref_logits = require(terms, "ref_logits", "a KL over the full vocabulary")
-    return logits, ref_logits, terms.log_q if terms.vocab_log_q is None else terms.vocab_log_q
+_REVERSE: Mapping[str, Callable[..., Array]] = {"k1": k1, "k2": k2, "k3": k3, "exact": exact}
 
 
 def _vocabulary_anchor(ref_logits: Array, log_q: Array | None, renormalize: bool) -> Array:

@@ -1,57 +1,17 @@
-"""Policy-gradient losses per token: the clipped surrogate at token or sequence level."""
+"""Policy-gradient losses as token losses: the clipped surrogate, and what goes with any surrogate.
 
-from typing import Literal
+The formulas are in `surrogates`; `by_name.surrogate` makes a token loss of any function of theirs.
+"""
 
-import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from . import reduce
-from ._arrays import Array, as_real, as_valid, keep, row_mean
+from . import by_name, surrogates
+from ._arrays import Array, as_valid, keep
 from .compose import TokenLoss
+from .importance import Level
 from .reduce import Metrics
 from .terms import Terms, entropy_threshold, require
-
-Level = Literal["token", "sequence"]
-
-
-def log_ratios(logps: Array, old_logps: Array, mask: Array, *, level: Level = "token") -> Array:
-    """Log importance ratios of the policy against the one that sampled, 0 where the mask is.
-
-    token: logps − old_logps, [B, T]. sequence: its mean over the valid tokens of each row, [B, 1]
-    (GSPO, arXiv 2507.18071, eq. 7). Raises ValueError for another level.
-    """
-    valid = as_valid(mask)
-    logps = keep(valid, as_real(logps))
-    ratios = logps - jax.lax.stop_gradient(keep(valid, old_logps.astype(logps.dtype)))
-    if level == "token":
-        return ratios
-    if level == "sequence":
-        return row_mean(ratios, valid)
-    raise ValueError(f"level is {level!r}; it must be token or sequence")
-
-
-def surrogate(
-    ratios: Array,
-    advantages: Array,
-    *,
-    eps_low: float = 0.2,
-    eps_high: float = 0.2,
-    delta: float | None = None,
-) -> Array:
-    """Clipped surrogate loss −min(min(r, delta) A, clip(r, 1 − eps_low, 1 + eps_high) A).
-
-    `ratios` [B, T] or [B, 1] (not their logarithms) and `advantages`, broadcast against each
-    other. `delta` bounds the ratio of tokens with a negative advantage (two-sided clipping, arXiv
-    2505.07291, section 3.4); None: no bound.
-    Source: PPO, arXiv 1707.06347, eq. 7; separate ranges: DAPO, arXiv 2503.14476, eq. 8.
-
-    >>> float(surrogate(jnp.float32(1.5), jnp.float32(1.0)))
-    -1.2000000476837158
-    """
-    clipped = jnp.clip(ratios, 1.0 - eps_low, 1.0 + eps_high)
-    bounded = ratios if delta is None else jnp.minimum(ratios, delta)
-    return -jnp.minimum(bounded * advantages, clipped * advantages)
 
 
 def clipped_surrogate(
@@ -64,26 +24,35 @@ def clipped_surrogate(
 ) -> TokenLoss:
     """The clipped surrogate as a token loss, of `logps`, `old_logps` and `advantages`.
 
-    `top_entropy_quantile` below 1 keeps it on the tokens whose entropy reaches
-    `terms.entropy_threshold`, or the batch's own quantile where that is None (arXiv 2506.01939).
-    Metrics, means over valid tokens (sequences at sequence level): `clip/low`, `clip/high`,
-    `clip/region`, shares that the clip holds back; `ratio/max`.
+    See `surrogates.clipped`, `importance.log_ratios` for `level`, and `top_entropy`. Metrics, means
+    over valid tokens (sequences at sequence level): `clip/low`, `clip/high`, `clip/region`, shares
+    that the clip holds back; `ratio/max`.
     Raises ValueError for a range, bound, level or quantile that makes no sense.
     """
-    _check(eps_low, eps_high, delta, level, top_entropy_quantile)
+    clip = {"eps_low": eps_low, "eps_high": eps_high, "delta": delta}
+    surrogates.clipped(jnp.ones((1, 1)), jnp.ones((1, 1)), **clip)  # Refuses what makes no sense.
+    token_loss = by_name.surrogate(surrogates.clipped, level=level, **clip)
+    return top_entropy(token_loss, top_entropy_quantile)
 
-    def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
-        del step, key
-        advantages = require(terms, "advantages", "the clipped surrogate")
-        advantages = advantages[:, None] if advantages.ndim == 1 else advantages
-        ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask, level=level))
-        losses = surrogate(ratios, advantages, eps_low=eps_low, eps_high=eps_high, delta=delta)
-        losses = jnp.broadcast_to(losses, terms.logps.shape)
-        if top_entropy_quantile < 1:
-            losses = keep(_top_entropy(terms, top_entropy_quantile), losses)
-        return losses, _clip_metrics(ratios, advantages, terms.valid, eps_low, eps_high)
 
-    return TokenLoss(token_loss)
+def top_entropy(token_loss: TokenLoss, top_entropy_quantile: float) -> TokenLoss:
+    """`token_loss` on the most uncertain tokens alone, 0 at all others (arXiv 2506.01939).
+
+    Kept is the share `top_entropy_quantile` of all tokens: those whose entropy reaches
+    `terms.entropy_threshold`, or the batch's own quantile where that is None. 1 keeps all of them.
+    Raises ValueError for a share outside (0, 1].
+    """
+    if not 0 < top_entropy_quantile <= 1:
+        raise ValueError(f"top_entropy_quantile is {top_entropy_quantile}; it must be in (0, 1]")
+    if top_entropy_quantile == 1:
+        return token_loss
+
+    def function(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        losses, metrics = token_loss.function(terms, step, key)
+        return keep(_top_entropy(terms, top_entropy_quantile), losses), metrics
+
+    needs = token_loss.needs | {"entropies", "entropy_threshold"}
+    return TokenLoss(function, token_loss.anchor_uses, needs)
 
 
 def entropy_bonus() -> TokenLoss:
@@ -96,7 +65,7 @@ def entropy_bonus() -> TokenLoss:
         del step, key
         return -require(terms, "entropies", "the entropy bonus"), {}
 
-    return TokenLoss(token_loss)
+    return TokenLoss(token_loss, needs=frozenset(("entropies",)))
 
 
 def top_entropy_mask(entropies: Array, mask: Array, threshold: Array) -> Array:
@@ -113,35 +82,3 @@ def _top_entropy(terms: Terms, top_entropy_quantile: float) -> Array:
             entropies, terms.mask, top_entropy_quantile=top_entropy_quantile
         )
     return top_entropy_mask(entropies, terms.mask, threshold)
-
-
-def _clip_metrics(
-    ratios: Array, advantages: Array, valid: Array, eps_low: float, eps_high: float
-) -> Metrics:
-    shape = jnp.broadcast_shapes(ratios.shape, advantages.shape)
-    if shape[1] == 1:
-        valid = valid.any(axis=-1, keepdims=True)
-    low = (ratios < 1.0 - eps_low) & (advantages < 0)
-    high = (ratios > 1.0 + eps_high) & (advantages > 0)
-    ratios = jnp.broadcast_to(ratios, shape)
-    return {
-        "clip/low": reduce.mean(low, valid),
-        "clip/high": reduce.mean(high, valid),
-        "clip/region": reduce.mean(low | high, valid),
-        "ratio/max": reduce.maximum(ratios, valid),
-    }
-
-
-def _check(
-    eps_low: float, eps_high: float, delta: float | None, level: str, quantile: float
-) -> None:
-    if not 0 <= eps_low <= 1:
-        raise ValueError(f"eps_low is {eps_low}; it must be between 0 and 1")
-    if not eps_high >= 0:
-        raise ValueError(f"eps_high is {eps_high}; it must be 0 or more")
-    if delta is not None and not delta > 1:
-        raise ValueError(f"delta is {delta}; it must be above 1, best above 1 + eps_high")
-    if level not in ("token", "sequence"):
-        raise ValueError(f"level is {level!r}; it must be token or sequence")
-    if not 0 < quantile <= 1:
-        raise ValueError(f"top_entropy_quantile is {quantile}; it must be in (0, 1]")

@@ -3,9 +3,9 @@
 import jax
 from jax.typing import ArrayLike
 
-from . import anchors, kl, policy, reduce
+from . import anchors, by_name, kl, policy, reduce
 from ._arrays import Array
-from .compose import Guide, Loss, TokenLoss, objective, observe
+from .compose import Guide, Objective, TokenLoss, objective, observe
 from .reduce import Reduction
 from .schedules import Scheduled, at
 from .terms import Terms, check, clean
@@ -19,11 +19,11 @@ def sage(
     divergence: TokenLoss | None = None,
     reduction: Reduction | None = None,
     kl_in_reward: bool = False,
-) -> Loss:
+) -> Objective:
     """The SAGE objective: surrogate + kl_coef · divergence from the anchor q · π_ref, reduced.
 
     `guide` None is q = 1: GRPO with a KL term. The parts default to SAGE's own:
-    `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `reduce.by_name("grpo")`.
+    `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `by_name.reduction(reduce.grpo)`.
     With `kl_in_reward` the divergence is only measured here, and the trainer subtracts it from
     the rewards with `anchored_rewards`. With kl_coef 0 the divergence is left out and no reference
     is needed. Warns (`InertGuideWarning`) when the guide cannot act under the divergence.
@@ -34,24 +34,24 @@ def sage(
     transform = None if guide is None else anchors.reshape(guide)
     return objective(
         _with_divergence(surrogate, divergence, kl_coef, kl_in_reward),
-        reduce.by_name("grpo") if reduction is None else reduction,
+        by_name.reduction(reduce.grpo) if reduction is None else reduction,
         transform=transform,
     )
 
 
-def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Loss:
+def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Objective:
     """GRPO (arXiv 2402.03300): means by sequence, k3 to the plain reference unless kl_coef is 0."""
     surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high)
     return sage(None, kl_coef=kl_coef, surrogate=surrogate)
 
 
-def dapo(*, eps_low: float = 0.2, eps_high: float = 0.28) -> Loss:
+def dapo(*, eps_low: float = 0.2, eps_high: float = 0.28) -> Objective:
     """DAPO (arXiv 2503.14476): no KL, a higher upper clip, all tokens of the batch weigh alike."""
     surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high)
-    return sage(None, kl_coef=0.0, surrogate=surrogate, reduction=reduce.by_name("dapo"))
+    return sage(None, kl_coef=0.0, surrogate=surrogate, reduction=by_name.reduction(reduce.dapo))
 
 
-def gspo(*, kl_coef: Scheduled = 0.0, eps_low: float = 3e-4, eps_high: float = 4e-4) -> Loss:
+def gspo(*, kl_coef: Scheduled = 0.0, eps_low: float = 3e-4, eps_high: float = 4e-4) -> Objective:
     """GSPO (arXiv 2507.18071): one ratio a sequence, the geometric mean of its tokens'."""
     surrogate = policy.clipped_surrogate(eps_low=eps_low, eps_high=eps_high, level="sequence")
     return sage(None, kl_coef=kl_coef, surrogate=surrogate)

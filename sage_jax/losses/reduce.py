@@ -8,7 +8,6 @@ add the gradients up, divide by the added `count`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +15,9 @@ import jax.numpy as jnp
 from ._arrays import Array, as_real, as_valid, count, like, masked_sum
 from .terms import Terms
 
-ReductionName = Literal["grpo", "bnpo", "dr_grpo", "dapo"]
+# Those that a config may name, functions of (losses, mask, ...) -> Mean; the rest is for building
+# losses, and `by_name.reduction` makes what `compose.objective` takes.
+__all__ = ["bnpo", "dapo", "dr_grpo", "grpo"]
 
 
 @jax.tree_util.register_dataclass
@@ -159,30 +160,6 @@ def dapo(losses: Array, mask: Array, *, tokens_per_row: Array | None = None) -> 
     losses, valid = as_real(losses), as_valid(mask)
     per_row = jnp.broadcast_to(like(tokens_per_row, losses), losses.shape[:1])
     return Mean(masked_sum(losses, valid), jnp.sum(per_row))
-
-
-def by_name(name: ReductionName, *, max_completion_length: int | None = None) -> Reduction:
-    """The reduction of that name as a function of (losses, terms), the form `compose` takes.
-
-    `dapo` reads `terms.tokens_per_row`; `dr_grpo` needs `max_completion_length`.
-    Raises ValueError for another name or a missing length.
-    """
-    match name:
-        case "grpo":
-            return lambda losses, terms: grpo(losses, terms.mask)
-        case "bnpo":
-            return lambda losses, terms: bnpo(losses, terms.mask)
-        case "dapo":
-            return lambda losses, terms: dapo(
-                losses, terms.mask, tokens_per_row=terms.tokens_per_row
-            )
-        case "dr_grpo" if max_completion_length is not None:
-            length = max_completion_length
-            return lambda losses, terms: dr_grpo(losses, terms.mask, max_completion_length=length)
-        case "dr_grpo":
-            raise ValueError("max_completion_length is None; the reduction dr_grpo divides by it")
-        case _:
-            raise ValueError(f"reduction is {name!r}; it must be grpo, bnpo, dr_grpo or dapo")
 
 
 def _merge_one(name: str, left: Metric, right: Metric) -> Metric:

@@ -1,4 +1,4 @@
-"""Decoder-only transformers (Llama, Qwen2, Qwen3) as pure functions of their parameters."""
+"""Decoder-only transformers as pure functions of their parameters, one record a family."""
 
 from flax.nnx import LoRAParam
 
@@ -9,6 +9,7 @@ from sage_jax.models.cache import KVCache
 from sage_jax.models.config import Llama3Scaling, ModelConfig
 from sage_jax.models.cudnn import CuDNN
 from sage_jax.models.errors import ModelError
+from sage_jax.models.family import Family, family_names
 from sage_jax.models.load import Loaded, load, locate, read_config
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
@@ -18,6 +19,7 @@ from sage_jax.models.transformer import Knobs, Transformer, begins, count_positi
 
 __all__ = [
     "CuDNN",
+    "Family",
     "KVCache",
     "Knobs",
     "Llama3Scaling",
@@ -32,6 +34,7 @@ __all__ = [
     "begins",
     "build_graphdef",
     "count_positions",
+    "family_names",
     "init",
     "load",
     "locate",

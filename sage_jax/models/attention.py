@@ -161,7 +161,8 @@ class Attention(nnx.Module):
         rngs: nnx.Rngs,
     ):
         dtypes: Any = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-        width, bias = config.hidden_size, config.attention_bias
+        traits, width = config.traits, config.hidden_size
+        bias = traits.attention_bias
         q_width, kv_width = (n * config.head_dim for n in (config.num_heads, config.num_kv_heads))
         self.q_proj = Linear(width, q_width, use_bias=bias, rngs=rngs, **dtypes)
         self.k_proj = Linear(width, kv_width, use_bias=bias, rngs=rngs, **dtypes)
@@ -172,9 +173,15 @@ class Attention(nnx.Module):
         self.qkv_proj: Turned | None = nnx.data(None)
         self.widths = (q_width, kv_width, kv_width)
         self.head_dim = config.head_dim
-        if config.qk_norm:
-            self.q_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
-            self.k_norm = RMSNorm(config.head_dim, eps=config.rms_norm_eps, **dtypes)
+        # Every kernel divides scores by sqrt(H); what else scales them is in the queries.
+        given = config.attention_multiplier
+        self.q_scale = 1.0 if given is None else given * config.head_dim**0.5
+        self.qk_norm = traits.qk_norm
+        if self.qk_norm is not None:
+            norm = {"eps": config.rms_norm_eps, "offset": traits.norm_offset, **dtypes}
+            by_head = self.qk_norm == "head"
+            self.q_norm = RMSNorm(config.head_dim if by_head else q_width, **norm)
+            self.k_norm = RMSNorm(config.head_dim if by_head else kv_width, **norm)
 
     def turn(self) -> None:
         """From now on multiply by what the weights are now, `Turned`."""
@@ -187,7 +194,9 @@ class Attention(nnx.Module):
     ) -> tuple[jax.Array, jax.Array, jax.Array]:
         """Rotated queries [B, S, N, H] and keys [B, K, H, S], and values [B, K, S, H].
 
-        Keys and values lie as attention reads them, so that a cache need not be turned round.
+        Keys and values lie as attention reads them, so that a cache need not be turned round. A
+        scale of scores other than 1 / sqrt(H) is in the queries, multiplied as they are rotated,
+        before they are rounded.
         """
         shape = (*x.shape[:2], -1, self.head_dim)
         if self.qkv_proj is not None:
@@ -195,10 +204,14 @@ class Attention(nnx.Module):
             made = jnp.split(self.qkv_proj(x), tuple(ends), axis=-1)
         else:
             made = [one(x) for one in (self.q_proj, self.k_proj, self.v_proj)]
+        if self.qk_norm == "token":
+            made = [self.q_norm(made[0]), self.k_norm(made[1]), made[2]]
         q, k, v = (one.reshape(shape) for one in made)
-        if hasattr(self, "q_norm"):
+        if self.qk_norm == "head":
             q, k = self.q_norm(q), self.k_norm(k)
         k = jnp.transpose(rotate(k, cos, sin), (0, 2, 3, 1))
+        if self.q_scale != 1:
+            cos, sin = self.q_scale * cos, self.q_scale * sin
         return rotate(q, cos, sin), k, v.swapaxes(1, 2)
 
     def output(self, attended: jax.Array) -> jax.Array:

@@ -7,25 +7,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_jax.models.errors import ModelError
+from sage_jax.models.family import Family, Multiplier, find
 from sage_jax.models.hf_fields import refuse_unsupported
 from sage_jax.models.rope_fields import Llama3Scaling, read_rope, rope_scaling_to_hf
 from sage_jax.models.scalars import check_positive, flag, integer, number
 from sage_jax.telling import brief
-
-FAMILIES = ("llama", "qwen2", "qwen3")
-_ARCHITECTURES = {
-    "llama": "LlamaForCausalLM",
-    "qwen2": "Qwen2ForCausalLM",
-    "qwen3": "Qwen3ForCausalLM",
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
     """Everything that fixes the parameters and the arithmetic of a decoder-only transformer.
 
+    What the family decides is in its record, `traits`. The stream begins as `embedding_multiplier`
+    times the embedding, each block's two results are multiplied by `residual_multiplier` before
+    they are added to it, scores of attention are q · k times `attention_multiplier` (None:
+    1 / sqrt(head_dim)), and logits are divided by `logits_scaling`.
+
     Raises:
-        ModelError: A field is impossible (family unknown, size not positive, heads not divisible).
+        ModelError: A field is impossible (family unknown, size not positive, heads not divisible,
+            a multiplier that the family does not have).
 
     >>> ModelConfig(vocab_size=128, hidden_size=64, intermediate_size=96, num_layers=2,
     ...             num_heads=4, num_kv_heads=2, head_dim=16).num_heads
@@ -48,10 +48,13 @@ class ModelConfig:
     eos_ids: tuple[int, ...] = ()
     pad_id: int | None = None
     bos_id: int | None = None
+    embedding_multiplier: float = 1.0
+    residual_multiplier: float = 1.0
+    attention_multiplier: float | None = None
+    logits_scaling: float = 1.0
 
     def __post_init__(self):
-        if self.family not in FAMILIES:
-            raise ModelError(f"family is {brief(self.family)}; supported: {', '.join(FAMILIES)}")
+        _check_multipliers(self, find(self.family))
         for name in _SIZES:
             check_positive(name, getattr(self, name))
         if self.num_heads % self.num_kv_heads:
@@ -65,14 +68,21 @@ class ModelConfig:
             raise ModelError(f"head_dim is {self.head_dim}; rotary positions need an even one")
 
     @property
-    def attention_bias(self) -> bool:
-        """Whether q, k and v projections carry a bias (Qwen2 only)."""
-        return self.family == "qwen2"
+    def traits(self) -> Family:
+        """What the family decides."""
+        return find(self.family)
 
     @property
-    def qk_norm(self) -> bool:
-        """Whether queries and keys are normalised per head (Qwen3 only)."""
-        return self.family == "qwen3"
+    def embedding_scale(self) -> float:
+        """What embeddings are multiplied by, whoever says so: the family or the model."""
+        root = self.hidden_size**0.5 if self.traits.scaled_embeddings else 1.0
+        return root * self.embedding_multiplier
+
+    @property
+    def attention_scale(self) -> float:
+        """What q · k is multiplied by."""
+        given = self.attention_multiplier
+        return self.head_dim**-0.5 if given is None else given
 
     @classmethod
     def from_hf(cls, hf: Mapping[str, Any]) -> ModelConfig:
@@ -84,37 +94,36 @@ class ModelConfig:
         Raises:
             ModelError: It describes something this code does not compute; the message names it.
         """
-        family = hf.get("model_type")
-        if family not in FAMILIES:
-            raise ModelError(f"model_type is {brief(family)}; supported: {', '.join(FAMILIES)}")
+        family = find(hf.get("model_type"), "model_type")
         refuse_unsupported(family, hf)
+        hf = {**family.defaults, **{name: x for name, x in hf.items() if x is not None}}
         heads, hidden = integer(hf, "num_attention_heads"), integer(hf, "hidden_size")
+        head_dim = integer(hf, "head_dim") if "head_dim" in hf else _head_dim(hidden, heads)
         theta, scaling = read_rope(hf)
         return cls(
-            family=family,
+            family=hf["model_type"],
             vocab_size=integer(hf, "vocab_size"),
             hidden_size=hidden,
             intermediate_size=integer(hf, "intermediate_size"),
             num_layers=integer(hf, "num_hidden_layers"),
             num_heads=heads,
-            num_kv_heads=integer(hf, "num_key_value_heads", heads if family == "llama" else 32),
-            head_dim=integer(hf, "head_dim", _default_head_dim(family, hidden, heads)),
+            num_kv_heads=integer(hf, "num_key_value_heads", heads),
+            head_dim=head_dim,
             rope_theta=theta,
             rope_scaling=scaling,
             rms_norm_eps=number(hf, "rms_norm_eps", 1e-6),
             tie_embeddings=flag(hf, "tie_word_embeddings"),
-            max_positions=integer(
-                hf, "max_position_embeddings", 2048 if family == "llama" else 32768
-            ),
+            max_positions=integer(hf, "max_position_embeddings"),
             eos_ids=token_ids(hf.get("eos_token_id")),
             pad_id=_optional_id(hf, "pad_token_id"),
             bos_id=_optional_id(hf, "bos_token_id"),
+            **_multipliers(family, hf, head_dim),
         )
 
     def to_hf(self) -> dict[str, Any]:
         """The `config.json` object that `from_hf` reads back to an equal config."""
         return {
-            "architectures": [_ARCHITECTURES[self.family]],
+            "architectures": [self.traits.architecture],
             "model_type": self.family,
             "vocab_size": self.vocab_size,
             "hidden_size": self.hidden_size,
@@ -123,7 +132,7 @@ class ModelConfig:
             "num_attention_heads": self.num_heads,
             "num_key_value_heads": self.num_kv_heads,
             "head_dim": self.head_dim,
-            "hidden_act": "silu",
+            "hidden_act": self.traits.activation_names[0],
             "rms_norm_eps": self.rms_norm_eps,
             "rope_theta": self.rope_theta,
             "rope_scaling": rope_scaling_to_hf(self.rope_scaling),
@@ -132,7 +141,8 @@ class ModelConfig:
             "eos_token_id": _ids_to_hf(self.eos_ids),
             "pad_token_id": self.pad_id,
             "bos_token_id": self.bos_id,
-            **_family_fields(self.family),
+            **_multipliers_to_hf(self),
+            **self.traits.template,
         }
 
 
@@ -154,9 +164,38 @@ def _check_ids(name: str, value: int | tuple[int, ...] | None, vocab_size: int) 
             raise ModelError(f"{name} holds {brief(i)}; ids lie below vocab_size ({vocab_size})")
 
 
-def _default_head_dim(family: str, hidden: int, heads: int) -> int:
-    if family == "qwen3":
-        return 128
+# The values with which multipliers do nothing.
+_IDLE: dict[Multiplier, float | None] = {
+    "embedding_multiplier": 1.0,
+    "residual_multiplier": 1.0,
+    "attention_multiplier": None,
+    "logits_scaling": 1.0,
+}
+
+
+def _check_multipliers(config: ModelConfig, family: Family) -> None:
+    for name, idle in _IDLE.items():
+        value = getattr(config, name)
+        if value == idle:
+            continue
+        if name not in family.multipliers:
+            raise ModelError(f"{name} is {brief(value)}; family {config.family!r} has none")
+        number({name: value}, name, 1.0)
+
+
+def _multipliers(family: Family, hf: Mapping[str, Any], head_dim: int) -> dict[str, Any]:
+    found: dict[str, float | None] = {name: number(hf, name, 1.0) for name in family.multipliers}
+    if found.get("attention_multiplier") == head_dim**-0.5:
+        found["attention_multiplier"] = None
+    return found
+
+
+def _multipliers_to_hf(config: ModelConfig) -> dict[str, float]:
+    values = {name: getattr(config, name) for name in config.traits.multipliers}
+    return {name: config.attention_scale if x is None else x for name, x in values.items()}
+
+
+def _head_dim(hidden: int, heads: int) -> int:
     if hidden % heads:
         raise ModelError(
             f"hidden_size ({hidden}) must be a multiple of num_attention_heads ({heads}) "
@@ -191,10 +230,3 @@ def _ids_to_hf(ids: tuple[int, ...]) -> int | list[int] | None:
     if not ids:
         return None
     return ids[0] if len(ids) == 1 else list(ids)
-
-
-def _family_fields(family: str) -> dict[str, Any]:
-    if family == "llama":
-        return {"attention_bias": False, "mlp_bias": False}
-    window = {"use_sliding_window": False, "sliding_window": None}
-    return window | ({"attention_bias": False} if family == "qwen3" else {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import importlib
 import itertools
@@ -12,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sage_jax.models.config import FAMILIES, Llama3Scaling, ModelConfig, token_ids
+from sage_jax.models.config import Llama3Scaling, ModelConfig, token_ids
 from sage_jax.models.errors import ModelError
+from sage_jax.models.family import family_names, find
 from sage_jax.models.gguf_fields import refuse_unsupported
 from sage_jax.models.gguf_tokenizer import build_tokenizer
 from sage_jax.models.rope import frequencies
@@ -89,10 +91,9 @@ def gguf_config(fields: Mapping[str, Any], tensors: Mapping[str, Any]) -> ModelC
         ModelError: A field is missing or describes something unsupported.
     """
     family = fields.get("general.architecture")
-    if family not in FAMILIES:
-        raise ModelError(
-            f"general.architecture is {brief(family)}; supported: {', '.join(FAMILIES)}"
-        )
+    there = [name for name in family_names() if find(name).gguf_rows is not None]
+    if family not in there:
+        raise ModelError(f"general.architecture is {brief(family)}; supported: {', '.join(there)}")
     get = functools.partial(_field, fields, family)
     refuse_unsupported(family, fields)
     heads, width = get("attention.head_count"), get("embedding_length")
@@ -136,7 +137,7 @@ def hf_name(name: str) -> str:
 
 
 def unpermute(weight: np.ndarray, heads: int) -> np.ndarray:
-    """Undoes the order in which llama GGUF files keep the rows of query and key projections.
+    """Undoes the interleaved order in which some GGUF files keep queries' and keys' projections.
 
     There the two halves of each head, which rotate together, are interleaved; here and at Hugging
     Face they lie one after the other.
@@ -177,7 +178,7 @@ def _unpermuter(config: ModelConfig, name: str) -> Callable[[np.ndarray], np.nda
         "attn_q.weight": config.num_heads,
         "attn_k.weight": config.num_kv_heads,
     }.get(".".join(name.split(".")[2:]))
-    if config.family != "llama" or heads is None:
+    if config.traits.gguf_rows != "interleaved" or heads is None:
         return lambda weight: weight
     return lambda weight: unpermute(weight, heads)
 
@@ -228,7 +229,7 @@ def _with_rope_factors(
         high_freq_factor=4.0,
         original_max_positions=int(length),
     )
-    config = ModelConfig(**{**vars(plain), "rope_scaling": scaling})
+    config = dataclasses.replace(plain, rope_scaling=scaling)
     if not np.allclose(frequencies(plain) / frequencies(config), factors, rtol=1e-4):
         raise ModelError(f"tensor {_ROPE_FACTORS}: its factors are not those of Llama 3.1 to 3.3")
     return config

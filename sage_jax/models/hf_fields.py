@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sage_jax.models.errors import ModelError
+from sage_jax.models.family import Family
 from sage_jax.models.scalars import is_number
 from sage_jax.telling import brief, printable
 
@@ -26,13 +27,12 @@ USED = frozenset({
 # What is not computed here, and the values with which it does nothing; null always does nothing.
 _OFF, _ONE, _ZERO, _NONE = (False,), (1,), (0, False), ()
 NEUTRAL: dict[str, tuple[Any, ...]] = {
-    "hidden_act": ("silu", "swish"), "hidden_activation": ("silu", "swish"),
-    "activation_function": ("silu", "swish", "swiglu"),
     "mlp_bias": _OFF, "attention_bias": _OFF, "attention_out_bias": _OFF, "use_bias": _OFF,
     "attention_dropout": _ZERO, "hidden_dropout": _ZERO, "hidden_dropout_prob": _ZERO,
     "attention_probs_dropout_prob": _ZERO, "resid_pdrop": _ZERO, "embd_pdrop": _ZERO,
     "attn_pdrop": _ZERO, "dropout": _ZERO, "residual_dropout": _ZERO, "embedding_dropout": _ZERO,
-    "use_sliding_window": _OFF, "sliding_window_pattern": _ZERO, "attention_chunk_size": _ZERO,
+    "use_sliding_window": _OFF, "sliding_window": _NONE, "sliding_window_pattern": _ZERO,
+    "attention_chunk_size": _ZERO,
     "use_mrope": _OFF, "partial_rotary_factor": _ONE, "rotary_pct": _ONE, "rope_ratio": _ONE,
     "rope_interleaved": _OFF, "rope_interleave": _OFF, "no_rope_layer_interval": _ZERO,
     "rope_local_base_freq": _NONE, "rotary_emb_base": _NONE,
@@ -71,8 +71,9 @@ HARMLESS = frozenset({
 
 # Of the families' own; see `refuse_unsupported`.
 OF_FAMILIES = frozenset({
-    "sliding_window", "layer_types", "qkv_bias", "use_qkv_bias", "qk_norm", "use_qk_norm",
-    "qk_layernorm", "no_rope_layers", "attention_multiplier", "query_pre_attn_scalar",
+    "hidden_act", "hidden_activation", "activation_function", "layer_types", "qkv_bias",
+    "use_qkv_bias", "qk_norm", "use_qk_norm", "qk_layernorm", "no_rope_layers",
+    "attention_multiplier", "query_pre_attn_scalar",
 })  # fmt: skip
 
 # Names under which models elsewhere keep what changes their arithmetic.
@@ -84,11 +85,11 @@ _SUSPECT = re.compile(
 )
 
 
-def refuse_unsupported(family: str, hf: Mapping[str, Any]) -> None:
+def refuse_unsupported(family: Family, hf: Mapping[str, Any]) -> None:
     """Refuse what a config says beyond this code; of what nobody knows, say that it is ignored.
 
     Args:
-        family: One of the supported families.
+        family: What is read, and what does nothing, depends on it.
         hf: The parsed `config.json`.
 
     Raises:
@@ -96,10 +97,12 @@ def refuse_unsupported(family: str, hf: Mapping[str, Any]) -> None:
     """
     _refuse_with_advice(hf)
     neutral = NEUTRAL | _of_family(family, hf)
-    for name, value in hf.items():
-        if name in neutral and not _is_any(value, neutral[name]):
-            raise ModelError(f"{name} is {brief(value)}; {_supported(neutral[name])}")
-    _refuse_windows(family, hf)
+    for name, value in {**family.defaults, **hf}.items():
+        free = name in family.multipliers or name in family.ignored
+        if name in neutral and not free and not _is_any(value, neutral[name]):
+            where = "" if name in hf else " where config.json leaves it out"
+            raise ModelError(f"{name} is {brief(value)}{where}; {_supported(neutral[name])}")
+    _refuse_other_layers(hf)
     _refuse_strangers(hf)
 
 
@@ -112,22 +115,21 @@ def _refuse_with_advice(hf: Mapping[str, Any]) -> None:
         raise ModelError("use_sliding_window is true; sliding-window attention is not supported")
 
 
-def _of_family(family: str, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+def _of_family(family: Family, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Fields whose neutral values depend on what the family computes."""
-    qwen2, normed = family == "qwen2", (family == "qwen3",)
-    fields: dict[str, tuple[Any, ...]] = {
-        "qkv_bias": (qwen2,), "use_qkv_bias": (qwen2,),
-        "qk_norm": normed, "use_qk_norm": normed, "qk_layernorm": normed,
-    }  # fmt: skip
-    if qwen2:  # Its biases are not optional, and some published configs say otherwise.
-        fields["attention_bias"] = (True, False)
+    own = {
+        ("hidden_act", "hidden_activation", "activation_function"): family.activation_names,
+        ("qkv_bias", "use_qkv_bias"): (family.attention_bias,),
+        ("qk_norm", "use_qk_norm", "qk_layernorm"): (family.qk_norm is not None,),
+    }
+    fields = {name: neutral for names, neutral in own.items() for name in names}
     return fields | _of_heads(family, hf)
 
 
-def _of_heads(family: str, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
+def _of_heads(family: Family, hf: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     """Scales of the attention's scores: the root of the width of a head is what is computed."""
     width, heads = hf.get("hidden_size"), hf.get("num_attention_heads")
-    given = hf.get("head_dim") or (128 if family == "qwen3" else None)
+    given = hf.get("head_dim") or family.defaults.get("head_dim")
     if given is None and isinstance(width, int) and isinstance(heads, int) and heads:
         given = width // heads
     if not isinstance(given, int) or not 0 < given < 2**31:
@@ -160,13 +162,7 @@ def _supported(neutral: tuple[Any, ...]) -> str:
     return f"supported: {', '.join(map(repr, neutral))}"
 
 
-def _refuse_windows(family: str, hf: Mapping[str, Any]) -> None:
-    # Qwen configs carry a window size that is off unless use_sliding_window says otherwise.
-    if family == "llama" and hf.get("sliding_window") is not None:
-        raise ModelError(
-            f"sliding_window is {brief(hf['sliding_window'])}; sliding-window attention is not "
-            "supported"
-        )
+def _refuse_other_layers(hf: Mapping[str, Any]) -> None:
     kinds = _list(hf, "layer_types")
     for kind in kinds:
         if kind != "full_attention":

@@ -121,16 +121,24 @@ class Turned(nnx.Module):
 
 
 class RMSNorm(nnx.Module):
-    """y = scale · x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich, 2019).
+    """y = (offset + scale) x / sqrt(mean(x²) + eps) over the last axis (Zhang and Sennrich, 2019).
 
-    The statistics are float32 or better, the result is in `compute_dtype`.
+    The statistics are float32 or better, the result is in `compute_dtype`. At first offset + scale
+    is 1.
     """
 
     def __init__(
-        self, features: int, *, eps: float, compute_dtype: DTypeLike, param_dtype: DTypeLike
+        self,
+        features: int,
+        *,
+        eps: float,
+        offset: float = 0.0,
+        compute_dtype: DTypeLike,
+        param_dtype: DTypeLike,
     ):
-        self.scale = nnx.Param(jnp.ones((features,), param_dtype))
+        self.scale = nnx.Param(jnp.full((features,), 1 - offset, param_dtype))
         self.eps = eps
+        self.offset = offset
         self.compute_dtype = jnp.dtype(compute_dtype)
 
     def __call__(self, x: jax.Array) -> jax.Array:
@@ -139,4 +147,5 @@ class RMSNorm(nnx.Module):
         x = x.astype(dtype)
         mean_square = jnp.mean(jnp.square(x), axis=-1, keepdims=True)
         scale = self.scale[...].astype(dtype).reshape((1,) * (x.ndim - 1) + (-1,))
+        scale = scale + self.offset if self.offset else scale
         return (x * jax.lax.rsqrt(mean_square + self.eps) * scale).astype(self.compute_dtype)

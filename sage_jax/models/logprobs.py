@@ -42,7 +42,7 @@ def token_logps(
         hidden,
         kernel,
         tokens,
-        temperature=temperature,
+        temperature=temperature * model.config.logits_scaling,
         vocab_axis=vocab_axis,
         block_size=block_size,
         shards=shards,

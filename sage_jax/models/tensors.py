@@ -14,6 +14,7 @@ from flax import nnx
 from sage_jax.models.axes import Axes, axes_of
 from sage_jax.models.config import ModelConfig
 from sage_jax.models.errors import ModelError
+from sage_jax.models.family import Family
 from sage_jax.models.finite import refuse_bad_values
 
 Path = tuple[Any, ...]
@@ -37,26 +38,26 @@ class TensorRef:
     read: Callable[[], np.ndarray]
 
 
-def hf_name(path: Path, layer: int | None = None) -> str:
+def hf_name(path: Path, family: Family, layer: int | None = None) -> str:
     """The Hugging Face name of the parameter at `path`.
 
-    >>> hf_name(("layers", "mlp", "up_proj", "kernel"), 3)
+    >>> from sage_jax.models.family import find
+    >>> hf_name(("layers", "mlp", "up_proj", "kernel"), find("llama"), 3)
     'model.layers.3.mlp.up_proj.weight'
     """
-    if path == ("embed_tokens",):
-        return "model.embed_tokens.weight"
-    *owners, leaf = path
+    *owners, leaf = path if path != ("embed_tokens",) else (*path, "kernel")
     if owners[0] == "layers":
-        owners.insert(1, str(layer))
+        owners.insert(1, "*")
     prefix = "" if owners[0] == "lm_head" else "model."
-    return f"{prefix}{'.'.join(owners)}.{_LEAVES[leaf]}"
+    name = prefix + ".".join(owners)
+    return f"{family.tensors.get(name, name)}.{_LEAVES[leaf]}".replace("*", str(layer))
 
 
 def names_of(path: Path, config: ModelConfig) -> list[str]:
     """The names of the tensors stacked into the parameter at `path`: one, or one a layer."""
     if path[0] != "layers":
-        return [hf_name(path)]
-    return [hf_name(path, i) for i in range(config.num_layers)]
+        return [hf_name(path, config.traits)]
+    return [hf_name(path, config.traits, i) for i in range(config.num_layers)]
 
 
 def hf_layout(path: Path, x: np.ndarray) -> np.ndarray:
@@ -111,15 +112,15 @@ def _stack(path: Path, refs: Mapping[str, TensorRef], variable: nnx.Variable) ->
 
 def _without_ignored(config: ModelConfig, tensors: Mapping[str, TensorRef]) -> dict[str, TensorRef]:
     kept = {k: v for k, v in tensors.items() if not k.endswith(_IGNORED_SUFFIX)}
-    head, embedding = kept.get("lm_head.weight"), kept.get("model.embed_tokens.weight")
+    names = [hf_name(path, config.traits) for path in (("lm_head", "kernel"), ("embed_tokens",))]
+    head, embedding = (kept.get(name) for name in names)
     if config.tie_embeddings and head is not None and embedding is not None:
-        refuse_bad_values("lm_head.weight", head.read())
+        refuse_bad_values(names[0], head.read())
         if head.shape != embedding.shape or not np.array_equal(head.read(), embedding.read()):
             raise ModelError(
-                "lm_head.weight differs from model.embed_tokens.weight although "
-                "tie_word_embeddings is true"
+                f"{names[0]} differs from {names[1]} although tie_word_embeddings is true"
             )
-        del kept["lm_head.weight"]
+        del kept[names[0]]
     return kept
 
 

@@ -1,4 +1,4 @@
-"""Decoder-only transformers of the Llama, Qwen2 and Qwen3 families."""
+"""Decoder-only transformers; what differs from family to family is read from a `Family`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Knobs(TypedDict, total=False):
 
 
 class MLP(nnx.Module):
-    """down(silu(gate(x)) · up(x)) (Shazeer, 2020)."""
+    """down(f(gate(x)) · up(x)) with the family's f, mostly silu (Shazeer, 2020)."""
 
     def __init__(
         self,
@@ -63,6 +63,7 @@ class MLP(nnx.Module):
         shrink = 1 / (2 * config.num_layers)
         self.down_proj: Linear | Turned = Linear(inner, width, scale=shrink, **knobs)
         self.gate_up_proj: Turned | None = nnx.data(None)
+        self.activation = config.traits.activation
 
     def turn(self) -> None:
         """From now on multiply by what the weights are now, `Turned`."""
@@ -76,11 +77,11 @@ class MLP(nnx.Module):
             gate, up = jnp.split(self.gate_up_proj(x), 2, axis=-1)
         else:
             gate, up = self.gate_proj(x), self.up_proj(x)
-        return self.down_proj(jax.nn.silu(gate) * up)
+        return self.down_proj(self.activation(gate) * up)
 
 
 class Block(nnx.Module):
-    """One layer: attention and MLP, each normalised before and added to the stream after."""
+    """One layer: attention and MLP, each normalised (before, mostly) and added to the stream."""
 
     def __init__(
         self,
@@ -91,10 +92,16 @@ class Block(nnx.Module):
         rngs: nnx.Rngs,
     ):
         dtypes = {"compute_dtype": compute_dtype, "param_dtype": param_dtype}
-        norm = {"eps": config.rms_norm_eps, **dtypes}
-        self.input_layernorm = RMSNorm(config.hidden_size, **norm)
+        norm = {"eps": config.rms_norm_eps, "offset": config.traits.norm_offset, **dtypes}
+        width, norms = config.hidden_size, config.traits.norms
+        self.residual_multiplier = config.residual_multiplier
         self.self_attn = Attention(config, rngs=rngs, **dtypes)
-        self.post_attention_layernorm = RMSNorm(config.hidden_size, **norm)
+        if "before" in norms:
+            self.input_layernorm = RMSNorm(width, **norm)
+            self.post_attention_layernorm = RMSNorm(width, **norm)
+        if "after" in norms:
+            self.attention_out_norm = RMSNorm(width, **norm)
+            self.mlp_out_norm = RMSNorm(width, **norm)
         self.mlp = MLP(config, rngs=rngs, **dtypes)
 
     def turn(self) -> None:
@@ -103,8 +110,8 @@ class Block(nnx.Module):
         self.mlp.turn()
 
     def project(self, x: jax.Array, cos: jax.Array, sin: jax.Array) -> tuple[jax.Array, ...]:
-        """Queries, keys and values of the normalised stream."""
-        return self.self_attn.project(self.input_layernorm(x), cos, sin)
+        """Queries, keys and values of the stream, normalised where that comes before."""
+        return self.self_attn.project(self._norm("input_layernorm", x), cos, sin)
 
     def finish(
         self, x: jax.Array, attended: jax.Array, lay: Callable[[jax.Array], jax.Array]
@@ -114,8 +121,17 @@ class Block(nnx.Module):
         After both the stream is laid out by `lay`. The compiler by itself would cut it along D,
         where an adapter's wide product is added, and send pieces round for every product after.
         """
-        x = lay(x + self.self_attn.output(attended))
-        return lay(x + self.mlp(self.post_attention_layernorm(x)))
+        x = lay(self._add(x, "attention_out_norm", self.self_attn.output(attended)))
+        made = self.mlp(self._norm("post_attention_layernorm", x))
+        return lay(self._add(x, "mlp_out_norm", made))
+
+    def _add(self, x: jax.Array, norm: str, result: jax.Array) -> jax.Array:
+        result, scale = self._norm(norm, result), self.residual_multiplier
+        return x + (result if scale == 1 else scale * result)
+
+    def _norm(self, name: str, x: jax.Array) -> jax.Array:
+        """By the norm of that name, where the family has it."""
+        return getattr(self, name)(x) if hasattr(self, name) else x
 
 
 class Unrolled(NamedTuple):
@@ -169,7 +185,8 @@ class Transformer(nnx.Module):
         shape = (config.vocab_size, config.hidden_size)
         self.embed_tokens = nnx.Param(init(rngs.params(), shape, param_dtype))
         self.layers = _stacked_blocks(config, rngs, **dtypes)
-        self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, **dtypes)
+        offset = config.traits.norm_offset
+        self.norm = RMSNorm(config.hidden_size, eps=config.rms_norm_eps, offset=offset, **dtypes)
         if not config.tie_embeddings:
             # First logits as small as those of a tied embedding.
             scale = config.hidden_size * 0.02**2
@@ -282,10 +299,15 @@ class Transformer(nnx.Module):
             (((hidden.ndim - 1,), (1 - vocab_axis,)), ((), ())),
             preferred_element_type=stats_dtype(hidden.dtype),
         )
-        return self.constrain(logits, ("batch", *(None,) * (hidden.ndim - 2), "vocab"))
+        logits = self.constrain(logits, ("batch", *(None,) * (hidden.ndim - 2), "vocab"))
+        scaling = self.config.logits_scaling
+        return logits if scaling == 1 else logits / scaling
 
     def output_matrix(self) -> tuple[jax.Array, int]:
-        """The matrix that makes logits, [V, D] or [D, V], and which axis the vocabulary is."""
+        """The matrix that makes logits, [V, D] or [D, V], and which axis the vocabulary is.
+
+        Logits are its products with hidden states, divided by `config.logits_scaling`.
+        """
         if self.config.tie_embeddings:
             return self.embed_tokens[...], 0
         return self.lm_head.kernel[...], 1
@@ -314,6 +336,8 @@ class Transformer(nnx.Module):
         # A table that is split along its width gives vectors split alike. Named here, they change
         # into split rows by one exchange; the compiler by itself would make them whole in between.
         vectors = self.embed_tokens[...][tokens].astype(self.compute_dtype)
+        scale = self.config.embedding_scale
+        vectors = vectors if scale == 1 else scale * vectors
         return self._rows(self.constrain(vectors, ("replica", None, "embed")))
 
     def _rows(self, stream: jax.Array) -> jax.Array:

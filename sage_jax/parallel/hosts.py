@@ -100,6 +100,11 @@ def any_of(flag: bool) -> bool:
     return any(gather(bool(flag)))
 
 
+def barrier() -> None:
+    """Return once all processes are here."""
+    gather(None)
+
+
 def refuse_difference(facts: Mapping[str, str]) -> None:
     """Raise on every process if a named fact is not the same on all of them.
 

@@ -9,14 +9,27 @@ from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.listing import listing
 from sage_jax.parts.modules import load, look_in, place, said
 from sage_jax.parts.resolve import Part, Room, resolve
-from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
+from sage_jax.parts.rooms import (
+    ADVANTAGES,
+    ESTIMATORS,
+    GUIDES,
+    LISTENERS,
+    REDUCTIONS,
+    REWARDS,
+    SURROGATES,
+)
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import RewardSpec, Spec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec
 
 __all__ = [
     "ADVANTAGES",
+    "ESTIMATORS",
     "GUIDES",
+    "LISTENERS",
+    "REDUCTIONS",
     "REWARDS",
+    "SURROGATES",
+    "ListenerSpec",
     "Part",
     "RewardSpec",
     "Room",

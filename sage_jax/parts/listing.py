@@ -7,10 +7,18 @@ from sage_jax.faults import ConfigError
 from sage_jax.parts.arguments import COLUMN, arguments, shown
 from sage_jax.parts.modules import near_miss
 from sage_jax.parts.resolve import Part, Room, find
-from sage_jax.parts.rooms import ADVANTAGES, GUIDES, REWARDS
+from sage_jax.parts.rooms import (
+    ADVANTAGES,
+    ESTIMATORS,
+    GUIDES,
+    LISTENERS,
+    REDUCTIONS,
+    REWARDS,
+    SURROGATES,
+)
 from sage_jax.parts.spec import Spec
 
-ROOMS = (GUIDES, ADVANTAGES, REWARDS)
+ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS, LISTENERS)
 
 
 def listing(kind: str = "", name: str = "") -> str:
@@ -35,7 +43,8 @@ def listing(kind: str = "", name: str = "") -> str:
 
 
 def _room(room: Room) -> str:
-    lines = [f"{room.kind}: in {room.module}, or module:function of your own"]
+    where = f"in {room.module}, or " if room.module else ""
+    lines = [f"{room.kind}: {where}module:function of your own"]
     for name in room.names():
         part = _part(room, name)
         lines += [f"  {_signature(part, room)}", f"      {_doc(part)[0]}"]

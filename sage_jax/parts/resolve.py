@@ -21,7 +21,8 @@ class Room:
 
     Attributes:
         kind: the word for one of them.
-        module: that holds them: all in `__all__`, or every public function it defines.
+        module: that holds them: all in `__all__`, or every public function it defines; empty where
+            there are none of ours.
         suffix: of the functions' names, which a config leaves away.
         given: arguments that the trainer gives to whoever asks for them by name, and that may not
             stand in a config.
@@ -30,13 +31,15 @@ class Room:
     """
 
     kind: str
-    module: str
+    module: str = ""
     suffix: str = ""
     given: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """What a config may call them."""
+        if not self.module:
+            return []
         module = importlib.import_module(self.module)
         public = getattr(module, "__all__", None) or functions(module)
         return sorted(n.removesuffix(self.suffix) for n in public if n.endswith(self.suffix))
@@ -115,9 +118,10 @@ def _own(spec: Spec, room: Room, field: str) -> Callable[..., Any]:
     names = room.names()
     if spec.use in names:
         return room.get(spec.use)
+    there = f"there are {', '.join(names)}, or" if names else "name"
     raise ConfigError(
-        f"{field}: there is no {room.kind} {brief(spec.use)}{near_miss(spec.use, names)}; there "
-        f"are {', '.join(names)}, or module:function of your own"
+        f"{field}: there is no {room.kind} {brief(spec.use)}{near_miss(spec.use, names)}; {there} "
+        "module:function of your own"
     )
 
 

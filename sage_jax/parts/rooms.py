@@ -2,16 +2,21 @@
 
 from sage_jax.parts.resolve import Room
 
-GUIDES = Room(
-    "guide",
-    "sage_jax.losses.guides",
-    suffix="_guide",
-    given=(
-        "max_steps", "step", "key", "mask", "rows", "logps", "old_logps", "ref_logps", "entropies",
-        "ref_entropies", "advantages", "tokens", "logits", "ref_logits",
-    ),
+# What functions of arrays may ask for, see `losses.by_name`, which is not imported here: it brings
+# JAX with it.
+_FIELDS = (
+    "logps", "mask", "advantages", "old_logps", "ref_logps", "entropies", "ref_entropies",
+    "sampler_logps", "log_q", "tokens", "logits", "ref_logits", "vocab_log_q", "rows",
+    "entropy_threshold", "tokens_per_row", "anchor_logps",
 )  # fmt: skip
+_ARRAYS = (*_FIELDS, "step", "key")
 
+GUIDES = Room("guide", "sage_jax.losses.guides", suffix="_guide", given=("max_steps", *_ARRAYS))
+SURROGATES = Room("surrogate", "sage_jax.losses.surrogates", given=(*_ARRAYS, "ratios"))
+ESTIMATORS = Room("estimator", "sage_jax.losses.kl", given=_ARRAYS)
+REDUCTIONS = Room(
+    "reduction", "sage_jax.losses.reduce", given=(*_FIELDS, "losses", "max_completion_length")
+)
 ADVANTAGES = Room("advantage", "sage_jax.losses.advantages", given=("rewards", "group_size"))
 
 _COLUMNS = ("completion", "problem", "prompt", "answer", "solution", "source", "id")
@@ -24,3 +29,5 @@ REWARDS = Room(
     ),
     data=("completion", "completions"),
 )  # fmt: skip
+
+LISTENERS = Room("listener", given=("event",))  # None of ours.

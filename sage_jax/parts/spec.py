@@ -76,3 +76,10 @@ class RewardSpec(Spec):
     def title(self) -> str:
         """Its name in metrics."""
         return self.name or self.label
+
+
+class ListenerSpec(Spec):
+    """A listener as a config names it."""
+
+    all_processes: bool = False
+    """Tell it on every process, and not on the first alone."""

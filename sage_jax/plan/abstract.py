@@ -21,7 +21,6 @@ from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
 from sage_jax.rollout import Decoding, Rollout
 from sage_jax.train import setup
-from sage_jax.train.stepping import judged_on_device
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,8 +125,6 @@ class Abstract:
 
         Other lengths are compiled alike where a pass has no room for a whole group.
         """
-        if judged_on_device(self.config, self.task):
-            return None
         lengths = np.full(self._rows, self.config.rollout.max_completion_length)
         return self.learner.pack(lengths, self._rollout())
 

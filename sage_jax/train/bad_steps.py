@@ -5,7 +5,6 @@ The update itself keeps the state as it was (see `update`). Here is what the hos
 
 import io
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,11 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from sage_jax.evaluate.files import write_atomically
+from sage_jax.learn.non_finite import INPUTS
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import INPUTS
 from sage_jax.parallel import hosts, own_rows
 from sage_jax.train.console import tell
-from sage_jax.train.play import Played
+from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.events import Event, StepDone
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.writes import spared
 
@@ -27,37 +27,31 @@ class BadStepError(RuntimeError):
 
 
 class BadSteps:
-    """Looks at each step, and ends the run after `limit` bad ones in a row."""
+    """A listener that looks at each step, and ends the run after `limit` bad ones in a row."""
 
     def __init__(self, folder: RunFolder, *, limit: int):
         self._folder, self._limit, self._row = folder, limit, 0
 
-    def look(
-        self, step: int, state: TrainState, entry: Mapping[str, Any], played: Played,
-        odd: tuple[int, int],
-    ) -> None:  # fmt: skip
+    def __call__(self, event: Event) -> None:
         """Save the batch of a bad step and say what went bad first.
-
-        Args:
-            step: steps done, this one included.
-            state: after it.
-            entry: its metrics, the same on every process.
-            played: what it learned from.
-            odd: `BAD_INPUT` and `BAD_GRADIENT` of the step: places, or -1.
 
         Raises:
             BadStepError: after `limit` such steps in a row, or at once if the weights are bad,
                 which no later step could mend.
         """
-        self._row = self._row + 1 if entry["updates/skipped"] else 0
-        if not self._row:
+        if not isinstance(event, StepDone):
             return
-        weight = first_bad_weight(state)
-        name = weight or _first_bad(state, entry, played, odd)
+        self._row = self._row + 1 if event.metrics["updates/skipped"] else 0
+        if self._row:
+            self._look(event, event.step)
+
+    def _look(self, event: StepDone, step: int) -> None:
+        weight = first_bad_weight(event.state)
+        name = weight or _first_bad(event)
         path = self._folder.bad_file(step)
         if hosts.is_main():
             with spared(path):
-                write_atomically(path, _packed(played))
+                write_atomically(path, _packed(event.batch))
         tell(f"step {step}: {name} is not finite; update skipped, batch in {path}")
         if weight or self._row >= self._limit:
             raise BadStepError(
@@ -90,29 +84,32 @@ def _odd(leaves: list[jax.Array]) -> list[jax.Array]:
     return [~jnp.isfinite(leaf).all() for leaf in leaves]
 
 
-def _first_bad(
-    state: TrainState, entry: Mapping[str, Any], played: Played, odd: tuple[int, int]
-) -> str:
+def _first_bad(event: StepDone) -> str:
     """In the order in which numbers flow: rewards, log-probabilities, loss, gradient."""
-    if not np.isfinite(played.outcome.judged.rewards).all():
+    found = event.non_finite
+    if not np.isfinite(event.batch.rewards.result().judged.rewards).all():
         return "rewards"
-    if odd[0] >= 0:
-        return INPUTS[odd[0]]
-    if not math.isfinite(entry["loss"]):
+    if found.terms >= 0:
+        return INPUTS[int(found.terms)]
+    if not math.isfinite(event.metrics["loss"]):
         return "loss"
-    if odd[1] >= 0:
-        paths = jax.tree_util.tree_flatten_with_path(state.trained)[0]
-        return "gradient" + jax.tree_util.keystr(paths[odd[1]][0])
+    if found.gradient >= 0:
+        paths = jax.tree_util.tree_flatten_with_path(event.state.trained)[0]
+        return "gradient" + jax.tree_util.keystr(paths[int(found.gradient)][0])
     return "norm of the gradient"
 
 
-def _packed(played: Played) -> bytes:
+def _packed(batch: Batch) -> bytes:
     """The rows that this process holds as NumPy's .npz, without pickles."""
-    rollout, rewards = played.rollout, played.outcome.judged.rewards
+    rollout, rewards = batch.rollout, batch.rewards.result().judged.rewards
     rows = own_rows(rollout.tokens)[0]
     names = ("prompt_tokens", "prompt_mask", "tokens", "mask", "logps")
     arrays: dict[str, Any] = {name: own_rows(getattr(rollout, name))[1] for name in names}
-    arrays |= {"rows": rows, "rewards": np.asarray(rewards)[rows], "ids": np.array(played.ids)}
+    arrays |= {
+        "rows": rows,
+        "rewards": np.asarray(rewards)[rows],
+        "ids": np.array(batch.prompts.ids),
+    }
     file = io.BytesIO()
     np.savez(file, **arrays)
     return file.getvalue()

@@ -126,7 +126,7 @@ class Checkpoints:
         if hosts.is_main():
             for step in steps:
                 _rename(self._folder / str(step), self._folder / f"damaged-{step}")
-        hosts.any_of(False)  # The others look at the folder next.
+        hosts.barrier()  # The others look at the folder next.
         self._manager.reload()
 
     def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:

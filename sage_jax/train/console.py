@@ -1,8 +1,9 @@
 """What a person sees while a run goes on: progress, time left, and the latest metrics."""
 
+import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rich.console import Console as Terminal
 from rich.console import Group
@@ -18,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 
 from sage_jax.parallel import hosts
+from sage_jax.train.events import Event, StepDone, Stopped, TrainingStarted
 
 # Shown in this order where present: metric, label, format.
 _ROWS = [
@@ -58,9 +60,15 @@ _LINE_S = 60.0  # Seconds without a line after which the next step gets one.
 
 
 class Console:
-    """A live table on a terminal; a line every few steps or minutes where output goes to a file."""
+    """A live table on a terminal; a line every few steps or minutes where output goes to a file.
 
-    def __init__(self, title: str, total: int, *, done: int = 0, line_every: int = 10):
+    Args:
+        title: of the run.
+        total: steps.
+        line_every: steps between two lines.
+    """
+
+    def __init__(self, title: str, total: int, *, line_every: int = 10):
         self._terminal = Terminal(highlight=False, quiet=not hosts.is_main())
         self._title, self._total, self._line_every = title, total, line_every
         self._last_line = time.monotonic()
@@ -69,17 +77,38 @@ class Console:
             TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
         ]  # fmt: skip
         self._progress = Progress(*columns, console=self._terminal)
-        self._task = self._progress.add_task(title, total=total, completed=done)
+        self._task = self._progress.add_task(title, total=total, start=False)
         self._live = Live(self._progress, console=self._terminal, refresh_per_second=4)
 
-    def __enter__(self) -> "Console":
+    def __call__(self, event: Event) -> None:
+        """Show what a run does."""
+        match event:
+            case TrainingStarted():
+                self.begin(event.done)
+            case StepDone():
+                self.step(event.step, event.metrics)
+            case Stopped():
+                self.end()
+
+    @contextlib.contextmanager
+    def shown(self, done: int) -> Iterator[None]:
+        """Show it while the body runs."""
+        self.begin(done)
+        try:
+            yield
+        finally:
+            self.end()
+
+    def begin(self, done: int) -> None:
+        """Show that `done` steps were done before."""
+        self._progress.start_task(self._task)
+        self._progress.update(self._task, completed=done)
         if self._terminal.is_terminal:
             self._live.start()
-        return self
 
-    def __exit__(self, *_) -> None:
-        if self._terminal.is_terminal:
-            self._live.stop()
+    def end(self) -> None:
+        """Leave the table as it is."""
+        self._live.stop()
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
         """Show that `step` steps are done, with the metrics of the last."""

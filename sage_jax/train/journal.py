@@ -3,51 +3,57 @@
 import json
 import math
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sage_jax.evaluate.files import read_json_lines, write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.paths import is_remote
+from sage_jax.train.events import Event, StepDone, Stopped, TrainingStarted
 
 
 class Journal:
-    """Appends lines to metrics.jsonl, beginning after the step that a run resumes from.
+    """A listener that appends lines to metrics.jsonl; of several processes only the first writes.
 
-    Of several processes only the first writes.
+    Where training goes on, what lies beyond the steps done is cut off, to be made again.
 
-    Attributes:
-        before: the entries of the steps done so far; of the first process alone.
+    Args:
+        path: of the file.
     """
 
-    def __init__(self, path: Path, *, done: int):
-        """Cut off what lies beyond `done` steps, to be made again, and open for appending."""
-        self._file = None
-        self.before: list[dict[str, Any]] = []
-        if not hosts.is_main():
-            return
-        self.before = [entry for _, entry in _entries(path) if entry["step"] <= done]
-        kept = "".join(_line(entry) for entry in self.before)
-        write_atomically(path, kept.encode())
-        self._file = _Object(path, kept) if is_remote(path) else _File(path)
+    def __init__(self, path: Path):
+        self._path = path
+        self._file: _File | _Object | None = None
 
-    def write(self, entry: dict[str, Any]) -> None:
-        """Append one step's metrics and hand them to the disk or bucket."""
-        if self._file is not None:
-            self._file.append(_line(entry))
+    def __call__(self, event: Event) -> None:
+        """Open the file, write a line, or close it."""
+        match event:
+            case TrainingStarted():
+                self._open(event.history)
+            case StepDone() if self._file is not None:
+                self._file.append(_line(event.metrics))
+            case Stopped() if self._file is not None:
+                self._file.close()
 
-    def __enter__(self) -> "Journal":
-        return self
+    def _open(self, history: Sequence[Mapping[str, Any]]) -> None:
+        if hosts.is_main():
+            kept = "".join(map(_line, history))
+            write_atomically(self._path, kept.encode())
+            self._file = (_Object if is_remote(self._path) else _File)(self._path, kept)
 
-    def __exit__(self, *_) -> None:
-        if self._file is not None:
-            self._file.close()
+
+def read_history(path: Path, *, done: int) -> list[dict[str, Any]]:
+    """The entries of the first `done` steps; empty on processes other than the first."""
+    if not hosts.is_main() or not path.is_file():
+        return []
+    return [entry for _, entry in read_json_lines(path) if entry["step"] <= done]
 
 
 class _File:
     """A file on this machine."""
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, _: str):
         # Unbuffered: what did not reach a full disk must not be tried again when closing.
         self._file = path.open("ab", buffering=0)
 
@@ -78,11 +84,7 @@ class _Object:
         pass  # Every line is there already.
 
 
-def _entries(path: Path) -> list[tuple[int, dict]]:
-    return read_json_lines(path) if path.is_file() else []
-
-
-def _line(entry: dict[str, Any]) -> str:
+def _line(entry: Mapping[str, Any]) -> str:
     # JSON has no NaN or infinity; null says "no such number" to every reader.
     finite = {k: None if _is_odd(v) else v for k, v in entry.items()}
     return json.dumps(finite, allow_nan=False) + "\n"

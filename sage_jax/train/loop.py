@@ -2,53 +2,28 @@
 
 import contextlib
 import dataclasses
-import resource
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
 
 import jax
 import numpy as np
-import optax
 
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
-from sage_jax.learn.learner import Learner
 from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT
 from sage_jax.parallel import hosts
-from sage_jax.train import inputs, samples, setup
-from sage_jax.train.bad_steps import BadSteps, refuse_bad_weights
+from sage_jax.train import events, inputs, measures
+from sage_jax.train.bad_steps import refuse_bad_weights
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.console import Console, announce, tell
-from sage_jax.train.evaluation import evaluate_model
-from sage_jax.train.journal import Journal
+from sage_jax.train.console import announce, tell
+from sage_jax.train.journal import read_history
+from sage_jax.train.listeners import make_listeners
 from sage_jax.train.longer import continued, retitle_final
-from sage_jax.train.lost import LostVerdicts
-from sage_jax.train.play import Played
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.stages import Say, compiling, stage
-from sage_jax.train.standstill import Standstill
-from sage_jax.train.stepping import make_step
+from sage_jax.train.session import Emit, Session, open_session
+from sage_jax.train.stages import compiling, stage
 from sage_jax.train.stop import StopRequest
-from sage_jax.train.warmup import open_and_warm_up
-from sage_jax.train.watchdog import Watchdog
-from sage_jax.train.writes import spared
-
-
-@dataclasses.dataclass(frozen=True)
-class Session:
-    """One run while it goes on: what all parts of the loop look at."""
-
-    config: configs.Config
-    folder: RunFolder
-    base: setup.Base
-    learner: Learner
-    learning_rate: optax.Schedule
-    checkpoints: Checkpoints
-    stop: StopRequest
-    watchdog: Watchdog
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,8 +43,17 @@ class Position:
     elapsed: float
 
 
-def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
+def train(
+    config: configs.Config, folder: RunFolder, stop: StopRequest, *,
+    opens: Callable[..., Session] = open_session,
+) -> None:  # fmt: skip
     """Run a config in a folder from wherever it stands there to its end.
+
+    Args:
+        config: of the run.
+        folder: of the run.
+        stop: whether to stop.
+        opens: puts the run together, as `open_session` does.
 
     Raises:
         ConfigError: if the config does not fit the folder, the model or the devices.
@@ -79,136 +63,111 @@ def train(config: configs.Config, folder: RunFolder, stop: StopRequest) -> None:
     """
     config = continued(config, folder)
     folder.refuse_drift(config)
+    emit = make_listeners(config, folder)
     seen = inputs.refuse_others(config, folder)
 
     def opened() -> None:
         inputs.keep(config, folder, seen)
         folder.write_config(config)
+        emit(events.Started(config, folder.path))
 
-    base = open_and_warm_up(config, folder, stop, opened=opened)
     try:
-        inputs.keep(config, folder, seen)  # Now with the base that a warm-up made.
-        _evaluate_base(config, folder, base, stop)
-        _learn(config, folder, base, stop)
-    finally:
-        base.task.close()
+        session = opens(config, folder, stop, opened=opened, emit=emit)
+        with contextlib.closing(session):
+            inputs.keep(config, folder, seen)  # Now with the base that a warm-up made.
+            _run(session, emit)
+    except BaseException as error:
+        emit(events.Stopped(error))
+        raise
+    emit(events.Stopped(None))
 
 
-def _learn(config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest) -> None:
-    learner, state = setup.start(config, base, jax.random.key(config.seed))
-    checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
-    watchdog = Watchdog(folder.stalls_file, at_least_s=config.train.stall_s)
-    rate = setup.learning_rate(config)
-    session = Session(config, folder, base, learner, rate, checkpoints, stop, watchdog)
+def _run(session: Session, emit: Emit) -> None:
+    """Evaluate the base, learn from wherever the run stands, and evaluate the end."""
+    folder, config = session.folder, session.config
+    if not _evaluated(folder, "base", 0):
+        leave = _leaving(session, lambda: None)
+        _evaluate(session, emit, session.base, ("base", 0, config.eval.num_samples), leave)
     retitle_final(folder, config.train.steps)
-    with contextlib.closing(checkpoints), watchdog:
-        position = _resume(session, state)
-        del state
-        position = _steps(session, position)
+    keep = config.train.keep_checkpoints
+    with contextlib.closing(Checkpoints(folder.checkpoints, keep=keep)) as checkpoints:
+        position = _resumed(session, checkpoints)
+        history = read_history(folder.metrics_file, done=position.done)
+        emit(events.TrainingStarted(position.done, config.train.steps, history))
+        if session.why:
+            announce(session.why)
+        position = _steps(session, emit, checkpoints, position)
+        emit(events.PhaseStarted("last checkpoint", position.done))
         checkpoints.wait()
         if not _evaluated(folder, "final", config.train.steps):
-            _evaluate(session, position, "final", config.eval.num_samples)
+            _evaluate_during(session, emit, checkpoints, position, "final")
 
 
-def _resume(session: Session, state: TrainState) -> Position:
+def _resumed(session: Session, checkpoints: Checkpoints) -> Position:
     """The newest whole checkpoint in the place of a fresh state, or the fresh state if none."""
-    if session.checkpoints.latest() is None:
+    state = session.first_state()
+    if checkpoints.latest() is None:
         if session.folder.metrics_file.is_file():
             tell(f"{session.folder.checkpoints}: no checkpoint; training begins at step 1 again")
         return Position(state, 0, 0, 0.0)
     # The fresh arrays make room first: weights and moments would not fit twice.
     jax.tree.map(lambda x: x.delete(), state)
-    found = session.checkpoints.restore_newest(session.learner.layout, say=tell, set_aside=True)
+    found = checkpoints.restore_newest(session.learner.layout, say=tell, set_aside=True)
     assert found is not None
     done, state, notes = found
     announce(f"going on after step {done} of {session.config.train.steps}")
     return Position(state, done, notes["cursor"], notes["elapsed"])
 
 
-def _steps(session: Session, position: Position) -> Position:
+def _steps(session: Session, emit: Emit, checkpoints: Checkpoints, position: Position) -> Position:
     """All steps that are left, with what is due between them."""
-    config, total = session.config, session.config.train.steps
-    run_step = make_step(config, session.base, session.learner)
-    first = position.done
-    console = Console(config.name, total, done=position.done, line_every=max(1, total // 20))
-    lost = LostVerdicts(session.folder, max_share=config.task.max_lost)
-    with Journal(session.folder.metrics_file, done=position.done) as journal, console:
-        if session.base.why:
-            console.say(session.base.why)
-        _evaluate_on_the_way(session, position, console.say)
-        bad = BadSteps(session.folder, limit=config.train.max_bad_steps)
-        standstill = Standstill(config, journal.before, tell)
-        while position.done < total:
-            with session.watchdog.phase("step"), compiling(position.done == first, console.say):
-                position, entry, played = _one_step(session, run_step, position)
-            odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
-            journal.write(entry)
-            console.step(position.done, entry)
-            standstill.see(position.done, entry)
-            lost.see(position.done, played)
-            bad.look(position.done, position.state, entry, played, odd)
-            with session.watchdog.phase("samples and checkpoint"):
-                _keep(session, position, played)
-            _evaluate_on_the_way(session, position, console.say)
+    first, options = position.done, session.config.train
+    _evaluate_if_due(session, emit, checkpoints, position)
+    while position.done < options.steps:
+        emit(events.PhaseStarted("step", position.done))
+        position = _step(session, emit, position, is_first=position.done == first)
+        emit(events.PhaseStarted("samples and checkpoint", position.done))
+        _save(session, emit, checkpoints, position)
+        _evaluate_if_due(session, emit, checkpoints, position)
     return position
 
 
-def _one_step(session: Session, run_step, position: Position) -> tuple[Position, dict, Played]:
+def _step(session: Session, emit: Emit, position: Position, *, is_first: bool) -> Position:
     begun = time.perf_counter()
-    state, metrics, played = run_step(position.state, position.done, position.cursor)
-    values = {name: np.asarray(metric.value()).item() for name, metric in metrics.items()}
-    rate = np.asarray(session.learning_rate(state.updates - 1)).item()
-    seconds = time.perf_counter() - begun
-    done, elapsed = position.done + 1, position.elapsed + seconds
-    entry = {"step": done, "time": elapsed, **played.figures, **values, "learning_rate": rate}
-    entry |= played.outcome.judged.means()
-    entry |= _timing(played, seconds) | _memory()
-    return Position(state, done, position.cursor + played.drawn, elapsed), entry, played
+    with compiling(is_first, announce):
+        taken = session.step(position.state, position.done, position.cursor)
+    rate = np.asarray(session.learning_rate(taken.state.updates - 1)).item()
+    done, elapsed = position.done + 1, position.elapsed + time.perf_counter() - begun
+    metrics = {"step": done, "time": elapsed, **taken.metrics, "learning_rate": rate}
+    metrics |= measures.of_memory()
+    state, _, non_finite, batch, drawn = taken
+    emit(events.StepDone(done, metrics, batch, drawn, state, non_finite, session.task))
+    return Position(state, done, position.cursor + len(drawn), elapsed)
 
 
-def _keep(session: Session, position: Position, played: Played) -> None:
-    """Write samples and a checkpoint where they are due, and leave if asked to."""
-    knobs, done = session.config.train, position.done
-    last, leaving = done == knobs.steps, session.stop.asked()
-    if hosts.is_main() and ((done - 1) % knobs.sample_every == 0 or last):
-        path = session.folder.samples_file(done)
-        with spared(path):
-            samples.write(path, done, played, session.base.task)
-    if done % knobs.checkpoint_every == 0 or last or leaving:
+def _save(session: Session, emit: Emit, checkpoints: Checkpoints, position: Position) -> None:
+    """Save a checkpoint where it is due, and leave if asked to."""
+    options, done = session.config.train, position.done
+    leaving = session.stop.asked()
+    if done % options.checkpoint_every == 0 or done == options.steps or leaving:
         refuse_bad_weights(done, position.state)
         notes = {"cursor": position.cursor, "elapsed": position.elapsed}
-        session.checkpoints.save(done, position.state, notes)
+        checkpoints.save(done, position.state, notes)
+        emit(events.CheckpointSaved(done, session.folder.checkpoints / str(done)))
     if leaving:
-        session.checkpoints.wait()
+        checkpoints.wait()
         raise session.stop.stopped()
 
 
-def _timing(played: Played, whole: float) -> dict[str, float]:
-    """Seconds of each phase, and completion tokens over them."""
-    seconds = {"step": whole, **played.seconds}
-    tokens = played.figures["tokens/sampled"]
-    timing = {f"seconds/{phase}": value for phase, value in seconds.items()}
-    rates = ("rollout", "update", "step")
-    return timing | {f"tokens_per_s/{p}": tokens / seconds[p] for p in rates if p in seconds}
-
-
-def _memory() -> dict[str, float]:
-    """Peak bytes: the device's where it tells, else this process's."""
-    stats = jax.local_devices()[0].memory_stats()
-    if stats and "peak_bytes_in_use" in stats:
-        return {"memory/peak_bytes": float(stats["peak_bytes_in_use"])}
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"memory/peak_bytes": float(peak * unit)}
-
-
-def _evaluate_on_the_way(session: Session, position: Position, say: Say) -> None:
+def _evaluate_if_due(
+    session: Session, emit: Emit, checkpoints: Checkpoints, position: Position
+) -> None:
     """The evaluation due at this step, also where a run was ended between the step and it."""
-    every, done = session.config.train.eval_every, position.done
-    due = every and done and done % every == 0 and done < session.config.train.steps
+    options, done = session.config.train, position.done
+    due = options.eval_every and done and done % options.eval_every == 0 and done < options.steps
     tag = f"step-{done:06d}"
     if due and not _evaluated(session.folder, tag, done):
-        _evaluate(session, position, tag, session.config.eval.num_samples_during, say)
+        _evaluate_during(session, emit, checkpoints, position, tag)
 
 
 def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
@@ -217,41 +176,37 @@ def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
     return hosts.agree(path.is_file() and EvalResult.load(path).step == step)
 
 
-def _evaluate(
-    session: Session, position: Position, tag: str, num_samples: int, say: Say = announce
+def _evaluate_during(
+    session: Session, emit: Emit, checkpoints: Checkpoints, position: Position, tag: str
 ) -> None:
+    options = session.config.eval
+    count = options.num_samples if tag == "final" else options.num_samples_during
+    emit(events.PhaseStarted(f"evaluation of {count} samples", position.done))
+    model = session.learner.decoder(position.state.trained)
     # What training needs is on disk or will be done again, so that leaving here costs little.
-    with session.watchdog.phase(f"evaluation of {num_samples} samples"):
-        _evaluate_and_save(
-            session.config, session.folder, session.base,
-            session.learner.decoder(position.state.trained),
-            tag=tag, step=position.done, num_samples=num_samples, say=say,
-            leave=lambda: session.stop.leave_if_asked(session.checkpoints.wait),
-        )  # fmt: skip
+    leave = _leaving(session, checkpoints.wait)
+    _evaluate(session, emit, model, (tag, position.done, count), leave)
 
 
-def _evaluate_base(
-    config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest
-) -> None:
-    """Evaluate the model before training."""
-    if not _evaluated(folder, "base", 0):
-        _evaluate_and_save(
-            config, folder, base, (base.loaded.graphdef, base.loaded.params),
-            tag="base", step=0, num_samples=config.eval.num_samples, say=announce,
-            leave=lambda: stop.leave_if_asked(lambda: None),
-        )  # fmt: skip
+def _leaving(session: Session, finish: Callable[[], None]) -> Callable[[], None]:
+    return lambda: session.stop.leave_if_asked(finish)
 
 
-def _evaluate_and_save(
-    config: configs.Config, folder: RunFolder, base: setup.Base, model: tuple[Any, Any], *,
-    tag: str, step: int, num_samples: int, say: Say, leave: Callable[[], None],
+def _evaluate(
+    session: Session, emit: Emit, model: tuple[Any, Any], what: tuple[str, int, int],
+    leave: Callable[[], None],
 ) -> None:  # fmt: skip
-    problems = config.eval.num_problems
-    title = f"evaluating {tag}: {problems} problems, {num_samples} samples of each"
-    with stage(title, say) as told:
-        result = evaluate_model(
-            config, base, model, tag=tag, step=step, num_samples=num_samples,
-            progress=told.leaving(leave),
-        )  # fmt: skip
+    """Evaluate a model, given as (graphdef, params), and save what came of it.
+
+    `what` is (tag, step, samples of each problem).
+    """
+    tag, step, count = what
+    problems = session.config.eval.num_problems
+    title = f"evaluating {tag}: {problems} problems, {count} samples of each"
+    with stage(title) as told:
+        result = session.evaluate(
+            model, tag=tag, step=step, num_samples=count, progress=told.leaving(leave)
+        )
     if hosts.is_main():
-        result.save(folder.eval_file(tag))
+        result.save(session.folder.eval_file(tag))
+    emit(events.Evaluated(result))

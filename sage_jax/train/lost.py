@@ -7,11 +7,15 @@ though the answer may be right, so that a run which goes on losing many learns w
 import itertools
 import json
 from collections import Counter, deque
+from collections.abc import Iterator
 from pathlib import Path
 
+from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
-from sage_jax.parallel import hosts
-from sage_jax.train.play import Played
+from sage_jax.parallel import hosts, own_rows
+from sage_jax.rewards import LOST
+from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.events import Event, StepDone
 from sage_jax.train.run_folder import RunFolder
 
 RECENT = 1000
@@ -26,7 +30,7 @@ class LostVerdictsError(RuntimeError):
 
 
 class LostVerdicts:
-    """Keeps count over the steps of a run, and ends it where too many verdicts are lost.
+    """A listener that counts over the steps of a run, and ends it where too many verdicts are lost.
 
     It ends when, of the verdicts of the last steps that hold at least `RECENT` (of all so far
     before that), more than `max_share` were lost, and at least `LEAST`. So one lost verdict of a
@@ -43,19 +47,21 @@ class LostVerdicts:
         self._folder, self._max_share = folder, max_share
         self._steps: deque[tuple[int, int]] = deque()
 
-    def see(self, step: int, played: Played) -> None:
-        """Count a step's verdicts. A collective.
+    def __call__(self, event: Event) -> None:
+        """Count the verdicts on all that a step sampled. A collective.
 
         Raises:
             LostVerdictsError: on every process, if too many are lost.
         """
-        judged = played.drawn * len(played.outcome.lengths)
-        lost = round(played.figures["verdicts/lost"] * judged)
-        self._count(judged, lost)
+        if not isinstance(event, StepDone):
+            return
+        reasons = [reason for batch in event.drawn for reason in _reasons(batch)]
+        lost = Counter(reason for reason in reasons if reason in LOST)
+        self._count(len(reasons), lost.total())
         if lost:
-            path = self._folder.lost_file(step)
-            reasons = _write(path, step, played)
-            self._refuse_too_many(reasons, path)
+            path = self._folder.lost_file(event.step)
+            _write(path, event)
+            self._refuse_too_many(lost, path)
 
     def _count(self, judged: int, lost: int) -> None:
         self._steps.append((judged, lost))
@@ -74,12 +80,31 @@ class LostVerdicts:
         )
 
 
-def _write(path: Path, step: int, played: Played) -> Counter[str]:
-    """Write down what all processes lost, and count it by reason. A collective."""
-    rows = list(itertools.chain(*hosts.gather(list(played.lost))))
+def _write(path: Path, event: StepDone) -> None:
+    """Write down what all processes lost. A collective."""
+    own = [row for batch in event.drawn for row in _rows(event.task, batch)]
+    rows = list(itertools.chain(*hosts.gather(own)))
     if hosts.is_main():
-        lines = [json.dumps({"step": step, **row}) + "\n" for row in rows]
+        lines = [json.dumps({"step": event.step, **row}) + "\n" for row in rows]
         write_atomically(path, "".join(lines).encode())
     # An error on another process ends this one too, which first has to have written.
-    hosts.agree(None)
-    return Counter(row["reason"] for row in rows)
+    hosts.barrier()
+
+
+def _reasons(batch: Batch) -> list[str]:
+    return batch.rewards.result().judged.reasons
+
+
+def _rows(task: Task, batch: Batch) -> Iterator[dict[str, str]]:
+    """Completions without a verdict among those this process holds, as `verify` reads them."""
+    rollout, reasons = batch.rollout, _reasons(batch)
+    if LOST.isdisjoint(reasons):
+        return
+    rows, own = own_rows(rollout.tokens)
+    masks = own_rows(rollout.mask)[1]
+    for row, tokens, mask in zip(rows, own, masks, strict=True):
+        if reasons[row] in LOST:
+            id = batch.prompts.ids[row // rollout.group_size]
+            completion = task.judged_text(tokens[mask > 0])
+            yield {"id": id, "gold": task.gold(id), "completion": completion,
+                   "reason": reasons[row]}  # fmt: skip

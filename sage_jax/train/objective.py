@@ -8,37 +8,21 @@ import jax.numpy as jnp
 
 from sage_jax import config as configs
 from sage_jax import parts
-from sage_jax.losses import (
-    Terms,
-    by_name,
-    compose,
-    importance,
-    kl,
-    policy,
-    recipes,
-    reduce,
-)
+from sage_jax.losses import Terms, compose, importance, policy, recipes
+from sage_jax.parts import making
 from sage_jax.telling import brief
 
 
 def make_guide(config: configs.Config) -> compose.Guide | None:
     """The guide that the config asks for, or None.
 
-    A function of arrays becomes a guide by `by_name.guide`; any other is called and makes one.
-
     Raises:
         ConfigError: if there is none of that name or form, or its arguments do not fit.
     """
     part = parts.resolve(config.guide, parts.GUIDES, field="guide")
-    if by_name.reads(part.function):
-        return by_name.guide(part.bound(max_steps=config.scheduled_steps))
-    made = part.call(max_steps=config.scheduled_steps)
-    if made is None or isinstance(made, compose.Guide):
-        return made
-    raise configs.ConfigError(
-        f"guide: {config.guide.use} gives {brief(made)} and not a guide: let it ask for arrays by "
-        f"name ({', '.join(by_name.READABLE)}) and give log q, or make a losses.Guide"
-    )
+    # What goes into the reward is known before the update, and logits are not.
+    like = _shapes(config, vocabulary=not config.loss.kl_in_reward)
+    return making.guide(part, like, max_steps=config.scheduled_steps)
 
 
 def check(config: configs.Config) -> None:
@@ -53,44 +37,53 @@ def check(config: configs.Config) -> None:
         parts.resolve(spec, room, field=field)
 
 
-def make_loss(config: configs.Config) -> compose.Loss:
-    """The objective: clipped surrogate, KL to the shaped anchor, reduction."""
-    knobs = config.loss
-    length = config.rollout.max_completion_length
+def make_loss(config: configs.Config) -> compose.Objective:
+    """The objective: surrogate, KL to the shaped anchor, reduction.
+
+    Raises:
+        ConfigError: of the first of them that is not there or does not fit.
+    """
+    options = config.loss
     return recipes.sage(
         make_guide(config),
-        kl_coef=knobs.kl_coef,
-        surrogate=_surrogate(knobs),
-        divergence=_divergence(knobs),
-        reduction=reduce.by_name(knobs.reduction, max_completion_length=length),
-        kl_in_reward=knobs.kl_in_reward,
+        kl_coef=options.kl_coef,
+        surrogate=_surrogate(config),
+        divergence=_divergence(config),
+        reduction=_reduction(config),
+        kl_in_reward=options.kl_in_reward,
     )
 
 
-def _surrogate(knobs: configs.Loss) -> compose.TokenLoss:
-    surrogate = policy.clipped_surrogate(
-        eps_low=knobs.eps_low,
-        eps_high=knobs.eps_high,
-        delta=knobs.delta,
-        level=knobs.level,
-        top_entropy_quantile=knobs.top_entropy_quantile,
-    )
-    if knobs.sampler_correction == "none":
+def _surrogate(config: configs.Config) -> compose.TokenLoss:
+    options = config.loss
+    part = parts.resolve(options.surrogate, parts.SURROGATES, field="loss.surrogate")
+    surrogate = making.surrogate(part, _shapes(config), level=options.level)
+    surrogate = policy.top_entropy(surrogate, options.top_entropy_quantile)
+    if options.sampler_correction == "none":
         return surrogate
     return importance.corrected(
-        surrogate, mode=knobs.sampler_correction, cap=knobs.sampler_cap, level=knobs.level
+        surrogate, mode=options.sampler_correction, cap=options.sampler_cap, level=options.level
     )
 
 
-def _divergence(knobs: configs.Loss) -> compose.TokenLoss:
-    match knobs.kl_estimator:
-        case "forward" | "forward_exact":
-            return kl.forward_kl(
-                full_vocabulary=knobs.kl_estimator == "forward_exact",
-                renormalize=knobs.kl_renormalize,
-            )
-        case estimator:
-            return kl.reverse_kl(estimator=estimator, renormalize=knobs.kl_renormalize)
+def _divergence(config: configs.Config) -> compose.TokenLoss:
+    options = config.loss
+    part = parts.resolve(options.kl_estimator, parts.ESTIMATORS, field="loss.kl_estimator")
+    return making.estimator(
+        part, _shapes(config), in_loss=options.kl_coef > 0, in_reward=options.kl_in_reward
+    )
+
+
+def _reduction(config: configs.Config) -> Callable[..., Any]:
+    part = parts.resolve(config.loss.reduction, parts.REDUCTIONS, field="loss.reduction")
+    length = config.rollout.max_completion_length
+    return making.reduction(part, _shapes(config), max_completion_length=length)
+
+
+def _shapes(config: configs.Config, *, vocabulary: bool = True) -> Terms:
+    options = config.rollout
+    rows = options.num_prompts * options.group_size
+    return making.shapes(rows, options.max_completion_length, vocabulary=vocabulary)
 
 
 def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
@@ -126,18 +119,11 @@ def _advantage(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
     return scored
 
 
-def needs_policy_scores(config: configs.Config) -> bool:
-    """Whether the policy is scored before its update.
+def needs_old_logps(config: configs.Config, loss: compose.Objective) -> bool:
+    """Whether the policy's log-probabilities are computed before its update.
 
     With one update a rollout the policy that sampled is the one being differentiated, so nothing
-    is gained; several updates, batch-wide entropies, a correction of the sampler and a KL in the
-    reward all need the figures from before.
+    is gained; several updates, a KL in the reward, and what the loss says that it needs do.
     """
     several = config.optimizer.num_minibatches * config.optimizer.epochs > 1
-    knobs = config.loss
-    return (
-        several
-        or knobs.top_entropy_quantile < 1
-        or knobs.sampler_correction != "none"
-        or knobs.kl_in_reward
-    )
+    return several or config.loss.kl_in_reward or loss.old_logps

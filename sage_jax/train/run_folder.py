@@ -144,10 +144,11 @@ _MAY_CHANGE = {
     "rollout.cache_doublings", "rollout.chunks", "optimizer.packing", "warmup.attempts",
     "warmup.min_pass1",
     "warmup.checkpoint_every", "train.schedule_steps",
+    "listeners",
 }  # fmt: skip
 
 # What arms may have of their own, and a config with the defaults of it.
-_OF_ARMS = ("guide", "reward", "lora", "loss", "train", "arms")
+_OF_ARMS = ("guide", "reward", "listeners", "lora", "loss", "train", "arms")
 _BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": {"kind": "arithmetic"}})
 
 

@@ -1,39 +1,67 @@
 """Completions written down for people to read."""
 
 import json
-from pathlib import Path
 
 import jax
 import numpy as np
 
 from sage_jax.data.tasks import Task
 from sage_jax.evaluate.files import write_atomically
-from sage_jax.parallel import own_rows
+from sage_jax.parallel import hosts, own_rows
 from sage_jax.rollout import Finish
-from sage_jax.train.play import Played
+from sage_jax.train.dynamic_sampling import Batch
+from sage_jax.train.events import Event, StepDone
+from sage_jax.train.run_folder import RunFolder
+from sage_jax.train.writes import spared
 
 _PROMPTS, _EACH = 8, 4  # Prompts written, and completions of each.
 
 
-def write(path: Path, step: int, played: Played, task: Task) -> None:
-    """Write the first few groups that this process holds as JSON Lines."""
-    rollout = played.rollout
+class Samples:
+    """A listener that writes samples where they are due: the first few groups of a step.
+
+    Of several processes only the first writes, of the groups that it holds.
+
+    Args:
+        folder: of the run.
+        every: steps from one to the next.
+        last: step after which some are written too.
+    """
+
+    def __init__(self, folder: RunFolder, *, every: int, last: int):
+        self._folder, self._every, self._last = folder, every, last
+
+    def __call__(self, event: Event) -> None:
+        """Write those of a step."""
+        if isinstance(event, StepDone) and hosts.is_main() and self._is_due(event.step):
+            path = self._folder.samples_file(event.step)
+            with spared(path):
+                write_atomically(path, _lines(event).encode())
+
+    def _is_due(self, step: int) -> bool:
+        return (step - 1) % self._every == 0 or step == self._last
+
+
+def _lines(event: StepDone) -> str:
+    """The samples as JSON Lines."""
+    batch, task = event.batch, event.task
+    rollout = batch.rollout
     prompts = _unpadded(rollout.prompt_tokens, rollout.prompt_mask)
     completions = _unpadded(rollout.tokens, rollout.mask)
-    groups = sorted(prompts)[:_PROMPTS]
     size = rollout.group_size
+    groups = sorted(prompts)[:_PROMPTS]
     rows = [group * size + one for group in groups for one in range(min(_EACH, size))]
     lines = [
-        json.dumps({
-            "step": step,
-            "id": played.ids[row // size],
+        {
+            "step": event.step,
+            "id": batch.prompts.ids[row // size],
             "prompt": task.spell(prompts[row // size]),
             "completion": task.spell(completions[row]),
-            **_verdict(played, task, row),
-        })
+            **_verdict(batch, task, row),
+        }
         for row in rows
-    ]  # fmt: skip
-    write_atomically(path, "".join(line + "\n" for line in lines).encode())
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
@@ -43,11 +71,12 @@ def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
     return {int(row): ids[keep] for row, ids, keep in zip(rows, own, kept, strict=True)}
 
 
-def _verdict(played: Played, task: Task, row: int) -> dict:
-    judged = played.outcome.judged
+def _verdict(batch: Batch, task: Task, row: int) -> dict:
+    outcome = batch.rewards.result()
+    judged = outcome.judged
     return {
         "reward": float(judged.rewards[row]),
         "reason": judged.reasons[row],
-        "gold": task.gold(played.ids[row // played.rollout.group_size]),
-        "finish": Finish(int(played.outcome.finish[row])).name.lower(),
+        "gold": task.gold(batch.prompts.ids[row // batch.rollout.group_size]),
+        "finish": Finish(int(outcome.finish[row])).name.lower(),
     }

@@ -20,9 +20,10 @@ from sage_jax.learn.optimizer import make_optimizer, make_schedule
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import LoRA, Policy, placer
 from sage_jax.learn.state import TrainState
-from sage_jax.rollout import Decoding, Rollout, generate
+from sage_jax.rollout import Decoding, Rollout, StopTable, generate
 from sage_jax.train import objective
 from sage_jax.train.mesh import open_mesh, settle_mesh
+from sage_jax.train.step import Step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,10 +141,10 @@ def make_policy(config: configs.Config, base: Base) -> Policy:
 
 def make_learner(config: configs.Config, base: Base) -> Learner:
     """What is fixed while a config trains."""
-    loss, options = config.loss, config.optimizer
+    loss, options = objective.make_loss(config), config.optimizer
     return Learner(
         make_policy(config, base),
-        loss=objective.make_loss(config),
+        loss=loss,
         optimizer=_optimizer(config, learning_rate(config)),
         advantages=objective.make_advantages(config),
         temperature=config.rollout.temperature,
@@ -151,17 +152,43 @@ def make_learner(config: configs.Config, base: Base) -> Learner:
         num_minibatches=options.num_minibatches,
         epochs=options.epochs,
         packing=options.packing and config.model.attention == "plain",
-        old_logps=objective.needs_policy_scores(config),
-        reference=loss.kl_coef > 0,
-        full_vocabulary=loss.kl_coef > 0 and loss.kl_estimator in ("exact", "forward_exact"),
-        top_entropy_quantile=loss.top_entropy_quantile,
+        old_logps=objective.needs_old_logps(config, loss),
+        # Logits are computed of both or of neither.
+        reference=loss.reference or loss.full_vocabulary,
+        full_vocabulary=loss.full_vocabulary,
+        top_entropy_quantile=config.loss.top_entropy_quantile,
     )
 
 
 def start(config: configs.Config, base: Base, root: jax.Array) -> tuple[Learner, TrainState]:
     """A learner and its state before the first update, which takes the base's weights over."""
     learner = make_learner(config, base)
-    return learner, learner.init(derive(root, Purpose.ADAPTERS), donate=True)
+    return learner, first_state(learner, root)
+
+
+def first_state(learner: Learner, root: jax.Array) -> TrainState:
+    """The state before the first update, which takes the base's weights over."""
+    return learner.init(derive(root, Purpose.ADAPTERS), donate=True)
+
+
+def make_step(config: configs.Config, base: Base, learner: Learner) -> Step:
+    """What takes the steps of a run.
+
+    Raises:
+        ConfigError: if a string of `rollout.stop` cannot end a completion of this model.
+    """
+    options = config.rollout
+    found = decoding(config, base.task)
+    filled(learner.policy, found)  # Refused here, before the first step.
+    return Step(
+        learner,
+        base.task,
+        found,
+        root=jax.random.key(config.seed),
+        num_prompts=options.num_prompts,
+        dynamic_sampling=options.dynamic_sampling,
+        chunks=options.chunks,
+    )
 
 
 def learning_rate(config: configs.Config) -> optax.Schedule:
@@ -208,16 +235,25 @@ def decoding(config: configs.Config, task: Any) -> Decoding:
     )
 
 
-def sampler(policy: Policy, options: Decoding) -> Callable[..., Rollout]:
-    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+def filled(policy: Policy, options: Decoding) -> tuple[Decoding, StopTable | None]:
+    """`policy.decoding` of options from a config.
+
+    Raises:
+        ConfigError: if a string of `rollout.stop` cannot end a completion of this model.
+    """
     try:
-        filled, table = policy.decoding(options)
+        return policy.decoding(options)
     except ValueError as error:
         raise ConfigError(f"rollout.{error}") from None
 
+
+def sampler(policy: Policy, options: Decoding) -> Callable[..., Rollout]:
+    """(graphdef, params, prompt_tokens, prompt_mask, key) -> Rollout with everything else fixed."""
+    found, table = filled(policy, options)
+
     def run(graphdef: Any, params: Any, tokens: Any, mask: Any, key: jax.Array) -> Rollout:
         return generate(
-            graphdef, params, tokens, mask, key, filled, stop_table=table, mesh=policy.mesh
+            graphdef, params, tokens, mask, key, found, stop_table=table, mesh=policy.mesh
         )
 
     return run

@@ -1,17 +1,20 @@
 """Steps that teach little or wait for rewards, in a row: said once, with what to change."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from sage_jax import config as configs
+from sage_jax.train.events import Event, StepDone, TrainingStarted
 
 STEPS = 10
 """In a row, after which it is said."""
 
 
 class Standstill:
-    """Watches for steps whose completions are all cut off, whose groups are all equal, whose
-    updates change next to no weight, or that spend most of their time on rewards.
+    """A listener that watches for steps that teach little or wait for rewards.
+
+    Those are steps whose completions are all cut off, whose groups are all equal, whose updates
+    change next to no weight, or that spend most of their time on rewards.
 
     A completion that is cut off holds no answer, as a rule, and a group of equal rewards has no
     advantages: nothing is learned from either, though nothing fails. An update below the last place
@@ -21,26 +24,24 @@ class Standstill:
 
     Args:
         config: of the run.
-        before: metrics of the steps done so far, by step.
         say: told what to change.
     """
 
-    def __init__(
-        self,
-        config: configs.Config,
-        before: Iterable[Mapping[str, Any]],
-        say: Callable[[str], None],
-    ):
+    def __init__(self, config: configs.Config, say: Callable[[str], None]):
         self._config, self._say = config, say
         self._rows = dict.fromkeys(_LASTING, 0)
         self._said: set[str] = set()
-        for entry in before:
-            self._count(entry)
 
-    def see(self, step: int, entry: Mapping[str, Any]) -> None:
-        """Look at the metrics of a step that was just done."""
-        for name in self._count(entry):
-            self._say(f"step {step}: {_LASTING[name][1](self._config, entry)}")
+    def __call__(self, event: Event) -> None:
+        """Look at the metrics of a step, or of all steps that were done before."""
+        match event:
+            case TrainingStarted():
+                for entry in event.history:
+                    self._count(entry)
+            case StepDone():
+                for name in self._count(event.metrics):
+                    text = _LASTING[name][1](self._config, event.metrics)
+                    self._say(f"step {event.step}: {text}")
 
     def _count(self, entry: Mapping[str, Any]) -> list[str]:
         """What has lasted long enough with this step for the first time."""

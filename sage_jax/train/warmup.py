@@ -1,5 +1,7 @@
 """Supervised fine-tuning on demonstrations: the model that reinforcement learning starts from."""
 
+import contextlib
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +27,12 @@ from sage_jax.train import setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import Console, tell
 from sage_jax.train.evaluation import evaluate_model
+from sage_jax.train.events import Event, WarmupStepDone
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stages import compiling, stage
 from sage_jax.train.stop import StopRequest
+
+Emit = Callable[[Event], None]
 
 _RISE, _FINAL = 0.1, 0.05  # Share of the steps spent rising; learning rate left at the end.
 
@@ -38,8 +43,9 @@ def likelihood(terms: Terms, *, step: Any, key: Any) -> tuple[reduce.Mean, reduc
 
 
 def open_and_warm_up(
-    config: configs.Config, folder: RunFolder, stop: StopRequest, *, opened: Callable[[], None]
-) -> setup.Base:
+    config: configs.Config, folder: RunFolder, stop: StopRequest, *, opened: Callable[[], None],
+    emit: Emit = lambda event: None,
+) -> setup.Base:  # fmt: skip
     """The model that reinforcement learning starts from, made by a warm-up where there is one.
 
     Args:
@@ -47,6 +53,7 @@ def open_and_warm_up(
         folder: keeps the warmed-up model as `folder.base`, where it is found again.
         stop: leaves between steps.
         opened: called once model, task and devices have been found to fit the config.
+        emit: told of the warm-up's steps.
 
     Raises:
         ConfigError: if something does not fit, or no attempt reached `warmup.min_pass1`.
@@ -62,7 +69,7 @@ def open_and_warm_up(
         base = _fresh(config, 0)
     try:
         opened()
-        _warm_up(config, folder, base, stop)
+        _warm_up(config, folder, base, stop, emit)
         with stage(f"loading {folder.base}"):
             return setup.open_base(config, str(folder.base), task=base.task)
     except BaseException:
@@ -71,18 +78,18 @@ def open_and_warm_up(
 
 
 def _warm_up(
-    config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest
+    config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest, emit: Emit
 ) -> None:
     reached = 0.0
-    for attempt in range(config.warmup.attempts):
-        trained = _attempt(config, folder, base, attempt, stop)
+    for number in range(config.warmup.attempts):
+        trained = _Attempt(config, folder, base, number, stop, emit).train()
         reached = _pass1(config, trained, stop)
         if reached >= config.warmup.min_pass1:
             loaded = trained.loaded
             params = parallel.fetch(loaded.params)
             if hosts.is_main():
                 models.save_hf(folder.base, loaded.config, params, loaded.tokenizer)
-            hosts.any_of(False)  # The others read it next: not before it is there.
+            hosts.barrier()  # The others read it next: not before it is there.
             return
     raise ConfigError(
         f"warmup: pass@1 is {reached:.3f} after {config.warmup.attempts} attempts, below "
@@ -91,32 +98,69 @@ def _warm_up(
     )
 
 
-def _attempt(
-    config: configs.Config, folder: RunFolder, base: setup.Base, attempt: int, stop: StopRequest
-) -> setup.Base:
-    """Train one model with the attempt's own draws, going on from its last checkpoint."""
-    root = jax.random.fold_in(jax.random.key(config.seed), attempt)
-    # An update takes the memory of the weights over, so that every attempt needs its own.
-    params = _fresh_params(config, base, attempt)
-    optimizer = _optimizer(config.warmup, config.model.param_dtype)
-    state = create(params, optimizer, base.mesh)
-    policy = Modules(base.loaded.graphdef, base.loaded.graphdef)
-    step_fn = keep_sharding(
-        update,
-        state,
-        modules=policy,
-        loss=likelihood,
-        optimizer=optimizer,
-        temperature=1.0,
-        micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
-        shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
-    )
-    checkpoints = Checkpoints(folder.warmup_checkpoints / f"attempt-{attempt}", keep=2)
-    try:
-        state = _run(config, base, step_fn, state, checkpoints, root, attempt, stop)
-    finally:
-        checkpoints.close()
-    return setup.with_params(base, state.trained)
+@dataclasses.dataclass(frozen=True)
+class _Attempt:
+    """One model trained with draws of its own, going on from its last checkpoint."""
+
+    config: configs.Config
+    folder: RunFolder
+    base: setup.Base
+    number: int
+    stop: StopRequest
+    emit: Emit
+
+    def train(self) -> setup.Base:
+        config, base = self.config, self.base
+        # An update takes the memory of the weights over, so that every attempt needs its own.
+        params = _fresh_params(config, base, self.number)
+        optimizer = _optimizer(config.warmup, config.model.param_dtype)
+        state = create(params, optimizer, base.mesh)
+        step = keep_sharding(
+            update,
+            state,
+            modules=Modules(base.loaded.graphdef, base.loaded.graphdef),
+            loss=likelihood,
+            optimizer=optimizer,
+            temperature=1.0,
+            micro_batch=config.optimizer.micro_batch or config.warmup.batch_size,
+            shards=Shards.of(base.mesh, base.loaded.config.vocab_size),
+        )
+        home = self.folder.warmup_checkpoints / f"attempt-{self.number}"
+        with contextlib.closing(Checkpoints(home, keep=2)) as checkpoints:
+            return setup.with_params(base, self._steps(step, state, checkpoints).trained)
+
+    def _steps(self, step: Any, state: TrainState, checkpoints: Checkpoints) -> TrainState:
+        options, done = self.config.warmup, 0
+        if (found := checkpoints.restore_newest(state, say=tell, set_aside=True)) is not None:
+            done, state, _ = found
+        console = Console(f"{self.config.name} warm-up", options.steps, line_every=250)
+        with console.shown(done):
+            for number in range(done, options.steps):
+                with compiling(number == done, console.say):
+                    state, metrics, _ = step(state, None, *self._drawn(number))
+                if number % 25 == 24 or number + 1 == options.steps:
+                    values = {n: float(value) for n, value in reduce.values(metrics).items()}
+                    console.step(number + 1, values)
+                    self.emit(WarmupStepDone(number + 1, options.steps, values))
+                self._save(number + 1, state, checkpoints)
+        return state
+
+    def _drawn(self, step: int) -> tuple[Sequences, Terms, jax.Array, jax.Array]:
+        """What a step learns from: demonstrations, a key, and its number."""
+        options = self.config.warmup
+        root = jax.random.fold_in(jax.random.key(self.config.seed), self.number)
+        drawn = self.number * options.steps + step
+        batch = _batch(self.base.task, self.base, drawn, options.batch_size)
+        return *batch, derive(root, Purpose.LOSS, step), jnp.int32(step)
+
+    def _save(self, done: int, state: TrainState, checkpoints: Checkpoints) -> None:
+        """Save where that is due, and leave if asked to."""
+        leaving = self.stop.asked()
+        if done % self.config.warmup.checkpoint_every == 0 or leaving:
+            checkpoints.save(done, state, {})
+        if leaving:
+            checkpoints.wait()
+            raise self.stop.stopped()
 
 
 def _optimizer(knobs: configs.Warmup, dtype: str) -> optax.GradientTransformation:
@@ -148,32 +192,6 @@ def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any
     knobs = setup.model_knobs(config, base.mesh)
     _, params = models.init(base.loaded.config, _model_key(config, attempt), **knobs)
     return place(base.mesh, params)
-
-
-def _run(config: configs.Config, base: setup.Base, step_fn: Any, state: TrainState,
-         checkpoints: Checkpoints, root: jax.Array, attempt: int, stop: StopRequest,
-         ) -> TrainState:  # fmt: skip
-    knobs, done = config.warmup, 0
-    if (found := checkpoints.restore_newest(state, say=tell, set_aside=True)) is not None:
-        done, state, _ = found
-    with Console(f"{config.name} warm-up", knobs.steps, done=done, line_every=250) as console:
-        for step in range(done, knobs.steps):
-            sequences, terms = _batch(
-                base.task, base, attempt * knobs.steps + step, knobs.batch_size
-            )
-            key = derive(root, Purpose.LOSS, step)
-            with compiling(step == done, console.say):
-                state, metrics = step_fn(state, None, sequences, terms, key, jnp.int32(step))
-            if step % 25 == 24 or step + 1 == knobs.steps:
-                values = reduce.values(metrics)
-                console.step(step + 1, {name: float(value) for name, value in values.items()})
-            leaving = stop.asked()
-            if (step + 1) % knobs.checkpoint_every == 0 or leaving:
-                checkpoints.save(step + 1, state, {})
-            if leaving:
-                checkpoints.wait()
-                raise stop.stopped()
-    return state
 
 
 def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequences, Terms]:

@@ -1,17 +1,18 @@
 """Phases that take many times their usual time: a report of where every thread stands."""
 
 import collections
-import contextlib
 import faulthandler
+import math
 import statistics
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from sage_jax import paths
+from sage_jax.train.events import Event, PhaseStarted, Stopped, TrainingStarted
 from sage_jax.train.writes import spared
 
 _TIMES = 10.0  # Times the median of a phase's earlier times.
@@ -19,7 +20,7 @@ _KEPT = 101  # Times that are remembered of each phase.
 
 
 class Watchdog:
-    """Looks from a thread of its own at how long the phase that goes on has been going on.
+    """A listener that looks from a thread at how long the phase that goes on has been going on.
 
     A phase's first time is never too long, since nothing is known of it and it may compile.
 
@@ -41,26 +42,30 @@ class Watchdog:
         self._leaving = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
-    def __enter__(self) -> "Watchdog":
-        self._thread.start()
-        return self
+    def __call__(self, event: Event) -> None:
+        """Begin to watch, begin another phase, or end."""
+        match event:
+            case TrainingStarted():
+                self._thread.start()
+            case PhaseStarted():
+                self._end()
+                self._begin(event.name)
+            case Stopped():
+                self._end()
+                self._leaving.set()
+                if self._thread.is_alive():
+                    self._thread.join()
 
-    def __exit__(self, *_) -> None:
-        self._leaving.set()
-        self._thread.join()
+    def _begin(self, name: str) -> None:
+        past = self._past[name]
+        limit = max(self._at_least_s, _TIMES * statistics.median(past)) if past else math.inf
+        self._now = (name, self._clock(), limit)
 
-    @contextlib.contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """What happens inside is one phase of that name; phases do not nest."""
-        begun, past = self._clock(), self._past[name]
-        if past:
-            limit = max(self._at_least_s, _TIMES * statistics.median(past))
-            self._now = (name, begun, limit)
-        try:
-            yield
-        finally:
+    def _end(self) -> None:
+        if self._now is not None:
+            name, begun, _ = self._now
             self._now = None
-            past.append(self._clock() - begun)
+            self._past[name].append(self._clock() - begun)
 
     def look(self) -> None:
         """Report the phase that goes on, once, if it takes too long."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from etils.epath import backend
 from fsspec.registry import _registry
+from runs import step_done
 
 from sage_jax import cli, models
 from sage_jax import config as configs
@@ -25,7 +26,8 @@ from sage_jax.paths import (
     write_object,
 )
 from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.journal import Journal
+from sage_jax.train.events import Stopped, TrainingStarted
+from sage_jax.train.journal import Journal, read_history
 from sage_jax.train.run_folder import RunFolder
 
 SHAPE = models.ModelConfig(
@@ -115,12 +117,16 @@ def test_checkpoints_that_cannot_be_written_are_named(bucket, folder, monkeypatc
 def test_the_journal_of_a_bucket_is_that_of_a_disk(bucket, folder, tmp_path, done):
     paths = [tmp_path / "metrics.jsonl", as_path(folder) / "metrics.jsonl"]
     for path in paths:
-        with Journal(path, done=0) as journal:
-            journal.write({"step": 1, "loss": float("nan")})
-            journal.write({"step": 2, "loss": 0.5})
-            assert path.read_bytes().count(b"\n") == 2
-        with Journal(path, done=done) as journal:
-            journal.write({"step": done + 1})
+        journal = Journal(path)
+        first = [TrainingStarted(0, 2, []), step_done(1, {"step": 1, "loss": float("nan")})]
+        for event in (*first, step_done(2, {"step": 2, "loss": 0.5})):
+            journal(event)
+        assert path.read_bytes().count(b"\n") == 2
+        journal(Stopped(None))
+        journal = Journal(path)
+        journal(TrainingStarted(done, 2, read_history(path, done=done)))
+        journal(step_done(done + 1, {"step": done + 1}))
+        journal(Stopped(None))
     texts = [path.read_bytes() for path in paths]
     assert texts[0] == texts[1]
     assert texts[0].count(b"\n") == done + 1
@@ -204,8 +210,9 @@ def test_folders_of_arms_are_found_in_a_bucket(bucket, folder):
     for arm in ("b", "a"):
         run = RunFolder(as_path(folder) / arm)
         run.write_config(config)
-        with Journal(run.metrics_file, done=0) as journal:
-            journal.write({"step": 1, "reward": 0.5})
+        journal = Journal(run.metrics_file)
+        for event in (TrainingStarted(0, 1, []), step_done(1, {"step": 1, "reward": 0.5})):
+            journal(event)
     assert [run.name for run in read_runs([folder])] == ["a", "b"]
     with pytest.raises(ResultError, match=f"{folder}/a: the same run folder is given twice"):
         read_runs([folder, f"{folder}/a/"])

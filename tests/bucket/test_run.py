@@ -95,9 +95,7 @@ def fake_on_disk(tmp_path_factory):
     """A run of steps of a few numbers: (config, folder)."""
     config = configs.override(configs.load(TINY), OWN)
     folder = RunFolder(tmp_path_factory.mktemp("fake") / "tiny")
-    with pytest.MonkeyPatch.context() as patch:
-        fake_run.install(patch)
-        train(config, folder, StopRequest())
+    fake_run.train(config, folder, StopRequest())
     return config, folder
 
 
@@ -111,7 +109,6 @@ def test_a_bucket_that_is_lost_in_mid_run_ends_it_in_one_line_and_it_goes_on_onc
     fake_on_disk, bucket, tmp_path, monkeypatch, capsys, name, written
 ):
     config, local = fake_on_disk
-    fake_run.install(monkeypatch)
     place, path = f"gs://bucket/lost/{name.split('/')[0]}", tmp_path / "tiny.yaml"
     path.write_text(configs.dump(config))
     writes = itertools.count()
@@ -120,7 +117,7 @@ def test_a_bucket_that_is_lost_in_mid_run_ends_it_in_one_line_and_it_goes_on_onc
             bucket, "goes_before", lambda object: f"/{name}" in object and next(writes) == written
         )
         with pytest.raises(SystemExit) as left:
-            cli.main(["train", str(path), "--run_dir", place])
+            fake_run.main(str(path), place)
     said = capsys.readouterr().err
     assert left.value.code == 1
     assert bucket.gone
@@ -128,5 +125,5 @@ def test_a_bucket_that_is_lost_in_mid_run_ends_it_in_one_line_and_it_goes_on_onc
     assert "403" in said
     assert "Traceback" not in said
     bucket.gone = False
-    cli.main(["train", str(path), "--run_dir", place])
+    fake_run.main(str(path), place)
     fake_run.assert_same(RunFolder(as_path(place)), local)

@@ -66,9 +66,9 @@ def test_times_read_as_times_and_gaps_as_dashes(runs, seconds, shown):
 
 def test_phases_are_those_that_were_timed(runs):
     step, whole = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 9.0])
-    metrics = {"step": step, "seconds/whole": whole, "tokens_per_s/step": 1000 * step}
+    metrics = {"step": step, "seconds/step": whole, "tokens_per_s/step": 1000 * step}
     row = text(timing_table([dataclasses.replace(runs[0], metrics=metrics)], looks_of(runs)))
-    assert "whole step tokens/s peak memory" in row
+    assert "step step tokens/s peak memory" in row
     assert "grpo 3 10.5 s 1 s 2,000 —" in row
 
 

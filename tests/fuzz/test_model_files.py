@@ -20,7 +20,7 @@ from sage_jax.models.gguf_tokenizer import build_tokenizer
 from sage_jax.models.safetensors_file import INDEX, SINGLE, folder_tensors
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-NAMES = ["tiny_llama", "tiny_llama3_rope", "tiny_qwen2", "tiny_qwen3"]
+NAMES = ["tiny_llama", "tiny_llama3_rope", "tiny_qwen2", "tiny_qwen3", "tiny_granite", "tiny_gemma"]
 CONFIGS = [json.loads((GOLDEN / name / "config.json").read_text()) for name in NAMES]
 PIECES = (
     b"\x00", b"\xff", b"\x01", b"\x7f", b"{", b"}", b'"', b"[" * 2000, b"9" * 5000, b"F8_E4M3",

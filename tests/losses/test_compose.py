@@ -11,6 +11,7 @@ import pytest
 from sage_jax.losses import (
     InertGuideWarning,
     Terms,
+    by_name,
     chain,
     clipped_surrogate,
     forward_kl,
@@ -27,7 +28,7 @@ from sage_jax.losses import (
 )
 
 pytestmark = pytest.mark.usefixtures("x64")
-GRPO = reduce.by_name("grpo")
+GRPO = by_name.reduction(reduce.grpo)
 
 
 @pytest.fixture
@@ -164,7 +165,7 @@ def test_metrics_of_the_terms_themselves(batch):
 def test_recipes_are_the_compositions_they_say(batch):
     batch = terms.with_batch_statistics(batch)
     surrogate = clipped_surrogate(eps_high=0.28)
-    dapo = objective(surrogate, reduce.by_name("dapo"))
+    dapo = objective(surrogate, by_name.reduction(reduce.dapo))
     assert _run(recipes.dapo(), batch)[0] == _run(dapo, batch)[0]
     assert "kl" not in _run(recipes.dapo(), batch)[1]
     grpo = objective(clipped_surrogate() + 0.1 * reverse_kl(), GRPO)
@@ -212,7 +213,7 @@ TOKEN, RANDOM = guides.token_guide(max_steps=100), guides.random_guide(max_steps
         (
             BRANCH,
             forward_kl(full_vocabulary=True, renormalize=True),
-            "guide branch cannot act under the KL estimator forward exact",
+            "guide branch cannot act under the KL estimator forward_exact",
         ),
     ],
 )
@@ -259,7 +260,7 @@ def test_what_can_act_is_not_warned_of(guide, knobs):
         ({"ref_logits": jnp.ones((8, 7, 12))}, r"terms.ref_logits .* T = 7, V = 11"),
         ({"rows": jnp.arange(7)}, r"terms.rows has shape \(7,\); it must be \[B\]"),
         ({"ref_logps": None}, "terms.ref_logps is None; an anchor needs it"),
-        ({"advantages": None}, "terms.advantages is None; the clipped surrogate needs it"),
+        ({"advantages": None}, "terms.advantages is None; the surrogate clipped needs it"),
         ({"entropies": None}, "terms.entropies is None; the guide branch needs it"),
         ({"logps": jnp.ones(8)}, r"terms.logps has shape \(8,\); it must be \[B, T\]"),
     ],

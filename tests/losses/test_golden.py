@@ -15,6 +15,7 @@ from sage_jax.losses import (
     InertGuideWarning,
     Loss,
     Terms,
+    by_name,
     from_logits,
     guides,
     policy,
@@ -52,8 +53,9 @@ def _loss(cfg: dict[str, Any]) -> Loss:
         level=cfg["level"],
         top_entropy_quantile=cfg["top_entropy_quantile"],
     )
-    length = cfg["max_completion_length"]
-    reduction = reduce.by_name(cfg["loss_type"], max_completion_length=length)
+    length = {"max_completion_length": cfg["max_completion_length"]}
+    options = length if cfg["loss_type"] == "dr_grpo" else {}
+    reduction = by_name.reduction(getattr(reduce, cfg["loss_type"]), **options)
     with warnings.catch_warnings():
         # Some cases pair a guide with beta 0, of which the recipe rightly warns.
         warnings.simplefilter("ignore", InertGuideWarning)

@@ -13,6 +13,12 @@ GOLDEN = Path(os.environ.get("SAGE_GOLDEN_DIR", Path(__file__).parents[1] / "gol
 SCALING = Llama3Scaling(
     factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0, original_max_positions=16
 )
+MULTIPLIERS = {
+    "embedding_multiplier": 2.5,
+    "residual_multiplier": 0.6,
+    "attention_multiplier": 0.4,
+    "logits_scaling": 0.7,
+}
 
 
 def _config(family: str, **changes) -> ModelConfig:
@@ -26,10 +32,11 @@ def _config(family: str, **changes) -> ModelConfig:
         "num_kv_heads": 2,
         "head_dim": 16 if family == "qwen3" else 8,
         "rope_scaling": SCALING if family == "llama" else None,
-        "tie_embeddings": family == "llama",
+        "tie_embeddings": family in ("llama", "gemma"),
         "max_positions": 64,
         "eos_ids": (1,),
         "pad_id": 0,
+        **(MULTIPLIERS if family == "granite" else {}),
     }
     return ModelConfig(**{**fields, **changes})
 

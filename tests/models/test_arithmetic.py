@@ -56,8 +56,12 @@ def numpy_attend(q, k, v, mask):
 
 def numpy_model(config, params, tokens, positions, valid):
     """Logits by loops over layers, in float64."""
+    gemma, half = config.family == "gemma", config.head_dim**-0.5
     p = jax.tree.map(lambda x: np.asarray(x, np.float64), nnx.to_pure_dict(params))
+    if gemma:  # Norms are 1 + w.
+        p = jax.tree_util.tree_map_with_path(lambda k, w: w + (k[-1].key == "scale"), p)
     x, freqs = p["embed_tokens"][tokens], numpy_frequencies(config)
+    x = x * config.embedding_multiplier * (config.hidden_size**0.5 if gemma else 1)
     length = tokens.shape[1]
     mask = np.tril(np.ones((length, length), bool))[None] & valid[:, None]
     for i in range(config.num_layers):
@@ -70,17 +74,22 @@ def numpy_model(config, params, tokens, positions, valid):
             y = (h @ proj["kernel"] + proj.get("bias", 0)).reshape(
                 *tokens.shape, -1, config.head_dim
             )
-            if config.qk_norm and name != "v":
+            if config.traits.qk_norm and name != "v":
                 y = numpy_norm(y, att[f"{name}_norm"]["scale"], config.rms_norm_eps)
             heads[name] = y if name == "v" else numpy_rotate(y, positions, freqs)
-        out = numpy_attend(heads["q"], heads["k"], heads["v"], mask)
-        x = x + out.reshape(*tokens.shape, -1) @ att["o_proj"]["kernel"]
+        scale = config.attention_multiplier or half
+        out = numpy_attend(heads["q"] * scale / half, heads["k"], heads["v"], mask)
+        out = out.reshape(*tokens.shape, -1) @ att["o_proj"]["kernel"]
+        x = x + config.residual_multiplier * out
         h = numpy_norm(x, layer["post_attention_layernorm"]["scale"], config.rms_norm_eps)
         gate = h @ mlp["gate_proj"]["kernel"]
-        gate = gate / (1 + np.exp(-gate)) * (h @ mlp["up_proj"]["kernel"])
-        x = x + gate @ mlp["down_proj"]["kernel"]
+        bend = np.sqrt(2 / np.pi) * (gate + 0.044715 * gate**3)
+        gate = gate / 2 * (1 + np.tanh(bend)) if gemma else gate / (1 + np.exp(-gate))
+        out = (gate * (h @ mlp["up_proj"]["kernel"])) @ mlp["down_proj"]["kernel"]
+        x = x + config.residual_multiplier * out
     h = numpy_norm(x, p["norm"]["scale"], config.rms_norm_eps)
-    return h @ (p["embed_tokens"].T if config.tie_embeddings else p["lm_head"]["kernel"])
+    logits = h @ (p["embed_tokens"].T if config.tie_embeddings else p["lm_head"]["kernel"])
+    return logits / config.logits_scaling
 
 
 @pytest.mark.parametrize("family", ["llama", "qwen2"])
@@ -132,7 +141,7 @@ def test_attention_blocks_have_the_same_gradient():
     np.testing.assert_allclose(whole, cut, atol=1e-6)
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3", "granite", "gemma"])
 def test_whole_model_against_numpy(make_model, make_batch, family):
     config, graphdef, params = make_model(family)
     tokens, positions, valid = make_batch(2, 9)

@@ -3,7 +3,7 @@ import json
 import pytest
 from transformers import AutoConfig
 
-from sage_jax.models import Llama3Scaling, ModelConfig, ModelError
+from sage_jax.models import Llama3Scaling, ModelConfig, ModelError, family_names
 
 LLAMA = {
     "model_type": "llama",
@@ -32,9 +32,13 @@ def without(fields, name):
 def test_defaults_are_those_of_the_families():
     llama, qwen3 = ModelConfig.from_hf(LLAMA), ModelConfig.from_hf(QWEN3)
     assert (llama.head_dim, llama.rope_theta, llama.tie_embeddings) == (16, 10000.0, False)
-    assert (qwen3.head_dim, qwen3.qk_norm, qwen3.max_positions) == (128, True, 32768)
+    assert (qwen3.head_dim, qwen3.traits.qk_norm, qwen3.max_positions) == (128, "head", 32768)
     assert ModelConfig.from_hf(without(LLAMA, "num_key_value_heads")).num_kv_heads == 4
-    assert ModelConfig.from_hf(QWEN2).attention_bias
+    assert ModelConfig.from_hf(QWEN2).traits.attention_bias
+    gemma = ModelConfig.from_hf({**LLAMA, "model_type": "gemma"})
+    assert (gemma.head_dim, gemma.tie_embeddings, gemma.max_positions) == (256, True, 8192)
+    assert ModelConfig.from_hf({**LLAMA, "model_type": "granite"}).attention_scale == 1
+    assert ModelConfig.from_hf({**LLAMA, "hidden_size": 66, "head_dim": 16}).head_dim == 16
 
 
 def test_both_spellings_of_the_rope_fields():
@@ -59,7 +63,7 @@ def test_special_ids():
     assert (config.eos_ids, config.pad_id, config.bos_id) == ((2, 3), None, 1)
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2", "qwen3"])
+@pytest.mark.parametrize("family", family_names())
 def test_round_trip_through_hugging_face(make_config, family, tmp_path):
     config = make_config(family, eos_ids=(1, 2), rope_theta=5e5)
     fields = config.to_hf()

@@ -13,10 +13,9 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sage_jax.models import ModelError, load, save_hf
+from sage_jax.models import ModelError, family_names, load, save_hf
 
 INDEX = "model.safetensors.index.json"
-FAMILIES = ["llama", "qwen2", "qwen3"]
 
 
 @pytest.fixture
@@ -39,7 +38,7 @@ def same(a, b):
     jax.tree.map(np.testing.assert_array_equal, a, b)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", family_names())
 @pytest.mark.parametrize("max_shard_bytes", [2**30, 20_000])
 def test_what_is_written_is_read_back(make_model, tmp_path, family, max_shard_bytes):
     config, graphdef, params = make_model(family)

@@ -149,9 +149,10 @@ def test_the_program_for_a_gpu_calls_the_flash_kernel(devices):
 @pytest.mark.parametrize("together", [False, True], ids=["whole rows", "prompts once"])
 def test_a_model_computes_the_same_by_either(kernel, together):
     config = models.ModelConfig(
-        family="qwen3", vocab_size=50, hidden_size=32, intermediate_size=48, num_layers=2,
-        num_heads=4, num_kv_heads=2, head_dim=16, rms_norm_eps=1e-6, rope_theta=1e4,
-        tie_embeddings=True, max_positions=64, eos_ids=(2,), pad_id=0,
+        family="granite", attention_multiplier=0.1, vocab_size=50, hidden_size=32,
+        intermediate_size=48, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=16,
+        rms_norm_eps=1e-6, rope_theta=1e4, tie_embeddings=True, max_positions=64,
+        eos_ids=(2,), pad_id=0,
     )  # fmt: skip
     _, params = models.init(config, jax.random.key(0))
     params = jax.tree.map(lambda x: 3 * x, params)

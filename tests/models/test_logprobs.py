@@ -8,7 +8,7 @@ from sage_jax.models import merge, token_logps
 
 @pytest.fixture
 def case(make_model, make_batch):
-    config, graphdef, params = make_model("qwen2")
+    config, graphdef, params = make_model("granite")  # Its logits are divided by a number.
     tokens, _, _ = make_batch(2, 11)
     hidden = jax.random.normal(jax.random.key(5), (2, 11, config.hidden_size))
     return graphdef, params, hidden, tokens

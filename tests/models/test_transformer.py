@@ -39,7 +39,7 @@ def test_jit_equals_eager(make_model, make_batch, family):
     assert eager.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "granite", "gemma", "olmo2"])
 def test_decoding_with_a_cache_equals_the_full_pass(make_model, make_batch, family):
     config, graphdef, params = make_model(family)
     tokens, positions, valid = make_batch(2, 9)
@@ -66,7 +66,7 @@ def test_decoding_with_a_cache_equals_the_full_pass(make_model, make_batch, fami
 
 
 @pytest.mark.parametrize("rank", [0, 2])
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", [*FAMILIES, "granite", "olmo2"])
 def test_blocks_one_by_one_are_the_stack(make_model, make_batch, family, rank):
     config, graphdef, params = make_model(family)
     # Biases and adapters start at zero, where they would not be missed.
@@ -212,7 +212,7 @@ def shardings(tree, mesh):
     return jax.tree.map(one, logical_axes(tree), is_leaf=lambda x: isinstance(x, tuple))
 
 
-@pytest.mark.parametrize("family", ["llama", "qwen2"])
+@pytest.mark.parametrize("family", ["llama", "qwen2", "olmo2"])
 def test_eight_devices_give_the_same_logps_and_gradient(make_model, make_batch, family):
     _, graphdef, params = make_model(family)
     lora_graphdef, adapters = lora.attach(graphdef, params, jax.random.key(1), rank=4, alpha=8)

@@ -6,21 +6,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from runs import step_done
 
 from sage_jax.data.token_task import BracketsTask
-from sage_jax.learn.update import BAD_GRADIENT, BAD_INPUT, INPUTS, _odd_input
+from sage_jax.learn.non_finite import INPUTS, first_bad_term
 from sage_jax.losses import Terms
 from sage_jax.train import objective, setup
 from sage_jax.train.bad_steps import BadStepError, BadSteps, first_bad_weight
 from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.stepping import make_step
 
 REWARDS, LOSS, GRADIENT, WHOLE = range(4)  # Which step is spoilt in which way; the last is not.
 
 
-def spoil_loss(make_loss, config):
+def spoiled_loss(config):
     """NaN at one step; at another a zero whose gradient is 0 times infinity."""
-    loss = make_loss(config)
+    loss = objective.make_loss(config)
 
     def odd(terms, *, step, key):
         mean, metrics = loss(terms, step=step, key=key)
@@ -32,15 +32,21 @@ def spoil_loss(make_loss, config):
     return odd
 
 
-def spoil_first_rewards(monkeypatch):
-    judge, calls = BracketsTask.judge, iter(range(100))
+class SpoiltOnce(BracketsTask):
+    """Gives rewards that are none the first time."""
 
-    def odd(self, *args):
-        judged = judge(self, *args)
-        bad = np.nan if next(calls) == 0 else 1.0
+    calls = 0
+
+    def judge(self, prompts, tokens, mask):
+        self.calls += 1
+        judged = super().judge(prompts, tokens, mask)
+        bad = np.nan if self.calls == 1 else 1.0
         return judged._replace(rewards=(judged.rewards * bad).astype(np.float32))
 
-    monkeypatch.setattr(BracketsTask, "judge", odd)
+
+def told(step, taken):
+    state, metrics, non_finite, batch, _ = taken
+    return step_done(step, metrics, state=state, non_finite=non_finite, batch=batch)
 
 
 @pytest.fixture(scope="module")
@@ -48,63 +54,58 @@ def names():
     return {REWARDS: "rewards", LOSS: "loss", GRADIENT: "gradient['embed_tokens']"}
 
 
-def test_each_is_skipped_and_named(make_config, make_base, tmp_path, monkeypatch, capsys, names):
-    # Judged on the host, and two updates a rollout.
-    config = make_config({
-        "rollout": {"dynamic_sampling": 1},
-        "optimizer": {"num_minibatches": 2},
-    })  # fmt: skip
-    make_loss = objective.make_loss
-    monkeypatch.setattr(objective, "make_loss", lambda config: spoil_loss(make_loss, config))
-    spoil_first_rewards(monkeypatch)
-    base = make_base(config)
-    start, state = setup.start(config, base, jax.random.key(0))
-    run, folder = make_step(config, base, start), RunFolder(tmp_path)
+def test_each_is_skipped_and_named(make_config, make_base, tmp_path, capsys, names):
+    config = make_config({"optimizer": {"num_minibatches": 2}})
+    base = dataclasses.replace(make_base(config), task=SpoiltOnce(seed=config.seed))
+    learner, state = setup.start(config, base, jax.random.key(0))
+    learner = dataclasses.replace(learner, loss=spoiled_loss(config))
+    run, folder = setup.make_step(config, base, learner), RunFolder(tmp_path)
     bad = BadSteps(folder, limit=3)
     for step in range(4):
         before = jax.tree.map(np.array, state)
-        state, metrics, played = run(state, step, 0)
-        entry = {name: metric.value().item() for name, metric in metrics.items()}
-        odd = int(entry.pop(BAD_INPUT)), int(entry.pop(BAD_GRADIENT))
+        taken = run(state, step, 0)
+        state, metrics = taken.state, taken.metrics
         if step == WHOLE:
-            assert entry["updates/skipped"] == 0
-            assert entry["updates/changed"] > 0.5
+            assert metrics["updates/skipped"] == 0
+            assert metrics["updates/changed"] > 0.5
             assert int(state.updates) == 2
-            bad.look(step, state, entry, played, odd)
+            assert taken.non_finite == (-1, -1)
+            bad(told(step, taken))
             assert not folder.bad_file(step).exists()
             continue
-        assert (entry["updates/skipped"], entry["updates/changed"]) == (2, 0)
+        assert (metrics["updates/skipped"], metrics["updates/changed"]) == (2, 0)
         jax.tree.map(np.testing.assert_array_equal, state, before)
         if step < GRADIENT:
-            bad.look(step, state, entry, played, odd)
+            bad(told(step, taken))
         else:
             with pytest.raises(BadStepError, match="stopped after 3 bad steps in a row"):
-                bad.look(step, state, entry, played, odd)
+                bad(told(step, taken))
         assert f"step {step}: {names[step]}" in capsys.readouterr().err
         with np.load(folder.bad_file(step), allow_pickle=False) as batch:
             assert np.isnan(batch["rewards"]).any() == (step == REWARDS)
-            np.testing.assert_array_equal(batch["tokens"], played.rollout.tokens)
-            np.testing.assert_array_equal(batch["logps"], played.rollout.logps)
+            np.testing.assert_array_equal(batch["tokens"], taken.batch.rollout.tokens)
+            np.testing.assert_array_equal(batch["logps"], taken.batch.rollout.logps)
             assert batch["prompt_tokens"].shape == (4, 6)
+    run.close()
 
 
 @pytest.mark.parametrize("name", INPUTS)
 def test_what_goes_into_a_loss_is_looked_at_where_it_counts(name):
     mask = jnp.asarray([[1.0, 1.0], [1.0, 0.0]])
     whole = {one: jnp.zeros(2 if one == "advantages" else (2, 2)) for one in INPUTS}
-    assert _odd_input(Terms(mask=mask, **whole)) == -1
+    assert first_bad_term(Terms(mask=mask, **whole)) == -1
     for value in (jnp.nan, jnp.inf, -jnp.inf):
         odd = whole | {name: whole[name].at[0].set(value)}
-        assert INPUTS[int(_odd_input(Terms(mask=mask, **odd)))] == name
+        assert INPUTS[int(first_bad_term(Terms(mask=mask, **odd)))] == name
     if name != "advantages":
         padding = whole | {name: whole[name].at[1, 1].set(jnp.nan)}
-        assert _odd_input(Terms(mask=mask, **padding)) == -1
+        assert first_bad_term(Terms(mask=mask, **padding)) == -1
 
 
 def test_the_first_of_several_is_named():
     terms = Terms(mask=jnp.ones((1, 2)), logps=jnp.full((1, 2), jnp.nan),
                   ref_logps=jnp.full((1, 2), jnp.nan))  # fmt: skip
-    assert INPUTS[int(_odd_input(terms))] == "ref_logps"
+    assert INPUTS[int(first_bad_term(terms))] == "ref_logps"
 
 
 def test_weights_are_named_before_the_optimizers(make_config, make_base):

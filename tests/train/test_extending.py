@@ -47,14 +47,17 @@ def config(make_words_config, folder_of_ones_own, graded):
     changes = {}
     for block in BLOCKS:
         changes = configs.merge(changes, block)
+    changes["listeners"][0]["file"] = str(folder_of_ones_own / "stopped.txt")
     files = {"train_file": "train", "eval_file": "test"}
     task = {key: str(graded / f"{name}.jsonl") for key, name in files.items()}
     return make_words_config(changes | {"train": {"steps": 2}, "task": task})
 
 
 def test_the_page_has_what_it_promises():
-    assert set(FILES) == {"my_guides.py", "my_advantages.py", "my_rewards.py"}
-    assert len(BLOCKS) == 3
+    kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards",
+             "listeners")  # fmt: skip
+    assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
+    assert len(BLOCKS) == len(kinds)
 
 
 def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, tmp_path):
@@ -71,6 +74,12 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     train(config, cut, StopRequest())
     assert entries(cut) == entries(whole)
     last = entries(whole)[-1]
+    # A run that is refused before anything is opened is no run that stopped.
+    stopped = (folder_of_ones_own / "stopped.txt").read_text().splitlines()
+    assert stopped == ["done", "stopped by SIGTERM", "done"]
+    for folder in (whole, cut):
+        rows = (folder.path / "table.csv").read_text().splitlines()
+        assert rows == [f"{one['step']},{one['reward']}" for one in entries(whole)]
     means = {spec.title: last[f"reward/{spec.title}"] for spec in config.reward}
     total = sum(spec.weight * means[spec.title] for spec in config.reward)
     assert last["reward"] == pytest.approx(total, abs=1e-6)
@@ -78,11 +87,14 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     assert means["rated"] == 0.5
     assert means["graded"] > 0
     assert last["q/max"] <= 1
+    assert "clip/region" in last
+    assert "clip/low" not in last
 
 
 def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
     every = parts.listing()
-    for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed"):
+    for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed",
+                 "clipped, eps_low: 0.2", "exact, renormalize: false", "  dapo\n"):  # fmt: skip
         assert word in every
     assert "guide:" not in parts.listing("reward")
     told = parts.listing("guide", "my_guides:gate")

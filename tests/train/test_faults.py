@@ -2,7 +2,9 @@
 
 import dataclasses
 import errno
+import functools
 import itertools
+import math
 import os
 import shutil
 import signal
@@ -15,41 +17,30 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from fake_run import assert_same, newest
+from fake_run import assert_same, newest, train
 from runs import entries
 
 from sage_jax import cli
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
-from sage_jax.losses import reduce
 from sage_jax.rewards import VerifierPool
 from sage_jax.rewards.process import WorkerProcess
-from sage_jax.train import loop
 from sage_jax.train.bad_steps import BadStepError
 from sage_jax.train.checkpoint import CheckpointError
-from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
-
-
-@pytest.fixture
-def fake(monkeypatch):
-    """The loop takes steps of a few numbers until the test ends."""
-    fake_run.install(monkeypatch)
 
 
 @pytest.fixture(scope="module")
 def whole(make_config, tmp_path_factory):
     """A run of such steps that nothing befell: (config, folder)."""
     config, folder = make_config(), RunFolder(tmp_path_factory.mktemp("runs") / "whole")
-    with pytest.MonkeyPatch.context() as patch:
-        fake_run.install(patch)
-        train(config, folder, StopRequest())
+    train(config, folder, StopRequest())
     return config, folder
 
 
 @pytest.fixture
-def copied(whole, fake, tmp_path):
+def copied(whole, tmp_path):
     """A finished run to be damaged."""
     config, folder = whole
     return config, RunFolder(shutil.copytree(folder.path, tmp_path / "run")), folder
@@ -87,35 +78,31 @@ def test_a_run_without_a_whole_checkpoint_is_refused_and_left_alone(copied):
     assert EvalResult.load(folder.eval_file("final")).step == 4
 
 
-def spoil_steps(monkeypatch, spoil):
-    """Let `spoil` (state before, state, metrics, step) change what steps give."""
+def spoiled(spoil):
+    """Opens a run whose steps give what `spoil` (state before, state, metrics, step) makes."""
 
-    def spoiled(state, step, cursor):
-        after, metrics, played = fake_run.step(state, step, cursor)
-        return *spoil(state, after, metrics, step), played
+    def take_step(state, step, cursor):
+        taken = fake_run.take_step(state, step, cursor)
+        after, metrics = spoil(state, taken.state, taken.metrics, step)
+        return taken._replace(state=after, metrics=metrics)
 
-    monkeypatch.setattr(loop, "make_step", lambda *_: spoiled)
+    return functools.partial(fake_run.opens, step=take_step)
 
 
 def test_bad_steps_in_a_row_end_the_run_and_what_was_saved_is_sound(
-    make_config, fake, tmp_path, monkeypatch, capsys
+    make_config, tmp_path, monkeypatch, capsys
 ):
     """Steps whose loss is no number leave the state as it was, see test_bad_steps."""
     config = make_config({"train": {"checkpoint_every": 1, "max_bad_steps": 2}})
-    folder, one = RunFolder(tmp_path / "run"), jnp.float32(1)
+    folder = RunFolder(tmp_path / "run")
 
     def odd(before, after, metrics, step):
         if step == 1:
             return after, metrics
-        bad = {"loss": reduce.Mean(one * jnp.nan, one), "updates/skipped": reduce.Mean(one, one)}
-        return before, metrics | bad
+        return before, metrics | {"loss": math.nan, "updates/skipped": 1.0}
 
-    with monkeypatch.context() as patch:
-        spoil_steps(patch, odd)
-        with pytest.raises(
-            BadStepError, match=r"step 4: stopped after 2 bad steps in a row; .*: loss"
-        ):
-            train(config, folder, StopRequest())
+    with pytest.raises(BadStepError, match=r"step 4: stopped after 2 bad steps in a row; .*: loss"):
+        train(config, folder, StopRequest(), opens=spoiled(odd))
     assert [entry["updates/skipped"] for entry in entries(folder)] == [1, 0, 1, 1]
     assert [entry["loss"] is None for entry in entries(folder)] == [True, False, True, True]
     assert "step 1: loss is not finite; update skipped" in capsys.readouterr().err
@@ -127,7 +114,7 @@ def test_bad_steps_in_a_row_end_the_run_and_what_was_saved_is_sound(
 
 
 def test_weights_that_are_no_numbers_end_the_run_and_are_not_saved(
-    make_config, fake, tmp_path, monkeypatch
+    make_config, tmp_path, monkeypatch
 ):
     config = make_config({"train": {"checkpoint_every": 1}})
     folder = RunFolder(tmp_path / "run")
@@ -136,9 +123,8 @@ def test_weights_that_are_no_numbers_end_the_run_and_are_not_saved(
         factor = jnp.float32(jnp.inf if step == 2 else 1)
         return dataclasses.replace(after, trained={"w": factor * after.trained["w"]}), metrics
 
-    spoil_steps(monkeypatch, spoil)
     with pytest.raises(BadStepError, match=r"step 3: weights\[.* is not finite; nothing was saved"):
-        train(config, folder, StopRequest())
+        train(config, folder, StopRequest(), opens=spoiled(spoil))
     assert newest(folder)[0] == 2
 
 
@@ -166,7 +152,7 @@ needs_proc = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="need
     "name", ["config.yaml", "base.json", "metrics.jsonl", "sage_manifest.json", "final.json"]
 )
 def test_a_full_disk_ends_the_run_and_with_room_again_it_is_the_undisturbed_one(
-    whole, fake, tmp_path, monkeypatch, name
+    whole, tmp_path, monkeypatch, name
 ):
     config, undisturbed = whole
     folder = RunFolder(tmp_path / "run")
@@ -190,23 +176,21 @@ LIMITED = """
 import resource, sys
 sys.path.insert(0, sys.argv[1])
 import fake_run
-from sage_jax import cli
-fake_run.install(type("Patch", (), {"setattr": staticmethod(setattr)}))
 before = resource.getrlimit(resource.RLIMIT_FSIZE)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), before[1]))
 try:
-    cli.main(sys.argv[3:])
+    fake_run.main(*sys.argv[3:])
 finally:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 """
 
 
-def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(whole, fake, tmp_path):
+def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(whole, tmp_path):
     """No file may grow to the size of the largest array, so that a write of TensorStore fails."""
     config, undisturbed = whole
     folder, path = RunFolder(tmp_path / "run"), tmp_path / "tiny.yaml"
     path.write_text(configs.dump(config))
-    command = ["train", str(path), "--run_dir", str(folder.path)]
+    command = [str(path), str(folder.path)]
     tests = str(Path(fake_run.__file__).parent)
     # Compiled programs are read but none is kept: JAX would leave one cut short for later runs.
     keep_none = {"JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "1e9"}
@@ -221,14 +205,14 @@ def test_arrays_that_find_no_room_in_mid_write_end_the_run_in_one_line(whole, fa
     assert f"sage-jax: {folder.checkpoints / '2'}: cannot be written" in left.stderr
     assert "too large" in left.stderr
     assert not [path for path in folder.checkpoints.iterdir() if path.name.isdigit()]
-    cli.main(command)
+    fake_run.main(*command)
     assert_same(folder, undisturbed)
     assert {path.name for path in folder.checkpoints.iterdir()} == {"2", "4"}
 
 
 @needs_proc
 def test_samples_that_cannot_be_written_are_told_and_training_goes_on(
-    whole, fake, tmp_path, monkeypatch, capsys
+    whole, tmp_path, monkeypatch, capsys
 ):
     config, undisturbed = whole
     folder = RunFolder(tmp_path / "run")

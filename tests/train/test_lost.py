@@ -2,23 +2,27 @@
 
 import io
 import json
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from rich.console import Console as Terminal
+from runs import step_done
 
 from sage_jax import cli
 from sage_jax import config as configs
-from sage_jax.data.judging import Outcome
-from sage_jax.data.tasks import Judged
+from sage_jax.data.judging import Outcome, Pending
+from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate import EvalResult
 from sage_jax.rewards import Verdict, read_pairs
 from sage_jax.rewards import parts as rooms
+from sage_jax.rollout import Rollout
 from sage_jax.train import lost as losing
 from sage_jax.train.console import Console
+from sage_jax.train.dynamic_sampling import Batch
 from sage_jax.train.loop import train
 from sage_jax.train.lost import LEAST, RECENT, LostVerdicts, LostVerdictsError
-from sage_jax.train.play import Played, figures
 from sage_jax.train.run_folder import RunFolder
 from sage_jax.train.stop import StopRequest
 
@@ -46,13 +50,29 @@ def losing_verifier(monkeypatch):
     monkeypatch.setattr(rooms, "VerifierPool", Losing)
 
 
-def played(judged, lost, reason="crashed"):
-    """A step with some verdicts, of which some were lost."""
+class Spelled:
+    """As much of a task as writing a completion down takes."""
+
+    def gold(self, id):
+        return "1"
+
+    def judged_text(self, tokens):
+        return "x"
+
+
+TASK: Any = Spelled()
+
+
+def step(number, judged, lost, reason="crashed"):
+    """A step that sampled one prompt, with some verdicts of which some were lost."""
     reasons = [reason] * lost + ["wrong"] * (judged - lost)
     zeros = np.zeros(judged)
     outcome = Outcome(Judged(zeros, zeros > 0, [""] * judged, reasons), zeros, zeros)
-    rows = tuple({"id": "a", "gold": "1", "completion": "x", "reason": reason} for _ in range(lost))
-    return Played([], None, outcome, 1, {}, figures(outcome, 1), rows)  # type: ignore[arg-type]
+    prompts = Prompts(["a"], np.ones((1, 1), np.int32), np.ones((1, 1), bool))
+    ones = jnp.ones((judged, 1), jnp.int32)
+    rollout = Rollout(ones[:1], ones[:1] > 0, ones, ones, ones, ones[:, 0])
+    batch = Batch(prompts, rollout, Pending(lambda: outcome))
+    return step_done(number, drawn=[batch], task=TASK)
 
 
 def test_a_run_that_loses_its_verdicts_ends_and_leaves_them(
@@ -122,28 +142,28 @@ STEPS = [
 @pytest.mark.parametrize(("steps", "max_share", "ends"), STEPS)
 def test_when_too_many_are_lost(tmp_path, steps, max_share, ends):
     counted, ended = LostVerdicts(RunFolder(tmp_path), max_share=max_share), None
-    for step, (judged, lost) in enumerate(steps, start=1):
+    for number, (judged, lost) in enumerate(steps, start=1):
         try:
-            counted.see(step, played(judged, lost))
+            counted(step(number, judged, lost))
         except LostVerdictsError:
-            ended = step
+            ended = number
             break
     assert ended == ends
 
 
 def test_old_steps_are_forgotten(tmp_path):
     counted = LostVerdicts(RunFolder(tmp_path), max_share=0.05)
-    for step in range(40):  # 2% are lost.
-        counted.see(step, played(100, 2))
+    for number in range(40):  # 2% are lost.
+        counted(step(number, 100, 2))
     with pytest.raises(LostVerdictsError, match=f"of the last {RECENT} verdicts"):
-        counted.see(40, played(100, 60))
+        counted(step(40, 100, 60))
 
 
 def test_what_every_process_lost_is_written(tmp_path, monkeypatch):
     other = [{"id": "b", "gold": "2", "completion": "y", "reason": "memory"}]
     monkeypatch.setattr(losing.hosts, "gather", lambda value: [value, other if value else value])
     folder = RunFolder(tmp_path)
-    LostVerdicts(folder, max_share=0.05).see(7, played(4, 1))
+    LostVerdicts(folder, max_share=0.05)(step(7, 4, 1))
     rows = [json.loads(line) for line in folder.lost_file(7).read_text().splitlines()]
     assert [(row["step"], row["id"], row["reason"]) for row in rows] == [
         (7, "a", "crashed"), (7, "b", "memory"),

@@ -36,6 +36,30 @@ def flat(rewards, *, group_size):
 
 def no_guide(*, size: int = 1):
     return size
+
+
+def narrow(entropies, mask):
+    return entropies.sum()
+
+
+def looking(logits, mask):
+    return logits.max(-1) * 0.1
+
+
+def eager(ratios, advantages, *, power: int = 1):
+    return float(ratios[0, 0]) * advantages
+
+
+def blind(*, power: int = 1):
+    return power
+
+
+def by_row(logps, anchor_logps, *, scale: float = 1.0):
+    return scale * (logps - anchor_logps).sum(axis=1)
+
+
+def summed(losses, mask):
+    return losses.sum()
 """
 
 
@@ -91,6 +115,32 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
     [
         ({"guide": "bent_parts:gates"}, r"has no function 'gates' \(perhaps gate\?\)"),
         ({"guide": "bent_parts:no_guide"}, "guide: bent_parts:no_guide gives 1 and not a guide"),
+        ({"guide": "bent_parts:narrow"}, r"guide: the guide narrow gives shape \(\); log q"),
+        ({"loss": {"surrogate": "bent_parts:blind"}}, "surrogate: bent_parts:blind asks for no"),
+        (
+            {"loss": {"surrogate": "bent_parts:eager"}},
+            r"loss.surrogate: ConcretizationTypeError: .*\(.*bent_parts.py, line \d+\)",
+        ),
+        (
+            {"loss": {"surrogate": {"use": "bent_parts:eager", "ratios": 1}}},
+            "loss.surrogate.ratios: is given by the trainer",
+        ),
+        (
+            {"loss": {"kl_estimator": "bent_parts:by_row"}},
+            r"kl_estimator: the estimator by_row gives shape \(16,\); it must be .* \(16, 8",
+        ),
+        (
+            {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in_reward": True}},
+            "is loss.kl_estimator 'k1', not 'bent_parts:by_row'",
+        ),
+        (
+            {
+                "guide": "bent_parts:looking",
+                "loss": {"kl_estimator": "k1", "kl_in_reward": True},
+            },
+            "guide: terms.logits is None; the guide looking needs it",
+        ),
+        ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
         ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
         ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.scale"),
         ({"arms": {"odd": {"guide": "no_such_parts:gate"}}}, "no module 'no_such_parts'"),
@@ -112,6 +162,27 @@ def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
     with pytest.raises(configs.ConfigError, match="asks for 'difficulty', which the config does"):
         train(config, RunFolder(tmp_path / "run"), StopRequest())
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reference", "full_vocabulary", "old_logps"),
+    [
+        ({}, True, False, False),
+        ({"guide": "none", "loss": {"kl_coef": 0.0}}, False, False, False),
+        ({"loss": {"kl_estimator": "exact"}, "guide": "none"}, True, True, False),
+        ({"guide": "bent_parts:looking"}, True, True, False),
+        ({"loss": {"sampler_correction": "mask"}}, True, False, True),
+        ({"loss": {"kl_estimator": "k1", "kl_in_reward": True}}, True, False, True),
+        ({"optimizer": {"num_minibatches": 2}}, True, False, True),
+    ],
+)
+def test_what_the_parts_need_is_computed(
+    make_config, own, changes, reference, full_vocabulary, old_logps
+):
+    config = make_config(changes)
+    loss = objective.make_loss(config)
+    assert (loss.reference, loss.full_vocabulary) == (reference, full_vocabulary)
+    assert objective.needs_old_logps(config, loss) == old_logps
 
 
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):

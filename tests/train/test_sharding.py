@@ -5,8 +5,7 @@ Each step is compiled once, and all that is to be said of it is said of that one
 
 import functools
 import json
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +14,12 @@ import pytest
 from runs import assert_close
 
 from sage_jax import config as configs
+from sage_jax import parallel
+from sage_jax.data import brackets
+from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.placement import keep_sharding
 from sage_jax.plan.abstract import open_abstract, programs
 from sage_jax.train import setup
-from sage_jax.train.stepping import whole_step
 
 REPLICA_BYTES = 2**20
 # float32 sums in another order, through two updates. Plain gradients are held to 2e-5 of their norm
@@ -53,9 +54,7 @@ def metrics_of(make_config):
         lora = config.lora.model_copy(update={"rank": rank, "alpha": 8.0})
         config = config.model_copy(update={"lora": lora})
         start, state, base = started(config)
-        task = SimpleNamespace(draw=cast(Any, base.task).draw, reward=some_reward)
-        whole = whole_step(start, task, setup.decoding(config, base.task), num_prompts=8)
-        step = keep_sharding(whole, start.layout)
+        step = keep_sharding(whole_step(start, setup.decoding(config, base.task)), start.layout)
         state, metrics, rollout, rewards = step(
             state, start.frozen, jax.random.key(3), jnp.int32(2)
         )
@@ -66,6 +65,27 @@ def metrics_of(make_config):
         assert_laid_out(state, start.layout)
         assert step._cache_size() == 1
         return seen
+
+    return run
+
+
+def whole_step(learner, decoding):
+    """The learner's pure functions as one program; draws eight prompts itself."""
+    decoding, _ = learner.policy.decoding(decoding)
+    rows = parallel.batch_sharding(learner.policy.mesh, 8)
+
+    def run(state, frozen, root, step):
+        prompts = brackets.draw(derive(root, Purpose.PROMPTS, step), 8, brackets.PLAY).prompts
+        # Nothing else tells the compiler to split what it draws itself.
+        prompts = jax.lax.with_sharding_constraint(prompts, rows)
+        key = derive(root, Purpose.ROLLOUT, step, 0)
+        mask = jnp.ones_like(prompts, bool)
+        rollout = learner.rollout(state.trained, frozen, prompts, mask, key, decoding)
+        # Rewards that differ inside a group whatever the model writes.
+        rewards = (jnp.sum(rollout.tokens, axis=1) % 3 == 0).astype(jnp.float32)
+        terms = learner.logprobs(state.trained, frozen, rollout)
+        state, metrics, _ = learner.learn(state, frozen, rollout, terms, rewards, root, step)
+        return state, metrics, rollout, rewards
 
     return run
 
@@ -81,11 +101,6 @@ def started(config):
     wide = jax.tree.map(lambda x: x * jnp.asarray(3, x.dtype), base.loaded.params)
     base = setup.with_params(base, wide)
     return *setup.start(config, base, jax.random.key(config.seed)), base
-
-
-def some_reward(prompts, tokens, mask):
-    """Rewards that differ inside a group whatever the model writes."""
-    return (jnp.sum(tokens, axis=1) % 3 == 0).astype(jnp.float32)
 
 
 # Every family over all three axes at once, and each axis alone for one of them; they differ in what

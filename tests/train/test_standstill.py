@@ -1,7 +1,9 @@
 """Steps from which nothing is learned are told of once, with what to change."""
 
 import pytest
+from runs import step_done
 
+from sage_jax.train.events import TrainingStarted
 from sage_jax.train.standstill import STEPS, Standstill
 
 CUT, EQUAL = "truncated", "groups/zero_variance"
@@ -11,9 +13,10 @@ GOOD = {CUT: 0.5, EQUAL: 0.25, "pass@1": 0.5}
 def told(config, entries, before=()):
     """(number of the entry, message) of all that is said."""
     said = []
-    watch = Standstill(config, before, lambda text: said.append((number, text)))
+    watch = Standstill(config, lambda text: said.append((number, text)))
+    watch(TrainingStarted(len(before), 1000, before))
     for number, entry in enumerate(entries, start=1):
-        watch.see(number, entry)
+        watch(step_done(number, entry))
     return said
 
 

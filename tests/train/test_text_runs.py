@@ -26,7 +26,7 @@ def test_problems_from_files_train_adapters(make_words_config, tmp_path):
     train(config, folder, StopRequest())
     entries = [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [1, 2]
-    assert {"seconds/rollout", "seconds/reward", "seconds/score", "seconds/update"} <= set(
+    assert {"seconds/rollout", "seconds/reward", "seconds/logprobs", "seconds/update"} <= set(
         entries[0]
     )
     sample = json.loads(folder.samples_file(1).read_text().splitlines()[0])

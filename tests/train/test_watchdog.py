@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from sage_jax.train.events import PhaseStarted, Stopped, TrainingStarted
 from sage_jax.train.watchdog import Watchdog
 
 
@@ -33,10 +34,14 @@ def watchdog(path, clock):
     return Watchdog(path, at_least_s=5.0, clock=clock)
 
 
+STEP, OTHER = PhaseStarted("step", 0), PhaseStarted("samples", 0)
+
+
 def a_phase(watchdog, clock, seconds):
-    with watchdog.phase("step"):
-        clock.now += seconds
-        watchdog.look()
+    watchdog(STEP)
+    clock.now += seconds
+    watchdog.look()
+    watchdog(OTHER)
 
 
 def a_thread_that_waits(event):
@@ -57,13 +62,13 @@ def test_a_phase_that_hangs_is_reported_once_with_every_thread(
     watchdog, clock, path, capsys, bystander
 ):
     a_phase(watchdog, clock, 0.1)
-    with watchdog.phase("step"):
-        clock.now += 4.9
+    watchdog(STEP)
+    clock.now += 4.9
+    watchdog.look()
+    assert not path.exists()
+    for _ in range(3):
+        clock.now += 1
         watchdog.look()
-        assert not path.exists()
-        for _ in range(3):
-            clock.now += 1
-            watchdog.look()
     said = path.read_text()
     assert said == capsys.readouterr().err
     assert said.count("sage-jax: step has taken 6 s, and more than 5 s is not usual") == 1
@@ -74,14 +79,15 @@ def test_a_phase_that_hangs_is_reported_once_with_every_thread(
 
 
 def test_its_own_thread_looks(path):
-    with Watchdog(path, at_least_s=0.05) as watchdog:
-        with watchdog.phase("step"):
-            pass
-        with watchdog.phase("step"):
-            until = time.monotonic() + 300
-            while not (path.is_file() and path.read_text().endswith("\n\n")):
-                assert time.monotonic() < until
-                time.sleep(0.01)
+    watchdog = Watchdog(path, at_least_s=0.05)
+    for event in (TrainingStarted(0, 9, []), STEP, OTHER, STEP):
+        watchdog(event)
+    until = time.monotonic() + 300
+    while not (path.is_file() and path.read_text().endswith("\n\n")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    watchdog(Stopped(None))
+    assert not [t for t in threading.enumerate() if t.name == "watchdog"]
 
 
 def test_neither_a_first_time_nor_a_usual_one_is_reported(watchdog, clock, path):
@@ -92,10 +98,10 @@ def test_neither_a_first_time_nor_a_usual_one_is_reported(watchdog, clock, path)
     assert path.exists()
 
 
-def test_a_phase_that_fails_ends(watchdog, clock, path):
+def test_nothing_is_watched_after_the_end(watchdog, clock, path):
     for _ in range(2):
-        with pytest.raises(ValueError, match="on purpose"), watchdog.phase("step"):
-            raise ValueError("on purpose")
+        watchdog(STEP)
+    watchdog(Stopped(ValueError("on purpose")))
     clock.now += 60
     watchdog.look()
     assert not path.exists()
@@ -112,9 +118,8 @@ def test_clocks_that_jump_do_not_matter(path, monkeypatch):
     """Only the monotonic clock is read for lengths."""
     monkeypatch.setattr(time, "time", lambda: 0.0)
     watchdog = Watchdog(path, at_least_s=600)
-    with watchdog.phase("step"):
-        pass
+    watchdog(STEP)
+    watchdog(STEP)
     monkeypatch.setattr(time, "time", lambda: 1e9)
-    with watchdog.phase("step"):
-        watchdog.look()
+    watchdog.look()
     assert not path.exists()

@@ -1,0 +1,147 @@
+"""Parts of a loss, from the function that was found to the value that `losses` composes.
+
+Each is tried on arrays' shapes, where nothing is computed: what does not fit is told before any
+work starts, as one line that names the field.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from sage_jax.faults import ConfigError
+from sage_jax.losses import Guide, Terms, TokenLoss, by_name, importance, reshape
+from sage_jax.losses.reduce import Reduction
+from sage_jax.losses.terms import clean
+from sage_jax.parts.resolve import Part
+from sage_jax.parts.rooms import ESTIMATORS
+from sage_jax.telling import brief
+
+_VOCABULARY = 2**15  # Large enough for any top-k; of shapes alone.
+
+
+def shapes(rows: int, length: int, *, vocabulary: bool = True) -> Terms:
+    """`Terms` of `rows` completions of `length` tokens, shapes instead of arrays.
+
+    Args:
+        rows: B.
+        length: T.
+        vocabulary: whether there are logits, and the tokens that come with them.
+    """
+    real = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
+    by_token = ("logps", "mask", "old_logps", "ref_logps", "entropies", "ref_entropies",
+                "sampler_logps", "log_q")  # fmt: skip
+    terms = {name: real((rows, length)) for name in by_token}
+    terms |= {name: real((rows,)) for name in ("advantages", "entropy_threshold", "tokens_per_row")}
+    terms["rows"] = jax.ShapeDtypeStruct((rows,), jnp.int32)
+    if vocabulary:
+        terms |= {name: real((rows, length, _VOCABULARY)) for name in ("logits", "ref_logits")}
+        terms["tokens"] = jax.ShapeDtypeStruct((rows, length), jnp.int32)
+    return Terms(**terms)  # type: ignore[arg-type]
+
+
+def guide(part: Part, like: Terms, *, max_steps: int) -> Guide | None:
+    """The guide of a function of arrays, or the one that any other function makes.
+
+    Args:
+        part: of `GUIDES`.
+        like: as of `shapes`.
+        max_steps: of schedules.
+
+    Raises:
+        ConfigError: if it is neither, or does not fit.
+    """
+    if not by_name.reads(part.function):
+        made = part.call(max_steps=max_steps)
+        if made is None or isinstance(made, Guide):
+            return made
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} gives {brief(made)} and not a guide: let it ask for "
+            f"arrays by name ({', '.join(by_name.READABLE)}) and give log q, or make a losses.Guide"
+        )
+    made = by_name.guide(part.bound(max_steps=max_steps))
+    _try(part, reshape(made), like)
+    return made
+
+
+def surrogate(part: Part, like: Terms, *, level: importance.Level) -> TokenLoss:
+    """The surrogate of a function of arrays; see `by_name.surrogate`.
+
+    Raises:
+        ConfigError: if it asks for none, or does not fit.
+    """
+    _refuse_blind(part, by_name.READABLE_BY_SURROGATES)
+    made = by_name.surrogate(part.bound(), level=level)
+    _try(part, made, like)
+    return made
+
+
+def estimator(part: Part, like: Terms, *, in_loss: bool, in_reward: bool) -> TokenLoss:
+    """The estimator of a function of arrays; see `by_name.estimator`.
+
+    Args:
+        part: of `ESTIMATORS`.
+        like: as of `shapes`.
+        in_loss: whether it is a term of the loss.
+        in_reward: whether it is taken off the reward.
+
+    Raises:
+        ConfigError: if it asks for no arrays, does not fit, or does nothing where it stands.
+    """
+    _refuse_blind(part, by_name.READABLE)
+    use, name = by_name.anchor_use(part.function), part.spec.use
+    if in_reward and not use.in_reward:
+        raise ConfigError(
+            "loss.kl_in_reward takes the log-ratio itself off the reward, which is "
+            f"{part.field} {_which(lambda use: use.in_reward)}, not {name!r}"
+        )
+    if in_loss and not in_reward and not use.has_gradient:
+        raise ConfigError(
+            f"{part.field} {name!r} in the loss has an expected gradient of zero: set "
+            f"loss.kl_in_reward true, or take {_which(lambda use: use.has_gradient)}"
+        )
+    made = by_name.estimator(part.bound())
+    _try(part, made, like)
+    return made
+
+
+def reduction(part: Part, like: Terms, *, max_completion_length: int) -> Reduction:
+    """The reduction of a function of arrays; see `by_name.reduction`.
+
+    Raises:
+        ConfigError: if it asks for none, or does not fit.
+    """
+    _refuse_blind(part, by_name.READABLE_BY_REDUCTIONS)
+    made = by_name.reduction(part.bound(max_completion_length=max_completion_length))
+    _try(part, lambda terms, *, step, key: made(terms.logps, terms), like)
+    return made
+
+
+def _which(holds: Callable[[Any], bool]) -> str:
+    names = ESTIMATORS.names()
+    return " or ".join(
+        repr(name) for name in names if holds(by_name.anchor_use(ESTIMATORS.get(name)))
+    )
+
+
+def _refuse_blind(part: Part, names: tuple[str, ...]) -> None:
+    if not by_name.reads(part.function, names):
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} asks for no array: its parameters are to be named "
+            f"after what it reads ({', '.join(names)})"
+        )
+
+
+def _try(part: Part, made: Callable[..., Any], like: Terms) -> None:
+    """Trace what was made, unless it is one of ours as it comes."""
+    if not (part.spec.is_foreign or part.options):
+        return
+
+    def run(terms: Terms, step: jax.Array, key: jax.Array) -> Any:
+        return made(clean(terms), step=step, key=key)
+
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    with part.explained():
+        jax.eval_shape(run, like, jax.ShapeDtypeStruct((), jnp.int32), key)
