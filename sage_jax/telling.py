@@ -29,7 +29,7 @@ def brief(value: Any) -> str:
     return printable(_REPR.repr(value))[:300]
 
 
-def line(error: Exception) -> str:
+def line(error: BaseException) -> str:
     """What an error says, in one line of at most 300 characters."""
     # Messages of ours name the file themselves, which the system's would name once more.
     said = (isinstance(error, OSError) and error.strerror) or str(error)

@@ -7,7 +7,7 @@ import pytest
 from sage_jax import parts
 from sage_jax.faults import ConfigError
 from sage_jax.losses import by_name
-from sage_jax.parts import GUIDES, Spec
+from sage_jax.parts import GUIDES, REWARDS, Spec
 
 OWN = """
 import jax.numpy as jnp
@@ -36,6 +36,10 @@ def odd(*, size: "Nowhere"):
 
 def opaque(*, array: jnp.ndarray):
     return array
+
+
+def cost(completion, difficulty: int, array: jnp.ndarray, *, scale: float):
+    return scale * difficulty
 """
 
 
@@ -64,6 +68,24 @@ def test_a_part_of_ones_own_is_found_with_its_arguments(own):
     assert not part.asks("max_steps")
     made = resolve(use=f"{own}:Ladder", rungs=3).call(max_steps=5)
     assert made.rungs == 3
+
+
+def test_what_a_reward_takes_positionally_may_be_a_column_of_the_data(own):
+    def options(**given):
+        return parts.resolve(Spec(use=f"{own}:cost", **given), REWARDS, field="reward.0").options
+
+    assert options(scale=2) == {"scale": 2.0}
+    assert options(scale=2, difficulty=3) == {"scale": 2.0, "difficulty": 3}
+    for given, message in [
+        ({}, "reward.0.scale: must be given"),
+        ({"scale": 1, "difficulty": "3"}, "reward.0.difficulty: Input should be a valid integer"),
+        ({"scale": 1, "dificulty": 3}, r"perhaps difficulty\?\); it takes difficulty, "),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            options(**given)
+    told = parts.listing("reward", f"{own}:cost")
+    assert "{use: own_parts:cost, scale}" in told
+    assert "difficulty: int, default the column of that name\n" in told
 
 
 REFUSED = [

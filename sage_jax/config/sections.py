@@ -142,9 +142,10 @@ class Task(Section):
     operations: tuple[Literal["add", "subtract", "multiply"], ...] = ("add", "subtract")
     """Operations asked for; for `arithmetic`."""
     num_workers: int = Field(default=2, ge=1, le=1024)
-    """Verifier processes."""
+    """Processes of the verifier, and of each reward that is isolated."""
     deadline_s: float = Field(default=5.0, gt=0)
-    """Seconds after which an answer that is still being judged scores 0."""
+    """Seconds after which an answer that is still being judged scores 0: of the verifier, and of a
+    call of a reward that is isolated or `async`; `deadline_s` beside a reward goes before it."""
     max_lost: float = Field(default=0.05, ge=0, le=1)
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
@@ -355,7 +356,8 @@ class Config(Section):
     reward: tuple[Reward, ...] = ()
     """Rewards of a task in words, whose sum by `weight` is trained on; none named is `math`, and
     `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
-    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own."""
+    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own; beside it may
+    stand `weight`, `name`, and `isolate`, `deadline_s` and `memory_gb` of worker processes."""
     listeners: tuple[Listener, ...] = ()
     """Trackers and whatever else is to be told what happens: `module:function` of your own,
     (event) -> anything, or a function that is called once and gives one. They stop no run."""

@@ -5,6 +5,7 @@ read with `read_problems` just as well, in the same order.
 """
 
 import hashlib
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -17,6 +18,7 @@ from sage_jax.data.jsonl import read_problems
 from sage_jax.data.problem import DataError, Problem
 
 _FIELDS = ("id", "problem", "answer", "source", "solution")
+_EXTRA = "extra"  # The other columns, as the text of a JSON object.
 
 # The registry is for names that tfds.load looks up; this builder needs its files as an argument.
 with registered.skip_registration():
@@ -28,7 +30,7 @@ with registered.skip_registration():
         prepared anew and data prepared from an earlier one are never taken for it.
         """
 
-        VERSION = tfds.core.Version("1.0.0")
+        VERSION = tfds.core.Version("2.0.0")
         url_infos: ClassVar[dict[str, Any]] = {}  # nothing is downloaded, so no checksums to find
 
         def __init__(
@@ -54,7 +56,7 @@ with registered.skip_registration():
             super().__init__(data_dir=folder, file_format="array_record")
 
         def _info(self) -> tfds.core.DatasetInfo:
-            features = {field: tfds.features.Text() for field in _FIELDS}
+            features = {field: tfds.features.Text() for field in (*_FIELDS, _EXTRA)}
             return tfds.core.DatasetInfo(
                 builder=self,
                 description="Problems with answers that can be verified.",
@@ -69,7 +71,8 @@ with registered.skip_registration():
         def _generate_examples(self, path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             problems = read_problems(path, source_prefix=self._source_prefix)
             for index, problem in enumerate(problems):
-                yield index, {field: getattr(problem, field) or "" for field in _FIELDS}
+                texts = {field: getattr(problem, field) or "" for field in _FIELDS}
+                yield index, {**texts, _EXTRA: json.dumps(problem.extra)}
 
 
 def _fingerprint(files: Mapping[str, Path], source_prefix: str | None) -> str:
@@ -120,4 +123,5 @@ def data_source(
 def as_problem(item: Mapping[str, Any]) -> Problem:
     """Read an item of a data source as a problem."""
     texts = {field: item[field].decode("utf-8") for field in _FIELDS}
-    return Problem(**{**texts, "solution": texts["solution"] or None})
+    extra = json.loads(item[_EXTRA])
+    return Problem(**{**texts, "solution": texts["solution"] or None}, extra=extra)

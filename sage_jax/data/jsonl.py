@@ -22,7 +22,7 @@ def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list
     """Read problems from a .jsonl or .jsonl.gz file, in the file's order.
 
     Gzip is known by the file's first bytes. Each line is an object with the strings "id", "problem"
-    and "answer", none of them empty, and perhaps "source" and "solution"; other fields are ignored.
+    and "answer", none of them empty, and perhaps "source" and "solution"; others are `extra`.
     The whole file is checked, also the problems that are filtered out.
 
     Args:
@@ -85,6 +85,7 @@ def _problem(line: bytes, where: str) -> Problem:
         answer=row["answer"],
         source=row.get("source", ""),
         solution=row.get("solution") or None,
+        extra={name: row[name] for name in sorted(row.keys() - {*_REQUIRED, *_OPTIONAL})},
     )
 
 

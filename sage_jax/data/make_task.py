@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from sage_jax.data import arithmetic, jsonl
 from sage_jax.data.problem import DataError, Problem
-from sage_jax.data.rewards import closed_on_failure, make_reward
+from sage_jax.data.rewards import closed_on_failure, make_reward, refuse_missing_columns
 from sage_jax.data.tasks import Task
 from sage_jax.data.text_task import TextTask, Worked
 from sage_jax.data.token_task import BracketsTask
@@ -66,6 +66,7 @@ def make_task(
             held_out, worked = _read(eval_file, "", (), prepared_dir), _solution
             for pool in (one.judge for one in rewards if isinstance(one.judge, VerifierPool)):
                 jsonl.check_golds([*train, *held_out], pool)
+        refuse_missing_columns(rewards, [*train, *held_out])
         return TextTask(
             train, held_out, tokenizer, rewards, worked,
             seed=seed,

@@ -1,6 +1,8 @@
 """The problem: a question with an answer that can be verified."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from sage_jax.telling import OneLine
 
@@ -19,6 +21,8 @@ class Problem:
       answer: the right answer, bare: no `\boxed{}` or `$` around it.
       source: where it is from, such as "math500/algebra/level-2".
       solution: a worked solution, if there is one.
+      extra: further columns of its source, by name, for rewards that ask for them. Shared by all
+        who read the problem, so not to be changed; counts for equality, not for the hash.
     """
 
     id: str
@@ -26,3 +30,9 @@ class Problem:
     answer: str
     source: str = ""
     solution: str | None = None
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def __repr__(self) -> str:
+        """As of any dataclass; `extra` only where there is some, since runs are known by this."""
+        names = [one.name for one in fields(self) if one.name != "extra" or self.extra]
+        return f"Problem({', '.join(f'{name}={getattr(self, name)!r}' for name in names)})"

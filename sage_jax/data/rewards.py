@@ -2,30 +2,45 @@
 
 | form | asks for | gives |
 | --- | --- | --- |
-| of one completion | `completion`, perhaps `problem`, `answer` | a number, or (number, reason) |
-| of a batch, as in TRL | `completions`, perhaps `answers`, `**kwargs` | B numbers |
+| of one completion | `completion`, perhaps columns of its problem | a number, or (number, reason) |
+| of a batch, as in TRL | `completions`, perhaps columns, `**kwargs` | B numbers |
 | of tokens, in JAX | `tokens` [B, T], `mask` [B, T] | [B]; jitted, on a device of this process |
 | a judge | none of these; called once | an object with `score(pairs) -> list[Verdict]` |
+
+The first two may be `async`, or isolated in worker processes.
 """
 
 import contextlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import jax
 import numpy as np
 
+from sage_jax.data.awaited import Awaited
+from sage_jax.data.calls import Call, RewardError, Value, awaits, blamed
+from sage_jax.data.columns import OWN
+from sage_jax.data.isolated import Isolated
 from sage_jax.data.problem import Problem
 from sage_jax.faults import ConfigError
-from sage_jax.parts import REWARDS, Part, RewardSpec, place, resolve, said
-from sage_jax.rewards import Verdict, extract
-from sage_jax.telling import OneLine, brief
+from sage_jax.parts import REWARDS, Part, RewardSpec, resolve
+from sage_jax.parts.modules import near_miss
+from sage_jax.rewards import Verdict, extract, values
+from sage_jax.telling import brief
 
-
-class RewardError(OneLine):
-    """A reward of the user's own failed on a completion, or gave what is no reward."""
+__all__ = [
+    "Batch",
+    "Given",
+    "Judge",
+    "Reward",
+    "RewardError",
+    "closed_on_failure",
+    "judged_by",
+    "make_reward",
+    "refuse_missing_columns",
+]
 
 
 class Judge(Protocol):
@@ -69,23 +84,44 @@ class Reward:
     Attributes:
         name: in metrics, `reward/NAME`.
         weight: in the sum.
-        score: rewards of a batch.
-        judge: behind it, where there is one.
+        found: rewards of a batch; `score` tells what it raises.
+        judge: behind it, where there is one; or the workers or the event loop that are.
+        part: that it is made of, for messages.
+        call: by which a function of completions is called.
     """
 
     name: str
     weight: float
-    score: Callable[[Batch], Given]
+    found: Callable[[Batch], Given]
     judge: Any = None
+    part: Part | None = None
+    call: Call | None = None
+
+    def score(self, batch: Batch) -> Given:
+        """Rewards of a batch.
+
+        Raises:
+            RewardError: one line with whatever the reward raises, or what it gives instead.
+            VerifierError: if worker processes cannot work.
+        """
+        with self._blamed():
+            return self.found(batch)
 
     def answer(self, completion: str) -> str | None:
-        """The final answer of a completion, for majority votes."""
-        return getattr(self.judge, "answer", extract)(completion)
+        """The final answer of a completion, for majority votes. Raises as `score`."""
+        with self._blamed():
+            found = getattr(self.judge, "answer", extract)(completion)
+            if not isinstance(found, str | None):
+                raise ValueError(f"answer() gives {brief(found)}, which is no text")
+            return found
 
     def close(self) -> None:
-        """Let go of processes."""
-        if close := getattr(self.judge, "close", None):
-            close()
+        """Let go of processes. Raises as `score`."""
+        with self._blamed():
+            getattr(self.judge, "close", lambda: None)()
+
+    def _blamed(self) -> contextlib.AbstractContextManager[None]:
+        return blamed(self.part) if self.part else contextlib.nullcontext()
 
 
 def judged_by(judge: Judge, *, name: str = "judge", weight: float = 1.0) -> Reward:
@@ -99,55 +135,68 @@ def make_reward(spec: RewardSpec, *, field: str, **given: Any) -> Reward:
     Args:
         spec: its name, weight and arguments.
         field: of the config, for messages.
-        given: what the trainer gives to functions that ask for it by name.
+        given: what the trainer gives to functions that ask for it by name; of these, `num_workers`
+            and `deadline_s` are what isolated and `async` functions run under.
 
     Raises:
-        ConfigError: if there is no such reward, its arguments do not fit, or it has none of the
-            forms above.
+        ConfigError: if there is no such reward, its arguments do not fit, it has none of the forms
+            above, or one that cannot be isolated though it should.
     """
     part = resolve(spec, REWARDS, field=field)
-    for word, score in (("completion", _by_one), ("completions", _by_batch), ("tokens", _by_token)):
-        if part.asks(word):
-            return Reward(spec.title, spec.weight, score(part, given))
-    judge = part.call(**given)
-    if not callable(getattr(judge, "score", None)):
-        raise ConfigError(
-            f"{field}: {spec.use} asks for no completion, completions or tokens, and gives "
-            f"{brief(judge)}, which has no score(pairs)"
-        )
-    return judged_by(judge, name=spec.title, weight=spec.weight)
+    if spec.deadline_s:
+        given["deadline_s"] = spec.deadline_s
+    if problem := next(_impossible(part, spec), None):
+        raise ConfigError(f"{field}: {spec.use} {problem}")
+    if part.asks("completion") or part.asks("completions"):
+        return _of_completions(part, spec, given)
+    if part.asks("tokens"):
+        return Reward(spec.title, spec.weight, _by_token(part, given), part=part)
+    return _judging(part, spec, given)
 
 
-def _by_one(part: Part, given: Mapping[str, Any]) -> Callable[[Batch], Given]:
-    function, wanted = part.bound(**given), inspect.signature(part.function).parameters
+def _impossible(part: Part, spec: RewardSpec) -> Iterator[str]:
+    """What does not go together with the function's form."""
+    in_words = part.asks("completion") or part.asks("completions")
+    in_jax = not in_words and part.asks("tokens")
+    waits = awaits(part.function)
+    if waits and not in_words:
+        yield "is async, which rewards of a completion or of completions can be alone"
+    if spec.isolate and not in_words:
+        what = "computes on this process's devices" if in_jax else "is a judge, called here"
+        yield f"{what}, so that `isolate` cannot be: leave it out, or ask for completion"
+    if spec.isolate and waits:
+        yield "is async, and awaited here: leave `isolate` out, or define it by `def`"
+    if spec.isolate and part.asks("tokenizer"):
+        yield "asks for tokenizer, which worker processes do not have: leave `isolate` out"
+    if spec.isolate and spec.module == "__main__":
+        yield "lies in no file that worker processes could import: leave `isolate` out"
+    if spec.memory_gb and not spec.isolate:
+        yield "has no memory limit but with `isolate: true`: give that, or leave `memory_gb` out"
+    if spec.deadline_s and not (spec.isolate or waits or part.asks("deadline_s")):
+        yield "has no deadline but with `isolate: true`: give that, or leave `deadline_s` out"
 
-    def score(batch: Batch) -> Given:
-        found = []
-        for completion, problem in zip(batch.completions, batch.problems, strict=True):
-            asked = {"completion": completion, **_columns(problem)}
-            with _blamed(part, problem, completion):
-                value = function(**{name: asked[name] for name in asked if name in wanted})
-                found.append(_pair(value))
-        return Given(np.array([value for value, _ in found], np.float32), [why for _, why in found])
 
-    return score
+def _of_completions(part: Part, spec: RewardSpec, given: Mapping[str, Any]) -> Reward:
+    call = Call(part, given)
+    deadline_s, behind = given.get("deadline_s", 5.0), None
+    ones, batch = lambda *asked: list(map(call.one, *asked)), call.batch
+    if spec.isolate:
+        workers = given.get("num_workers", 2)
+        behind = Isolated(part, given, num_workers=workers, deadline_s=deadline_s)
+    elif call.is_async:
+        behind = Awaited(call, deadline_s=deadline_s)
+    if behind:
+        ones, batch = behind.ones, behind.batch
+    asked = batch if call.columns.is_batch else ones
+
+    return Reward(
+        spec.title, spec.weight, lambda b: _given(asked(b.completions, b.problems)), behind, part,
+        call,
+    )  # fmt: skip
 
 
-def _by_batch(part: Part, given: Mapping[str, Any]) -> Callable[[Batch], Given]:
-    function = part.bound(**given)
-    kinds = {p.kind for p in inspect.signature(part.function).parameters.values()}
-    takes_all = inspect.Parameter.VAR_KEYWORD in kinds
-
-    def score(batch: Batch) -> Given:
-        columns = {"completions": batch.completions}
-        rows = [_columns(problem) for problem in batch.problems]
-        for name in rows[0]:
-            columns[name] = columns[f"{name}s"] = [row[name] for row in rows]
-        asked = {n: v for n, v in columns.items() if takes_all or part.asks(n)}
-        with _blamed(part):
-            return _plain(function(**asked), len(rows))
-
-    return score
+def _given(found: Sequence[Value]) -> Given:
+    return Given(np.array([value for value, _ in found], np.float32), [word for _, word in found])
 
 
 def _by_token(part: Part, given: Mapping[str, Any]) -> Callable[[Batch], Given]:
@@ -155,11 +204,23 @@ def _by_token(part: Part, given: Mapping[str, Any]) -> Callable[[Batch], Given]:
 
     def score(batch: Batch) -> Given:
         asked = {"tokens": batch.tokens, "mask": batch.mask}
-        with _blamed(part):
-            found = function(**{n: v for n, v in asked.items() if part.asks(n)})
-            return _plain(np.asarray(found).tolist(), len(batch.tokens))
+        found = function(**{n: v for n, v in asked.items() if part.asks(n)})
+        numbers = values.numbers(np.asarray(found), len(batch.tokens))
+        return _given([(number, values.word(number)) for number in numbers])
 
     return score
+
+
+def _judging(part: Part, spec: RewardSpec, given: Mapping[str, Any]) -> Reward:
+    judge = part.call(**given)
+    if not callable(getattr(judge, "score", None)):
+        raise ConfigError(
+            f"{part.field}: {spec.use} asks for no completion, completions or tokens, and gives "
+            f"{brief(judge)}, which has no score(pairs)"
+        )
+    return Reward(
+        spec.title, spec.weight, lambda batch: _verdicts(judge, spec.title, batch), judge, part
+    )
 
 
 def _verdicts(judge: Judge, name: str, batch: Batch) -> Given:
@@ -167,57 +228,30 @@ def _verdicts(judge: Judge, name: str, batch: Batch) -> Given:
         (text, one.answer, one.problem)
         for text, one in zip(batch.completions, batch.problems, strict=True)
     ]
-    verdicts = judge.score(pairs)
-    if len(verdicts) != len(pairs):
-        raise RewardError(f"reward {name}: {len(verdicts)} verdicts on {len(pairs)} completions")
-    rewards = np.array([_number(verdict.reward) for verdict in verdicts], np.float32)
-    return Given(rewards, [verdict.reason for verdict in verdicts])
+    found = judge.score(pairs)
+    if inspect.iscoroutine(found):
+        found.close()
+        raise ValueError("score() gives a coroutine: define it by `def`")
+    if len(found) != len(pairs):
+        raise RewardError(f"reward {name}: {len(found)} verdicts on {len(pairs)} completions")
+    return _given([(values.number(one.reward), str(one.reason)) for one in found])
 
 
-def _columns(problem: Problem) -> dict[str, Any]:
-    """What a function may ask for of a problem; in a batch, each is a list under its plural too."""
-    return {
-        "problem": problem, "prompt": problem.problem, "answer": problem.answer,
-        "solution": problem.solution, "source": problem.source, "id": problem.id,
-    }  # fmt: skip
+def refuse_missing_columns(rewards: Iterable[Reward], problems: Sequence[Problem]) -> None:
+    """Refuse a reward that asks for a column which no problem has.
 
-
-@contextlib.contextmanager
-def _blamed(part: Part, problem: Problem | None = None, completion: str = "") -> Iterator[None]:
-    """Tell an exception as one line with the reward, the user's own line, and the completion."""
-    try:
-        yield
-    except Exception as error:
-        on = f", on problem {problem.id!r} and {brief(completion)}" if problem else ""
-        where = place(error, part.function)
-        raise RewardError(f"{part.field} {part.spec.use}: {said(error)}{where}{on}") from error
-
-
-def _plain(values: Any, count: int) -> Given:
-    if not isinstance(values, Sequence | np.ndarray | jax.Array) or len(values) != count:
-        raise ValueError(f"gives {brief(values)}; {count} numbers are needed, one a completion")
-    numbers = np.array([_number(value) for value in values], np.float32)
-    return Given(numbers, [_word(value) for value in numbers])
-
-
-def _pair(value: Any) -> tuple[float, str]:
-    if isinstance(value, tuple) and len(value) == 2 and isinstance(value[1], str):
-        return _number(value[0]), value[1]
-    return _number(value), _word(_number(value))
-
-
-def _number(value: Any) -> float:
-    try:
-        number = float(np.asarray(value).item()) if not isinstance(value, str) else np.nan
-    except (TypeError, ValueError):
-        number = np.nan
-    if not np.isfinite(number):
-        raise ValueError(f"gives {brief(value)}, which is no finite number")
-    return number
-
-
-def _word(value: float) -> str:
-    return "correct" if value > 0 else "wrong"
+    Raises:
+        ConfigError: one line with the reward, the column, and which columns there are.
+    """
+    for part, call in ((one.part, one.call) for one in rewards):
+        missing, there = call.columns.missing(problems) if call else ([], [])
+        if part and missing:
+            has = f"there are {', '.join(there)}" if there else "there are none"
+            raise ConfigError(
+                f"{part.field}: {part.spec.use} asks for {missing[0]!r}, which the config does not "
+                f"give and which is no column of the problems"
+                f"{near_miss(missing[0], [*there, *OWN])}; {has} beside {', '.join(OWN)}"
+            )
 
 
 def closed_on_failure(rewards: Iterator[Reward]) -> list[Reward]:

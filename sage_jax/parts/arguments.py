@@ -4,7 +4,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pydantic
 
@@ -13,18 +13,36 @@ from sage_jax.parts.modules import near_miss
 from sage_jax.parts.spec import Spec
 from sage_jax.telling import brief, line
 
+if TYPE_CHECKING:
+    from sage_jax.parts.resolve import Room
 
-def arguments(function: Callable[..., Any], given: Iterable[str]) -> dict[str, inspect.Parameter]:
+
+class _Column:
+    def __str__(self) -> str:
+        return "the column of that name"
+
+
+COLUMN = _Column()
+"""Default of an argument that a column of the data gives where no config does."""
+
+
+def arguments(
+    function: Callable[..., Any], given: Iterable[str], data: Iterable[str] = ()
+) -> dict[str, inspect.Parameter]:
     """The parameters of a function that a config can give, by name.
 
     Those that the trainer gives are left out, and those whose type no YAML holds; of a union only
-    members that it does remain.
+    members that it does remain. What `Room.data` lets a function take of the data has the default
+    `COLUMN`.
 
     Raises:
         ValueError, NameError: of a function whose signature cannot be read.
     """
-    found = {}
-    for name, parameter in inspect.signature(function, eval_str=True).parameters.items():
+    found, parameters = {}, inspect.signature(function, eval_str=True).parameters
+    takes_columns = not parameters.keys().isdisjoint(data)
+    for name, parameter in parameters.items():
+        if takes_columns and _is_bare(parameter):
+            parameter = parameter.replace(default=COLUMN)
         by_name = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         if by_name and name not in given:
             kind = _writable(parameter.annotation)
@@ -35,16 +53,23 @@ def arguments(function: Callable[..., Any], given: Iterable[str]) -> dict[str, i
     return found
 
 
+def _is_bare(parameter: inspect.Parameter) -> bool:
+    """Whether it is positional and has no default."""
+    bare = parameter.default is parameter.empty
+    return bare and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+
+
 def checked(
-    spec: Spec, function: Callable[..., Any], given: tuple[str, ...], field: str
+    spec: Spec, function: Callable[..., Any], room: "Room", field: str
 ) -> Mapping[str, Any]:
     """The arguments that a spec gives, as the function takes them.
 
     Raises:
         ConfigError: if one is missing, unknown or of another type.
     """
+    given = room.given
     try:
-        takes = arguments(function, given)
+        takes = arguments(function, given, room.data)
     except (TypeError, ValueError, NameError) as error:
         raise ConfigError(f"{field}: {spec.use}: {line(error)}") from None
     _refuse_unknown(spec, takes, given, field)

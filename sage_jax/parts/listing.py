@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterator
 
 from sage_jax.faults import ConfigError
-from sage_jax.parts.arguments import arguments, shown
+from sage_jax.parts.arguments import COLUMN, arguments, shown
 from sage_jax.parts.modules import near_miss
 from sage_jax.parts.resolve import Part, Room, find
 from sage_jax.parts.rooms import (
@@ -55,7 +55,7 @@ def _one(room: Room, name: str) -> Iterator[str]:
     part = _part(room, name)
     yield _signature(part, room)
     yield from (f"    {line}".rstrip() for line in _doc(part))
-    for argument in arguments(part.function, room.given).values():
+    for argument in arguments(part.function, room.given, room.data).values():
         given = argument.default is not argument.empty
         default = f", default {_plain(argument.default)}" if given else ", must be given"
         yield f"  {argument.name}: {shown(argument.annotation)}{default}"
@@ -67,7 +67,8 @@ def _part(room: Room, name: str) -> Part:
 
 
 def _signature(part: Part, room: Room) -> str:
-    takes = arguments(part.function, room.given).values()
+    takes = arguments(part.function, room.given, room.data).values()
+    takes = [p for p in takes if p.default is not COLUMN]
     words = [p.name if p.default is p.empty else f"{p.name}: {_plain(p.default)}" for p in takes]
     return f"{{use: {', '.join([part.spec.use, *words])}}}" if words else part.spec.use
 

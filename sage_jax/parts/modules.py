@@ -58,13 +58,13 @@ def look_in(folder: Path) -> None:
         sys.path.append(str(folder))
 
 
-def said(error: Exception) -> str:
+def said(error: BaseException) -> str:
     """What an exception says, with its kind where it is not a refusal of an argument."""
     kind = "" if type(error) is ValueError else f"{type(error).__name__}: "
     return kind + line(Exception(*error.args[:1]) if isinstance(error, KeyError) else error)
 
 
-def place(error: Exception, function: Callable[..., Any]) -> str:
+def place(error: BaseException, function: Callable[..., Any]) -> str:
     """The last line of the function's own file that an exception passed, in brackets."""
     try:
         file = inspect.getfile(inspect.unwrap(function))
@@ -73,7 +73,7 @@ def place(error: Exception, function: Callable[..., Any]) -> str:
     return _last_line(error, file)
 
 
-def _last_line(error: Exception, file: str) -> str:
+def _last_line(error: BaseException, file: str) -> str:
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
     return f" ({file}, line {lines[-1]})" if lines else ""
 

@@ -26,12 +26,15 @@ class Room:
         suffix: of the functions' names, which a config leaves away.
         given: arguments that the trainer gives to whoever asks for them by name, and that may not
             stand in a config.
+        data: names of these; a function that asks for one of them may ask for columns of the data
+            too, which are what it takes positionally and no config gives.
     """
 
     kind: str
     module: str = ""
     suffix: str = ""
     given: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     def names(self) -> list[str]:
         """What a config may call them."""
@@ -99,7 +102,7 @@ def resolve(spec: Spec, room: Room, *, field: str) -> Part:
         ConfigError: one line with the field, what is wrong, and what there is.
     """
     function = find(spec, room, field=field)
-    return Part(field, spec, function, checked(spec, function, room.given, field))
+    return Part(field, spec, function, checked(spec, function, room, field))
 
 
 def find(spec: Spec, room: Room, *, field: str) -> Callable[..., Any]:

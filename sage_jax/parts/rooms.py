@@ -27,6 +27,7 @@ REWARDS = Room(
         *_COLUMNS, *(f"{name}s" for name in _COLUMNS), "tokens", "mask", "tokenizer", "seed",
         "num_workers", "deadline_s",
     ),
+    data=("completion", "completions"),
 )  # fmt: skip
 
 LISTENERS = Room("listener", given=("event",))  # None of ours.

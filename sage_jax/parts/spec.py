@@ -64,6 +64,14 @@ class RewardSpec(Spec):
     name: str = pydantic.Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=60)
     """Name in metrics, `reward/NAME`; by default that of the function."""
 
+    isolate: bool = False
+    """Call the function in worker processes, `task.num_workers` of them: one that hangs, crashes or
+    takes too much memory loses its reward, and the run goes on."""
+    deadline_s: float | None = pydantic.Field(default=None, gt=0)
+    """Seconds for one call, where it is isolated, `async` or `math`; else `task.deadline_s`."""
+    memory_gb: float | None = pydantic.Field(default=None, gt=0)
+    """Memory of a worker process of an isolated function beside what its imports take; else 1.5."""
+
     @property
     def title(self) -> str:
         """Its name in metrics."""

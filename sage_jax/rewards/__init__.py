@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from sage_jax.rewards.format import boxed_once, matches
     from sage_jax.rewards.math import LOST, Verdict, readable, score
     from sage_jax.rewards.number_judge import NumberJudge
-    from sage_jax.rewards.pool import VerifierError, VerifierPool
+    from sage_jax.rewards.pool import VerifierPool
     from sage_jax.rewards.verify import Pair, VerifyFileError, read_pairs, verify_file
     from sage_jax.rewards.votes import candidates
+    from sage_jax.rewards.workers import VerifierError
 
 __all__ = [
     "LOST",
@@ -45,7 +46,7 @@ _HOME = {
     "Pair": "verify",
     "Rewards": "combine",
     "Verdict": "math",
-    "VerifierError": "pool",
+    "VerifierError": "workers",
     "VerifierPool": "pool",
     "VerifyFileError": "verify",
     "boxed_once": "format",

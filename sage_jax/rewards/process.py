@@ -1,11 +1,13 @@
-"""One verifier worker process as its pool sees it: start, ask under a deadline, kill."""
+"""One worker process as its pool sees it: start, ask under a deadline, kill."""
 
 import contextlib
 import os
 import select
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from sage_jax.rewards import frames
@@ -27,7 +29,7 @@ class WorkerOverdue(Exception):
 class WorkerProcess:
     """A running worker. Any exception of `ask` leaves it unusable: kill it and start another."""
 
-    def __init__(self, *, memory_limit: int, alarm_s: float, recycle_after: int):
+    def __init__(self, settings: Mapping[str, Any]):
         self._buffer = b""
         self._ready = False
         self._process = subprocess.Popen(
@@ -40,11 +42,11 @@ class WorkerProcess:
             env=_environment(),
             process_group=0,  # Ctrl-C at the terminal is the parent's to handle
         )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
         try:
-            self._send(
-                {"memory_limit": memory_limit, "alarm_s": alarm_s, "recycle_after": recycle_after}
-            )
-        except WorkerDied:
+            self._send(frames.encode(settings), limit_s=START_S)
+        except (WorkerDied, WorkerOverdue):
             self.kill()  # nobody else knows of it yet
             raise
 
@@ -57,13 +59,16 @@ class WorkerProcess:
         """Wait until imports and warm-up are done; they count against no deadline."""
         if self._ready:
             return
-        greeting = self._receive(limit_s=START_S)
+        try:
+            greeting = self._receive(limit_s=START_S)
+        except WorkerOverdue:
+            raise WorkerDied(f"not ready within {START_S:g} s") from None
         if "error" in greeting:
             raise WorkerDied(greeting["error"])
         self._ready = True
 
-    def ask(self, question: dict[str, Any], *, deadline_s: float) -> dict[str, Any]:
-        """Send a question and wait for the reply.
+    def ask(self, question: bytes, *, deadline_s: float) -> dict[str, Any]:
+        """Send a question, which is a frame, and wait for the reply.
 
         The deadline is in seconds of the worker's CPU time, so that the verdict does not hang on
         how busy the machine is; five times as much on the wall clock ends it in any case.
@@ -73,14 +78,13 @@ class WorkerProcess:
           WorkerDied: if the process ends first.
         """
         self.wait_ready()
-        self._send(question)
-        return self._receive(limit_s=WALL_PER_DEADLINE * deadline_s, cpu_limit_s=deadline_s)
+        limit_s = WALL_PER_DEADLINE * deadline_s
+        self._send(question, limit_s=limit_s)
+        return self._receive(limit_s=limit_s, cpu_limit_s=deadline_s)
 
     def kill(self) -> None:
-        """End the process at once and collect it; safe to call again."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
+        """End the process and all that it started, and collect it; safe to call again."""
+        self._collect()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -88,27 +92,44 @@ class WorkerProcess:
 
     def signal_end(self) -> None:
         """Make the process end without waiting for it; its owner sees `WorkerDied`."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+        if self._process.returncode is None:  # Else its number may be another's by now.
+            with contextlib.suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
-    def _send(self, message: dict[str, Any]) -> None:
+    def _collect(self) -> int:
+        # What it started goes first: nothing finds that any more once the process is collected.
+        self.signal_end()
+        return self._process.wait()
+
+    def _send(self, frame: bytes, *, limit_s: float) -> None:
         assert self._process.stdin is not None
-        left = memoryview(frames.encode(message))
+        poll, until = select.poll(), time.monotonic() + limit_s
+        left = memoryview(frame)
         try:
+            poll.register(self._process.stdin.fileno(), select.POLLOUT)
             while left:
-                left = left[self._process.stdin.write(left) :]
+                poll.poll(_POLL_S * 1000)
+                left = left[self._process.stdin.write(left) or 0 :]
+                if left and time.monotonic() >= until:
+                    raise WorkerOverdue("it takes no input")
         except (BrokenPipeError, ValueError) as error:
             raise WorkerDied("its input is closed") from error
 
     def _receive(self, *, limit_s: float, cpu_limit_s: float = float("inf")) -> dict[str, Any]:
         started, cpu_started = time.monotonic(), self._cpu_s()
-        while (reply := frames.decode(self._buffer)) is None:
+        while (reply := self._reply()) is None:
             if not self._more():
                 over = time.monotonic() - started >= limit_s
                 if over or self._cpu_s() - cpu_started >= cpu_limit_s:
                     raise WorkerOverdue
         self._buffer = b""
         return reply
+
+    def _reply(self) -> dict[str, Any] | None:
+        try:
+            return frames.decode(self._buffer)
+        except ValueError:
+            raise WorkerDied("it wrote what is no reply") from None
 
     def _more(self) -> bool:
         """Read what has come within a moment; whether anything has."""
@@ -119,7 +140,7 @@ class WorkerProcess:
             return False
         chunk = os.read(self._process.stdout.fileno(), 65536)
         if not chunk:
-            raise WorkerDied(f"exit status {self._process.wait()}")
+            raise WorkerDied(f"exit status {self._collect()}")
         self._buffer += chunk
         return True
 

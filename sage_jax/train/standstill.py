@@ -1,4 +1,4 @@
-"""Steps from which little can be learned, one after the other: said once, with what to change."""
+"""Steps that teach little or wait for rewards, in a row: said once, with what to change."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,14 +11,15 @@ STEPS = 10
 
 
 class Standstill:
-    """A listener that watches for steps from which little can be learned.
+    """A listener that watches for steps that teach little or wait for rewards.
 
-    Those are steps whose completions are all cut off, whose groups are all equal, or whose updates
-    change next to no weight.
+    Those are steps whose completions are all cut off, whose groups are all equal, whose updates
+    change next to no weight, or that spend most of their time on rewards.
 
     A completion that is cut off holds no answer, as a rule, and a group of equal rewards has no
     advantages: nothing is learned from either, though nothing fails. An update below the last place
-    of the weights is rounded away, whatever it was learned from. Each is said once a run, also
+    of the weights is rounded away, whatever it was learned from. And rewards that take longer than
+    all else leave the devices without work. Each is said once a run, also
     of a run that is resumed, and a single other step begins the count anew.
 
     Args:
@@ -97,10 +98,34 @@ def _hardly_changes(entry: Mapping[str, Any]) -> bool:
     return share is not None and share < _FEW and not skipped and not equal
 
 
+def _slow(config: configs.Config, entry: Mapping[str, Any]) -> str:
+    workers = config.task.num_workers
+    here = [one.use for one in config.reward if one.is_foreign and not one.isolate]
+    advice = []
+    if not config.reward or any(one.isolate or one.use == "math" for one in config.reward):
+        advice += [f"raise task.num_workers {workers} where cores are free"]
+    if here:
+        advice += [
+            f"`isolate: true` beside {' and '.join(here)} calls it in processes side by side, as "
+            f"many as task.num_workers {workers}",
+            "write it for a batch (completions), or `async` if it waits",
+        ]
+    return (
+        f"in {STEPS} steps rewards took more than half of the time, now "
+        f"{entry['seconds/reward']:.2g} s of {entry['seconds/step']:.2g} s: "
+        f"{', or '.join(advice or ['see which of them takes so long'])}"
+    )
+
+
+def _waits_for_rewards(entry: Mapping[str, Any]) -> bool:
+    return (entry.get("seconds/reward") or 0) > 0.5 * (entry.get("seconds/step") or 0)
+
+
 _FEW = 0.01
 # What is watched for, and what is said of it.
 _LASTING: dict[str, tuple[Callable[..., bool], Callable[..., str]]] = {
     "cut off": (lambda entry: entry.get("truncated") == 1, _cut_off),
     "equal": (lambda entry: entry.get("groups/zero_variance") == 1, _equal),
     "still": (_hardly_changes, _still),
+    "slow": (_waits_for_rewards, _slow),
 }

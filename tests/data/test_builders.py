@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from sage_jax.data import DataError, batch_indices, builders, read_problems
@@ -41,6 +43,17 @@ def test_changed_file_is_prepared_anew(tmp_path):
         source = builders.data_source({"train": path}, split="train", data_dir=tmp_path / "out")
         problem = builders.as_problem(source[0])
         assert (problem.problem, problem.answer, problem.solution) == ("é?", answer, None)
+
+
+def test_columns_of_the_source_are_kept(tmp_path):
+    path, rows = tmp_path / "p.jsonl", []
+    for extra in ({}, {"difficulty": 3, "tags": ["é", None], "extra": {"a": 1.5}}):
+        rows.append({"id": str(len(rows)), "problem": "?", "answer": "1"} | extra)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    source = builders.data_source({"train": path}, split="train", data_dir=tmp_path / "out")
+    problems = [builders.as_problem(item) for item in source]
+    assert problems == read_problems(path)
+    assert problems[1].extra == {"difficulty": 3, "tags": ["é", None], "extra": {"a": 1.5}}
 
 
 def test_source_prefix(files, tmp_path):

@@ -87,8 +87,11 @@ def test_missing_file_and_folder(tmp_path):
 
 
 def test_reads_all_there_is(tmp_path):
-    text = line(id="a") + line(id="b", source="s", solution="t\u2028u\x0b\x85", more=[1])
-    expected = [Problem("a", "2+2?", "4"), Problem("b", "2+2?", "4", "s", "t\u2028u\x0b\x85")]
+    text = line(id="a") + line(id="b", source="s", solution="t\u2028u\x0b\x85", z=None, more=[1])
+    expected = [
+        Problem("a", "2+2?", "4"),
+        Problem("b", "2+2?", "4", "s", "t\u2028u\x0b\x85", {"more": [1], "z": None}),
+    ]
     (tmp_path / "p.jsonl").write_text(text)
     (tmp_path / "raw.jsonl").write_text(
         text.replace("\\u2028", "\u2028").replace("\\u0085", "\x85").removesuffix("\n"), "utf-8"

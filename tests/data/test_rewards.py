@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from sage_jax.data.problem import Problem
-from sage_jax.data.rewards import Batch, RewardError, closed_on_failure, make_reward
+from sage_jax.data.rewards import (
+    Batch,
+    RewardError,
+    closed_on_failure,
+    make_reward,
+    refuse_missing_columns,
+)
 from sage_jax.faults import ConfigError
 from sage_jax.parts import RewardSpec
 
@@ -71,11 +77,51 @@ def wordy(completions):
 
 def no_judge(*, size: int = 1):
     return size
+
+
+def cost(completion, level):
+    return -float(level or 0)
+
+
+async def waiting(completion, level=0):
+    return level
+
+
+async def in_jax(tokens, mask):
+    return mask
+
+
+def spelled(completion, tokenizer):
+    return 1.0
+
+
+def sums(tokens):
+    return tokens.sum()
+
+
+def leaving(completion):
+    raise SystemExit
+
+
+class Failing:
+    def score(self, pairs):
+        return [{"late": 1}[gold] for _, gold, _ in pairs]
+
+    def answer(self, completion):
+        return 3
+
+    def close(self):
+        raise ValueError("cannot close")
+
+
+class Waiting:
+    async def score(self, pairs):
+        return []
 """
 
 BATCH = Batch(
     ["12", "is it 12", "no"],
-    [Problem("p", "5 + 7?", "12", solution="So 12.")] * 3,
+    [Problem("p", "5 + 7?", "12", solution="So 12.", extra={"level": 3})] * 3,
     np.array([[9, 1], [1, 9], [1, 1]]),
     np.array([[1, 0], [1, 0], [1, 1]]),
 )
@@ -104,6 +150,9 @@ def make(use, **options):
         ("boxed", {}, [0.0, 0.0, 0.0], ["wrong"] * 3),
         ("matches", {"pattern": "is.*"}, [0.0, 1.0, 0.0], ["wrong", "correct", "wrong"]),
         ("number", {}, [1.0, 1.0, 0.0], ["correct", "correct", "no_answer"]),
+        ("my_rewards:cost", {}, [-3.0] * 3, ["wrong"] * 3),
+        ("my_rewards:cost", {"level": 5}, [-5.0] * 3, ["wrong"] * 3),
+        ("my_rewards:waiting", {"deadline_s": 60}, [3.0] * 3, ["correct"] * 3),
     ],
 )
 def test_each_form_gives_rewards(use, options, rewards, reasons):
@@ -113,12 +162,15 @@ def test_each_form_gives_rewards(use, options, rewards, reasons):
     assert given.rewards.tolist() == rewards
     assert given.reasons == reasons
     assert (reward.name, reward.weight) == (use.rpartition(":")[2], 1.0)
+    reward.close()
 
 
 def test_the_verifier_gives_verdicts_and_is_closed(pool):
     reward = make_reward(
-        RewardSpec(use="math", weight=0.5), field="reward.0", num_workers=1, deadline_s=5.0
-    )
+        RewardSpec(use="math", weight=0.5, deadline_s=7.0), field="reward.0", num_workers=1,
+        deadline_s=5.0,
+    )  # fmt: skip
+    assert reward.judge._shared.deadline_s == 7.0
     assert reward.score(BATCH._replace(completions=[r"\boxed{12.0}", "", "12"])).reasons == [
         "correct", "no_answer", "no_answer",
     ]  # fmt: skip
@@ -150,11 +202,55 @@ def test_a_judge_of_ones_own_gives_answers_and_is_closed():
         ("endless", "gives nan, which is no finite number"),
         ("short", r"gives \[1.0\]; 3 numbers are needed"),
         ("wordy", "gives 'good', which is no finite number"),
+        ("sums", "3 numbers are needed"),
+        ("leaving", r"SystemExit: .*my_rewards.py, line \d+\), on problem 'p' and '12'"),
+        ("Failing", r"reward.0 my_rewards:Failing: KeyError: 12 \(.*my_rewards.py, line \d+\)"),
+        ("Waiting", r"score\(\) gives a coroutine: define it by `def`"),
     ],
 )  # fmt: skip
 def test_what_is_no_reward_is_told(use, message):
     with pytest.raises(RewardError, match=message):
         make(f"my_rewards:{use}").score(BATCH)
+
+
+def test_other_faults_of_a_judge_are_told_too():
+    judge = make("my_rewards:Failing")
+    with pytest.raises(RewardError, match=r"answer\(\) gives 3, which is no text"):
+        judge.answer("12")
+    with pytest.raises(RewardError, match="my_rewards:Failing: cannot close"):
+        judge.close()
+
+
+@pytest.mark.parametrize(
+    ("use", "options", "message"),
+    [
+        ("my_rewards:early", {"isolate": True}, "computes on this process's devices"),
+        ("my_rewards:Strict", {"isolate": True}, "is a judge, called here, so that `isolate`"),
+        ("math", {"isolate": True}, "is a judge, called here"),
+        ("my_rewards:waiting", {"isolate": True}, "is async, and awaited here: leave `isolate`"),
+        ("my_rewards:in_jax", {}, "is async, which rewards of a completion"),
+        ("my_rewards:spelled", {"isolate": True}, "asks for tokenizer, which worker processes"),
+        ("__main__:f", {"isolate": True}, "lies in no file"),
+        ("boxed", {"memory_gb": 1}, "has no memory limit but with `isolate: true`"),
+        ("boxed", {"deadline_s": 1}, "has no deadline but with `isolate: true`"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(monkeypatch, use, options, message):
+    monkeypatch.setattr(sys.modules["__main__"], "f", lambda completion: 1.0, raising=False)
+    with pytest.raises(ConfigError, match=f"^reward.0: {use} {message}"):
+        make(use, **options)
+
+
+def test_a_column_that_no_problem_has_is_refused():
+    rewards = [make("boxed"), make("my_rewards:cost")]
+    refuse_missing_columns(rewards, BATCH.problems)
+    refuse_missing_columns([make("my_rewards:cost", level=1)], [Problem("p", "?", "1")])
+    for extra, there in [
+        ({"levels": 1}, r"perhaps levels\?\); there are levels"),
+        ({}, "there are none"),
+    ]:
+        with pytest.raises(ConfigError, match=f"my_rewards:cost asks for 'level', which .*{there}"):
+            refuse_missing_columns(rewards, [Problem("p", "?", "1", extra=extra)])
 
 
 def test_what_is_no_form_is_refused():

@@ -6,7 +6,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from sage_jax.data import DataError, Problem
-from sage_jax.data.rewards import judged_by
+from sage_jax.data.rewards import Given, Reward, judged_by
 from sage_jax.data.text_task import TextTask
 from sage_jax.rewards import NumberJudge
 
@@ -54,6 +54,19 @@ def test_the_question_copied_earns_nothing(task):
     assert judged.reasons == ["wrong", "correct"]
     said = task.verify(*rows(copied, worked_out), ROOT.answer, ROOT.problem)
     assert [verdict.reason for verdict in said] == ["wrong", "correct"]
+
+
+def test_what_any_reward_lost_is_a_lost_verdict(pool):
+    halves = Reward("half", 0.5, lambda _: Given(np.array([0.0, 1.0]), ["crashed", "good"]))
+    task = TextTask(
+        [ROOT], [ROOT], Letters(), [judged_by(pool), halves], lambda problem, draw: None,
+        seed=0, stop_ids=(0,), max_prompt_length=64, max_completion_length=32,
+        system_prompt=None, instruction="", prefix="",
+    )  # fmt: skip
+    judged = task.judge(task.train_prompts(0, 1), *rows(*[r"\boxed{2\sqrt{113}}"] * 2))
+    assert judged.reasons == ["crashed", "correct"]
+    assert judged.rewards.tolist() == [1.0, 1.5]
+    assert judged.correct.all()
 
 
 def test_the_value_of_another_question_may_be_spelt_so(task):

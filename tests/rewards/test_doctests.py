@@ -6,6 +6,7 @@ import pytest
 MODULES = [
     "admitting",
     "answers",
+    "awaiting",
     "boxes",
     "characters",
     "choices",

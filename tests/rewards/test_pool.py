@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sage_jax.rewards import VerifierError, VerifierPool, pool, score
+from sage_jax.rewards import VerifierError, VerifierPool, score, workers
 
 # Needs the worker: neither is a plain number.
 PAIR = (r"\boxed{x+1}", "1+x")
@@ -172,13 +172,13 @@ def test_close_leaves_no_child_and_refuses_the_rest():
 
 def test_a_thread_that_leaves_does_not_take_the_word_meant_for_another(monkeypatch):
     """One that looks for its task only then would wait for ever, and so would who closes."""
-    monkeypatch.setattr(pool, "_started", lambda _: None)
-    shared = pool._Shared(deadline_s=1.0, memory_limit=1, recycle_after=1)
-    first = threading.Thread(target=pool._serve, args=(shared,), daemon=True)
+    monkeypatch.setattr(workers, "_started", lambda _: None)
+    shared = workers._Shared("the verifier", {}, deadline_s=1.0, give_up=0)
+    first = threading.Thread(target=workers._serve, args=(shared,), daemon=True)
 
     def late():
         first.join()
-        pool._serve(shared)
+        workers._serve(shared)
 
     shared.threads += [first, threading.Thread(target=late, daemon=True)]
     for thread in shared.threads:

@@ -1,8 +1,6 @@
 import io
 
-import pytest
-
-from sage_jax.rewards import frames, worker
+from sage_jax.rewards import frames, verifier, worker
 
 
 def test_frames_round_trip():
@@ -12,11 +10,14 @@ def test_frames_round_trip():
     assert all(frames.decode(frame[:cut]) is None for cut in range(len(frame)))
 
 
-def serve(questions, **settings):
+def serve(questions, answer=verifier.answer, **settings):
     source = io.BytesIO(b"".join(frames.encode(question) for question in questions))
     sink = io.BytesIO()
     worker._serve(
-        source, sink, **{"alarm_s": 60.0, "recycle_after": 10, "memory_limit": 2**60} | settings
+        source,
+        sink,
+        answer,
+        **{"alarm_s": 60.0, "recycle_after": 10, "memory_limit": 2**60} | settings,
     )
     replies, rest = [], sink.getvalue()
     while rest:
@@ -31,16 +32,24 @@ def test_serves_until_the_input_ends():
     assert not any(reply["last"] for reply in replies)
 
 
-@pytest.mark.parametrize("settings", [{"recycle_after": 1}, {"memory_limit": 1}])
-def test_leaves_when_worn(settings):
-    replies = serve([{"answer": "1", "gold": "1"}] * 3, **settings)
-    assert [reply["last"] for reply in replies] == [True]
+def test_leaves_after_its_last_answer():
+    replies = serve([{"answer": "1", "gold": "1"}] * 3, recycle_after=2)
+    assert [reply["last"] for reply in replies] == [False, True]
 
 
-def test_memory_error_is_a_reason(monkeypatch):
-    def judge(answer, gold, question):
+def test_leaves_when_it_has_kept_half_of_its_limit():
+    kept = []
+    replies = serve(
+        [{"size": 1}, {"size": 100_000_000}, {"size": 1}],
+        lambda size: {"kept": kept.append(bytes([1]) * size)},
+        memory_limit=100_000_000,
+    )
+    assert [reply["last"] for reply in replies] == [False, True]
+
+
+def test_memory_error_is_a_reason():
+    def greedy(size):
         raise MemoryError
 
-    monkeypatch.setattr(worker, "judge", judge)
-    replies = serve([{"answer": "1", "gold": "1"}] * 2)
+    replies = serve([{"size": 1}] * 2, greedy)
     assert [(reply["reason"], reply["last"]) for reply in replies] == [("memory", True)]

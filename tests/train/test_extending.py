@@ -1,5 +1,6 @@
 """The page docs/extending.md: its files and configs, trained with and resumed."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -32,12 +33,24 @@ def folder_of_ones_own(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def config(make_words_config, folder_of_ones_own):
+def graded(problems, tmp_path):
+    """The problems of every test here, with a column more."""
+    for path in problems.glob("*.jsonl"):
+        rows = map(json.loads, path.read_text().splitlines())
+        lines = [json.dumps(row | {"difficulty": len(row["problem"])}) + "\n" for row in rows]
+        (tmp_path / path.name).write_text("".join(lines))
+    return tmp_path
+
+
+@pytest.fixture
+def config(make_words_config, folder_of_ones_own, graded):
     changes = {}
     for block in BLOCKS:
         changes = configs.merge(changes, block)
     changes["listeners"][0]["file"] = str(folder_of_ones_own / "stopped.txt")
-    return make_words_config(changes | {"train": {"steps": 2}})
+    files = {"train_file": "train", "eval_file": "test"}
+    task = {key: str(graded / f"{name}.jsonl") for key, name in files.items()}
+    return make_words_config(changes | {"train": {"steps": 2}, "task": task})
 
 
 def test_the_page_has_what_it_promises():
@@ -71,6 +84,8 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     total = sum(spec.weight * means[spec.title] for spec in config.reward)
     assert last["reward"] == pytest.approx(total, abs=1e-6)
     assert last["pass@1"] == means["math"]
+    assert means["rated"] == 0.5
+    assert means["graded"] > 0
     assert last["q/max"] <= 1
     assert "clip/region" in last
     assert "clip/low" not in last

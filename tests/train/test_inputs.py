@@ -93,11 +93,18 @@ class TestProblems:
         config, folder, home = begun
         path = home / "train.jsonl"
         path.write_text("".join(
-            json.dumps({"note": 1, **dict(reversed(row.items()))}, indent=None) + " \n"
+            json.dumps(dict(reversed(row.items())), indent=None) + " \n"
             for row in rows()
         ))  # fmt: skip
         os.utime(path, (0, 0))
         inputs.refuse_others(config, folder)
+
+    def test_a_further_column_counts_since_a_reward_may_read_it(self, begun):
+        config, folder, home = begun
+        write(home / "train.jsonl", [row | ({"level": 1} if row["id"] == "q2" else {})
+                                     for row in rows()])  # fmt: skip
+        with pytest.raises(InputError, match=r"1 of 6 problems differs, number 3 \(id 'q2'\)"):
+            inputs.refuse_others(config, folder)
 
     def test_the_same_in_another_place_go_on(self, begun):
         config, folder, home = begun

@@ -155,6 +155,16 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
+def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
+    make_words_config, tmp_path, own
+):
+    own("def cost(completion, difficulty):\n    return 1.0\n")
+    config = make_words_config({"reward": "bent_parts:cost"})
+    with pytest.raises(configs.ConfigError, match="asks for 'difficulty', which the config does"):
+        train(config, RunFolder(tmp_path / "run"), StopRequest())
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("changes", "reference", "full_vocabulary", "old_logps"),
     [

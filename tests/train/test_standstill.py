@@ -58,6 +58,23 @@ def test_a_step_without_the_figure_counts_as_another(make_config):
     assert not told(make_config(), [*[{CUT: 1.0}] * 9, {CUT: None}, *[{CUT: 1.0}] * 9])
 
 
+def test_rewards_that_take_most_of_the_time_are_told(make_words_config):
+    slow = GOOD | {"seconds/reward": 3.0, "seconds/step": 5.0}
+    own = {"use": "mine:slow", "weight": 0.5}
+    for reward, hints in [
+        ("math", ["raise task.num_workers 1"]),
+        (own, ["`isolate: true` beside mine:slow", "for a batch (completions)"]),
+        (own | {"isolate": True}, ["raise task.num_workers 1"]),
+        ("boxed", ["see which of them takes so long"]),
+    ]:
+        ((number, said),) = told(make_words_config({"reward": [reward]}), [slow] * 30)
+        assert number == STEPS
+        assert "now 3 s of 5 s: " + hints[0] in said
+        assert all(hint in said for hint in hints)
+        assert ("isolate" in said) == (reward == own)
+    assert not told(make_words_config(), [slow | {"seconds/reward": 2.5}] * 30)
+
+
 def test_weights_that_do_not_move_are_told(make_config):
     still = GOOD | {"updates/changed": 0.002, "updates/skipped": 0, "learning_rate": 1e-12}
     ((number, said),) = told(make_config(), [still] * 30)
