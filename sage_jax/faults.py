@@ -34,10 +34,17 @@ def told(field: str, fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         return f"{field}: {renamed(field) or 'there is no such field'}"
     if fault["type"] == "missing":
-        return f"{field}: must be given"
+        return _renamed_beside(field, fault["input"]) or f"{field}: must be given"
     message = printable(fault["msg"].removeprefix("Value error, "))
     hint = hint_of(fault["type"], fault["input"])
     return f"{field}: {message} (got {brief(fault['input'])}){hint}" if field else message
+
+
+def _renamed_beside(field: str, section: Any) -> str:
+    """What is said of a field that has another name, where the one that is missing should be."""
+    above = field.rpartition(".")[0]
+    names = (f"{above}.{name}" for name in section) if isinstance(section, dict) else ()
+    return next((f"{name}: {renamed(name)}" for name in names if renamed(name)), "")
 
 
 def renamed(field: str) -> str:
@@ -67,6 +74,7 @@ _RENAMED = {
     "rollout.halvings": "is named rollout.compactions now",
     "rollout.growths": "is named rollout.cache_doublings now",
     "rollout.parts": "is named rollout.chunks now",
+    "task.kind": "is named task.use now",
     "task.format_weight": "is a reward of its own now: reward: [{use: math, weight: 0.9}, "
     "{use: boxed, weight: 0.1}]",
     "guide_options": "its fields stand beside the guide's name now, as in guide: {use: branch, "

@@ -72,7 +72,7 @@ def test_help_lists_every_field_with_its_meaning(config_file, capsys):
     shown = " ".join(out.replace("│", " ").split())
     fields = configs.load(config_file).model_dump(exclude={"arms"})
     for section, values in fields.items():
-        for name in values if isinstance(values, dict) else [""]:
+        for name in values if isinstance(values, dict) and "use" not in values else [""]:
             assert f"--{section}{'.' if name else ''}{name}" in shown
     assert "Samples of each" not in shown
     assert "Weight of the KL anchor" in shown

@@ -47,7 +47,6 @@ REFUSED = [
     ({"task": {"template_date": "2021-02-30"}}, "template_date: Input should be a date such as"),
     ({"task": {"template_date": "today"}}, "template_date: Input should be a date such as"),
     ({"task": {"template_date": 20210304}}, "template_date: Input should be a valid string"),
-    ({"reward": "math"}, "'brackets' is judged inside the compiled step and takes none"),
     (
         {"reward": [{"use": "math", "weight": "1"}]},
         "reward.0.weight: Input should be a valid",
@@ -94,9 +93,14 @@ REFUSED = [
         {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in_reward": True, "kl_estimator": "k1"}},
         "loss.kl_in_reward is true, but loss.kl_coef is 0",
     ),
-    ({"task": {"kind": "jsonl"}}, "needs both task.train_file and task.eval_file"),
-    ({"task": {"kind": "arithmetic"}}, "model.source 'random' has no tokenizer"),
-    ({"model": {"source": "a/b"}}, "'brackets' has a vocabulary of its own"),
+    ({"task": "jsonl"}, "task.train_file: must be given"),
+    ({"task": "bracket"}, "task: there is no task 'bracket' (perhaps brackets?); there are arit"),
+    ({"task": {"use": None}}, "task.use: Input should be a valid string"),
+    ({"task": {"kind": "brackets", "min_operand": 3}}, "task.min_operand: brackets has no such"),
+    ({"task": {"kind": "brackets", "seed": 3}}, "task.seed: is given by the trainer"),
+    ({"task": {"kind": "arithmetic", "operations": ["divide"]}}, "task.operations.0: Input should"),
+    ({"task": {"num_workers": 0}}, "task.num_workers: Input should be greater than or equal to 1"),
+    ({"task": {"held_out_share": 1.0}}, "task.held_out_share: Input should be less than 1"),
     ({"warmup": {"steps": 0}}, "model.source 'random' knows nothing to explore from"),
     ({"lora": {"rank": 4}}, "does not go with lora.rank 4"),
     ({"mesh": {"data": -1, "fsdp": -1}}, "only one of data, fsdp and tensor may be -1"),
@@ -124,7 +128,6 @@ REFUSED = [
         {"guide_options": {"ratio": 0.2}},
         "stand beside the guide's name now, as in guide: {use: branch",
     ),
-    ({"rollout": {"max_completion_length": 7}}, "prompts of 6 and completions of 8 tokens"),
     ({"rollout": {"stop": ["."]}}, "rollout.stop ['.'] needs a tokenizer"),
     ({"warmup": {"batch_size": 100}, "optimizer": {"micro_batch": 64}}, "warmup.batch_size 100"),
     ({"lora": {"targets": ["all-linear", "q_proj"]}}, "'all-linear' stands alone"),
@@ -143,6 +146,52 @@ def test_impossible_configs_are_refused_by_name(changes, message):
     with pytest.raises(configs.ConfigError) as caught:
         configs.parse(merged(BRACKETS, changes))
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("task", [{"kind": "puzzle"}, {"use": "brackets", "kind": "x"}])
+def test_the_old_name_of_a_task_is_told_with_the_new_one(task):
+    with pytest.raises(configs.ConfigError, match=r"task\.kind: is named task\.use now$"):
+        configs.parse(BRACKETS | {"task": task})
+
+
+def test_a_task_is_written_whole_and_read_back():
+    config = configs.parse(BRACKETS | {"task": "brackets"})
+    assert config == configs.parse(BRACKETS)
+    written = config.model_dump(mode="json")["task"]
+    assert written["use"] == "brackets"
+    assert written["num_workers"] == 2
+    assert configs.parse(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        (["--task.num_workers", "4"], "num_workers", 4),
+        (["--task.system_prompt", "Be brief: yes # no"], "system_prompt", "Be brief: yes # no"),
+        (["--task.prefix={"], "prefix", "{"),
+    ],
+)
+def test_fields_beside_a_task_on_the_command_line(words, field, value):
+    config = configs.parse(TEXT)
+    rest, changes = configs.part_arguments(words, config)
+    assert not rest
+    assert getattr(configs.override(config, changes).task, field) == value
+
+
+def test_arguments_of_a_task_on_the_command_line():
+    config = configs.parse(TEXT)
+    _, changes = configs.part_arguments(["--task.max_operand", "30"], config)
+    assert configs.override(config, changes).task.options == {"max_operand": 30}
+    _, changes = configs.part_arguments(["--task", "{use: my_tasks:x, level: 3}"], config)
+    assert configs.override(config, changes).task.options == {"level": 3}
+
+
+def test_files_of_parts_are_known_by_their_names():
+    task = {"kind": "jsonl", "train_file": "a", "eval_file": "b", "prepared_dir": "c"}
+    config = configs.parse(TEXT | {"task": task, "reward": [{"use": "m:f", "words_file": "d"}]})
+    assert config.files == {
+        "task.train_file": "a", "task.eval_file": "b", "reward.0.words_file": "d",
+    }  # fmt: skip
 
 
 def test_a_missing_section_is_named():

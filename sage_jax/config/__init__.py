@@ -8,7 +8,7 @@ classes.
 
 from sage_jax.config.arms import arms
 from sage_jax.config.files import dump, load, merge, override, parse
-from sage_jax.config.sections import Config, Loss, Rollout, Task, Warmup
+from sage_jax.config.sections import Config, Loss, Rollout, Warmup
 from sage_jax.config.words import part_arguments
 from sage_jax.faults import ConfigError, explain
 
@@ -17,7 +17,6 @@ __all__ = [
     "ConfigError",
     "Loss",
     "Rollout",
-    "Task",
     "Warmup",
     "arms",
     "dump",

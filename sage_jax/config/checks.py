@@ -18,7 +18,7 @@ _LORA_TARGETS = {
 
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
-    for check in (_parts, _groups, _rows, _anchor, _task, _warmup, _stop, _lora, _rewards, _mesh,
+    for check in (_parts, _groups, _rows, _anchor, _warmup, _stop, _lora, _rewards, _mesh,
                   _architecture, _attention, _schedule):  # fmt: skip
         yield from check(c)
 
@@ -59,25 +59,6 @@ def _anchor(c: Config) -> Iterator[str]:
         yield (
             f"guide is {c.guide.use!r}, but loss.kl_coef is 0, so there is no anchor to reshape: "
             "set loss.kl_coef above 0 or guide 'none'"
-        )
-
-
-def _task(c: Config) -> Iterator[str]:
-    kind, rollout = c.task.kind, c.rollout
-    if kind == "jsonl" and not (c.task.train_file and c.task.eval_file):
-        yield "task.kind 'jsonl' needs both task.train_file and task.eval_file"
-    if c.model.source == "random" and kind != "brackets":
-        yield (
-            f"model.source 'random' has no tokenizer, which task.kind {kind!r} needs: name "
-            "a pretrained model, or take task.kind 'brackets'"
-        )
-    if c.model.source != "random" and kind == "brackets":
-        yield "task.kind 'brackets' has a vocabulary of its own: it needs model.source 'random'"
-    if kind == "brackets" and (rollout.max_prompt_length < 6 or rollout.max_completion_length < 8):
-        yield (
-            "task.kind 'brackets' has prompts of 6 and completions of 8 tokens: raise "
-            f"rollout.max_prompt_length {rollout.max_prompt_length} or max_completion_length "
-            f"{rollout.max_completion_length}"
         )
 
 
@@ -147,8 +128,6 @@ def _rewards(c: Config) -> Iterator[str]:
     for place, title in enumerate(titles):
         if title in titles[:place]:
             yield f"reward.{place}: two rewards are named {title!r}: give this one another `name`"
-    if c.reward and c.task.kind == "brackets":
-        yield "reward: task.kind 'brackets' is judged inside the compiled step and takes none"
 
 
 def _mesh(c: Config) -> Iterator[str]:

@@ -3,8 +3,6 @@
 Every field has a default except `name` and `model`.
 """
 
-import contextlib
-import datetime
 import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -23,15 +21,18 @@ from sage_jax.parts import (
     REDUCTIONS,
     REWARDS,
     SURROGATES,
+    TASKS,
     ListenerSpec,
     RewardSpec,
     Room,
     Spec,
+    TaskSpec,
 )
 
 Part = Annotated[Spec, by_word(Spec)]
 Reward = Annotated[RewardSpec, by_word(RewardSpec)]
 Listener = Annotated[ListenerSpec, by_word(ListenerSpec)]
+Task = Annotated[TaskSpec, by_word(TaskSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
 
 if TYPE_CHECKING:
@@ -108,55 +109,6 @@ class Lora(Section):
     targets: tuple[str, ...] = ("all-linear",)
     """Layers that get one: `all-linear`, or q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj,
     down_proj."""
-
-
-class Task(Section):
-    """What is asked and how it is judged."""
-
-    kind: Literal["brackets", "arithmetic", "jsonl"]
-    """`brackets`: token puzzle judged inside the compiled step; `arithmetic`: procedural text
-    problems; `jsonl`: problems from files, judged by math-verify."""
-    train_file: str = ""
-    """Problems to train on (JSON Lines, may be gzipped); for `jsonl`."""
-    eval_file: str = ""
-    """Held-out problems; for `jsonl`."""
-    source_prefix: str = ""
-    """Train only on rows whose `source` begins so, e.g. `dapo_math_17k/en`."""
-    exclude_ids: tuple[str, ...] = ()
-    """Rows never trained on, e.g. those that also stand in an evaluation set."""
-    system_prompt: str = ""
-    """System message; empty leaves the template's own."""
-    instruction: str = "Put your final answer within \\boxed{}."
-    """Said after each problem, to fix the answer's form."""
-    prefix: str = ""
-    """How every completion begins: written for the model, judged with what it adds."""
-    template_date: str = "2024-07-26"
-    """What a chat template that writes today's date is told, as YYYY-MM-DD: the same in every part
-    of a run, whenever it is resumed."""
-    prepared_dir: str = ""
-    """Folder where files are kept as TFDS ArrayRecord; empty reads them as they are."""
-    min_operand: int = Field(default=10, ge=0)
-    """Smallest operand; for `arithmetic`."""
-    max_operand: int = Field(default=99, ge=2)
-    """Largest operand; for `arithmetic`."""
-    operations: tuple[Literal["add", "subtract", "multiply"], ...] = ("add", "subtract")
-    """Operations asked for; for `arithmetic`."""
-    num_workers: int = Field(default=2, ge=1, le=1024)
-    """Processes of the verifier, and of each reward that is isolated."""
-    deadline_s: float = Field(default=5.0, gt=0)
-    """Seconds after which an answer that is still being judged scores 0: of the verifier, and of a
-    call of a reward that is isolated or `async`; `deadline_s` beside a reward goes before it."""
-    max_lost: float = Field(default=0.05, ge=0, le=1)
-    """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
-    crash; above it the run stops and says which. 1 never stops it."""
-
-    @pydantic.field_validator("template_date")
-    @classmethod
-    def _day(cls, value: str) -> str:
-        with contextlib.suppress(ValueError):
-            if datetime.date.fromisoformat(value).isoformat() == value:
-                return value
-        raise ValueError("Input should be a date such as 2024-07-26")
 
 
 class Rollout(Section):
@@ -255,8 +207,7 @@ class Optimizer(Section):
     """Rows in one forward and backward pass; 0 takes an update's rows at once."""
     packing: bool = True
     """Let completions of a prompt share rows in scoring and update, where their lengths leave room.
-    Not with an attention by kernels, not where an estimator needs all logits, and not in a task
-    judged inside the compiled step."""
+    Not with an attention by kernels, and not where an estimator needs all logits."""
 
 
 class Warmup(Section):
@@ -350,13 +301,17 @@ class Config(Section):
     """Root of all randomness."""
     model: Model
     task: Task
+    """What is asked: `brackets`, a puzzle of tokens that judges itself; `arithmetic`, procedural
+    problems in words; `jsonl`, problems of files; or `module:function` of your own. Beside its
+    arguments stands what holds for every task in words, as `instruction`; `sage-jax parts task`
+    lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random` or
     `module:function` of your own; `sage-jax parts guide` lists their arguments."""
     reward: tuple[Reward, ...] = ()
-    """Rewards of a task in words, whose sum by `weight` is trained on; none named is `math`, and
-    `number` in the task `arithmetic`. The first says what is correct, for pass@k: where it is above
-    0. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your own; beside it may
+    """Rewards of a task in words, whose sum by `weight` is trained on; none named is the task's
+    own, or else `math`. The first says what is correct, for pass@k: where it is above 0. Each is
+    `boxed`, `math`, `matches`, `number` or `module:function` of your own; beside it may
     stand `weight`, `name`, and `isolate`, `deadline_s` and `memory_gb` of worker processes."""
     listeners: tuple[Listener, ...] = ()
     """Trackers and whatever else is to be told what happens: `module:function` of your own,
@@ -387,6 +342,7 @@ class Config(Section):
     def parts(self) -> list[tuple[str, Spec, Room]]:
         """Every part that is named: its field, what stands there, and where it is looked for."""
         return [
+            ("task", self.task, TASKS),
             ("guide", self.guide, GUIDES),
             ("loss.surrogate", self.loss.surrogate, SURROGATES),
             ("loss.kl_estimator", self.loss.kl_estimator, ESTIMATORS),
@@ -401,6 +357,12 @@ class Config(Section):
         """The user's own modules that decide what is computed, which listeners do not."""
         own = [spec for _, spec, room in self.parts if spec.is_foreign and room is not LISTENERS]
         return sorted({spec.module for spec in own})
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Files that decide what is computed, by the field that names them."""
+        return {f"{field}.{name}": path for field, spec, room in self.parts
+                if room is not LISTENERS for name, path in spec.files.items()}  # fmt: skip
 
     @property
     def scheduled_steps(self) -> int:

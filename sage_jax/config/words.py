@@ -38,7 +38,7 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
     Raises:
         ConfigError: if a value is missing, is not YAML, or is of a field that has another name.
     """
-    fields = [field for field, *_ in config.parts]
+    fields = {field: type(spec) for field, spec, _ in config.parts}
     rest, changes = [], {}
     for option, own in _options(words):
         word, equals, value = own[0].partition("=")
@@ -50,7 +50,8 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
         elif ".".join(path[:-1]) in fields:
             if not equals and len(own) < 2:
                 raise ConfigError(f"{word}: a value must follow")
-            _put(changes, path, _yaml(word, value if equals else own.pop(1)))
+            text, kind = value if equals else own.pop(1), fields[".".join(path[:-1])]
+            _put(changes, path, text if _is_text(kind, path[-1]) else _yaml(word, text))
         else:
             rest += own
             continue
@@ -65,6 +66,11 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
         own = list(words[start:end])
         if own:
             yield own[0].partition("=")[0].removeprefix("--"), own
+
+
+def _is_text(kind: type[Spec], name: str) -> bool:
+    """Whether a field beside a part's arguments is text, which is taken as it is."""
+    return name in kind.model_fields and kind.model_fields[name].annotation is str
 
 
 def _yaml(word: str, text: str) -> Any:
@@ -87,5 +93,7 @@ def _read(word: str) -> Any:
 
 
 def _written(spec: Spec) -> str:
-    value = spec.model_dump(mode="json")
+    value = spec.model_dump(mode="json", exclude_defaults=True)
+    if isinstance(value, dict) and value.keys() == {"use"}:
+        value = value["use"]
     return value if isinstance(value, str) else yaml_text.write_line(value)

@@ -1,131 +1,139 @@
-"""Opening a task by its kind."""
+"""Opening the task that a config names."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
-from sage_jax.data import arithmetic, jsonl
+import pydantic
+
+from sage_jax.data import jsonl
+from sage_jax.data.gathering import gather
 from sage_jax.data.problem import DataError, Problem
-from sage_jax.data.rewards import closed_on_failure, make_reward, refuse_missing_columns
-from sage_jax.data.tasks import Task
-from sage_jax.data.text_task import TextTask, Worked
-from sage_jax.data.token_task import BracketsTask
-from sage_jax.parts import RewardSpec
-from sage_jax.rewards import VerifierPool
+from sage_jax.data.problem_set import Split
+from sage_jax.data.prompts import Prompting
+from sage_jax.data.rewards import Reward, closed_on_failure, make_reward, refuse_missing_columns
+from sage_jax.data.tasks import Setting, Task
+from sage_jax.data.text_task import TextTask
+from sage_jax.faults import ConfigError, explain
+from sage_jax.parallel import hosts
+from sage_jax.parts import TASKS, Part, RewardSpec, TaskSpec, resolve
+from sage_jax.rewards import NumberJudge, VerifierPool
+from sage_jax.telling import brief
 
-# Shares of all distinct problems that are drawn for each part, and at most how many. The split is
-# 4 to 1 by a hash, so that small ranges do not hit it exactly: the shares leave some room.
-_TRAIN, _HELD_OUT = (0.7, 2000), (0.15, 500)
 
+def make_task(spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = ()) -> Task:
+    """The task that a config names. A collective.
 
-def make_task(
-    kind: Literal["brackets", "arithmetic", "jsonl"],
-    *,
-    seed: int,
-    tokenizer: Any,
-    stop_ids: tuple[int, ...],
-    max_prompt_length: int,
-    max_completion_length: int,
-    train_file: str,
-    eval_file: str,
-    source_prefix: str,
-    exclude_ids: Sequence[str],
-    prepared_dir: str,
-    system_prompt: str,
-    instruction: str,
-    prefix: str,
-    min_operand: int,
-    max_operand: int,
-    operations: Sequence[arithmetic.Operation],
-    reward: Sequence[RewardSpec],
-    num_workers: int,
-    deadline_s: float,
-    template_date: str,
-    embeddings: int | None,
-) -> Task:
-    """The task of a kind; arguments that a kind does not need are ignored.
+    Args:
+        spec: its name and arguments, and what holds for every task in words.
+        setting: what the run gives it.
+        rewards: what a config names; none takes the task's own, or else `math`.
 
     Raises:
-        DataError: if files, problems or the tokenizer are not what the kind needs.
-        ConfigError: if a reward that is named is not there or does not fit.
+        ConfigError: if there is no such task, it or a reward does not fit, or fails.
+        DataError: if files, problems or the tokenizer are not what is needed.
+        HostsError: if the task gives other problems on another process.
     """
-    if kind == "brackets":
-        return BracketsTask(seed=seed)
-    if tokenizer is None:
-        raise DataError(f"task.kind {kind!r} needs a tokenizer, which this model does not have")
-    usual = RewardSpec(use="number" if kind == "arithmetic" else "math")
-    rewards = closed_on_failure(
-        make_reward(spec, field=f"reward.{place}", tokenizer=tokenizer, seed=seed,
-                    num_workers=num_workers, deadline_s=deadline_s)
-        for place, spec in enumerate(reward or [usual])
+    part = resolve(spec, TASKS, field="task")
+    found = _gathered(part, spec, setting)
+    if not isinstance(found, Split):
+        _refuse_unfit(part, found, setting, rewards)
+        return found
+    if setting.tokenizer is None:
+        raise ConfigError(
+            f"task: {spec.use} is one in words, and this model has no tokenizer: name a pretrained "
+            "model as model.source, or a task with a vocabulary of its own, such as brackets"
+        )
+    hosts.refuse_difference({f"problems of task {spec.use}": found.digest()})
+    return _in_words(spec, found, setting, [*rewards] or _own(part, found.reward))
+
+
+def _gathered(part: Part, spec: TaskSpec, setting: Setting) -> Split | Task:
+    """What the function gives; one of the user's own is called again, as a resumed run will."""
+    given, share = _given(spec, setting), spec.held_out_share
+    found = gather(part, given, held_out_share=share)
+    if spec.is_foreign and isinstance(found, Split):
+        again = gather(part, given, held_out_share=share)
+        if not isinstance(again, Split) or again.digest() != found.digest():
+            raise ConfigError(
+                f"{part.field}: {spec.use} gives other problems when it is called again, as a run "
+                "that is resumed calls it: draw them by the `seed` that it may ask for"
+            )
+    return found
+
+
+def _given(spec: TaskSpec, setting: Setting) -> dict[str, Any]:
+    ours = ("seed", "tokenizer", "max_prompt_length", "max_completion_length")
+    shared = {name: getattr(spec, name) for name in spec.shared()}
+    return {name: getattr(setting, name) for name in ours} | shared
+
+
+def _in_words(
+    spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec]
+) -> TextTask:
+    made = closed_on_failure(
+        make_reward(one, field=f"reward.{place}", tokenizer=setting.tokenizer, seed=setting.seed,
+                    num_workers=spec.num_workers, deadline_s=spec.deadline_s)
+        for place, one in enumerate(rewards)
     )  # fmt: skip
     try:
-        if kind == "arithmetic":
-            train, held_out, worked = _arithmetic(seed, min_operand, max_operand, operations)
-        else:
-            train = _read(train_file, source_prefix, exclude_ids, prepared_dir)
-            held_out, worked = _read(eval_file, "", (), prepared_dir), _solution
-            for pool in (one.judge for one in rewards if isinstance(one.judge, VerifierPool)):
-                jsonl.check_golds([*train, *held_out], pool)
-        refuse_missing_columns(rewards, [*train, *held_out])
-        return TextTask(
-            train, held_out, tokenizer, rewards, worked,
-            seed=seed,
-            stop_ids=(*stop_ids, *_eos(tokenizer)),
-            max_prompt_length=max_prompt_length,
-            max_completion_length=max_completion_length,
-            system_prompt=system_prompt or None,
-            instruction=instruction,
-            prefix=prefix,
-            template_date=template_date,
-            embeddings=embeddings,
-        )  # fmt: skip
+        problems = [*found.train, *found.held_out]
+        _refuse_unanswered(made, problems)
+        refuse_missing_columns(made, problems)
+        said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
+        return TextTask(found, made, said, setting)
     except BaseException:
-        for one in rewards:
+        for one in made:
             one.close()
         raise
 
 
-def _eos(tokenizer: Any) -> tuple[int, ...]:
-    return () if tokenizer.eos_token_id is None else (tokenizer.eos_token_id,)
+def _own(part: Part, reward: Any) -> list[RewardSpec]:
+    """The rewards of a task whose config names none."""
+    every = reward if isinstance(reward, list | tuple) else ["math" if reward is None else reward]
+    return [_spec(part, one) for one in every]
 
 
-def _arithmetic(
-    seed: int, low: int, high: int, operations: Sequence[arithmetic.Operation]
-) -> tuple[list[Problem], list[Problem], Worked]:
-    def draw(split: arithmetic.Split, share: float, most: int) -> list[Problem]:
-        distinct = arithmetic.count_problems(operations, low=low, high=high)
-        count = max(1, min(most, int(share * distinct)))
-        return arithmetic.make_problems(
-            seed, count, operations=operations, low=low, high=high, split=split
+def _spec(part: Part, reward: Any) -> RewardSpec:
+    if callable(reward):
+        name = getattr(reward, "__qualname__", "<unnamed>")
+        if not name.isidentifier():
+            raise ConfigError(
+                f"{part.field}: {part.spec.use} has the reward {brief(reward)}, which no module "
+                "holds by name: name a function, with its arguments beside it, as in {'use': "
+                "'my_tasks:close', 'tolerance': 0.1}"
+            )
+        reward = f"{reward.__module__}:{name}"
+    try:
+        return RewardSpec.model_validate(reward)
+    except pydantic.ValidationError as error:
+        raise ConfigError(f"{part.field}: {part.spec.use}: reward: {explain(error)}") from None
+
+
+def _refuse_unanswered(rewards: Sequence[Reward], problems: Sequence[Problem]) -> None:
+    """Refuse problems that can never be right."""
+    judges = [one for one in rewards if isinstance(one.judge, VerifierPool | NumberJudge)]
+    bare = [problem.id for problem in problems if not problem.answer.strip()]
+    if judges and bare:
+        raise DataError(
+            f"{len(bare)} of {len(problems)} problems have no answer, as {bare[0]!r}, and reward "
+            f"{judges[0].name!r} compares with one: give answers, or name another reward"
         )
-
-    return draw("train", *_TRAIN), draw("held_out", *_HELD_OUT), _any_style
-
-
-def _any_style(problem: Problem, draw: int) -> str:
-    styles = list(arithmetic.solutions(problem).values())
-    return styles[draw % len(styles)]
+    for pool in (one.judge for one in judges if isinstance(one.judge, VerifierPool)):
+        jsonl.check_golds(problems, pool)
 
 
-def _solution(problem: Problem, draw: int) -> str | None:
-    return problem.solution
-
-
-def _read(
-    path: str, source_prefix: str, exclude_ids: Sequence[str], prepared_dir: str
-) -> list[Problem]:
-    prefix = source_prefix or None
-    if prepared_dir:
-        from sage_jax.data import builders  # TFDS takes seconds.
-
-        source = builders.data_source(
-            {"problems": path}, split="problems", data_dir=prepared_dir, source_prefix=prefix
+def _refuse_unfit(part: Part, task: Task, setting: Setting, rewards: Sequence[RewardSpec]) -> None:
+    """Refuse rewards beside a task that judges by itself, and ids that are not the model's."""
+    use, size, ends = part.spec.use, task.vocab_size, task.stop_ids
+    if rewards:
+        raise ConfigError(f"reward: the task {use!r} judges by itself and takes none")
+    if not ends or not all(0 <= one < size for one in (*ends, task.pad_id)):
+        raise ConfigError(
+            f"{part.field}: {use} has the stop_ids {brief(ends)} and the pad_id "
+            f"{brief(task.pad_id)}; one or more below its vocab_size {size} are needed"
         )
-        problems = [builders.as_problem(item) for item in source]
-    else:
-        problems = jsonl.read_problems(path, source_prefix=prefix)
-    excluded = set(exclude_ids)
-    missing = excluded - {problem.id for problem in problems}
-    if missing:
-        raise DataError(f"task.exclude_ids: {path} has no problem {sorted(missing)[0]!r}")
-    return [problem for problem in problems if problem.id not in excluded]
+    if setting.embeddings is not None and size > setting.embeddings:
+        raise ConfigError(
+            f"{part.field}: {use} has a vocabulary of {size} tokens, and the model knows "
+            f"{setting.embeddings}: take model.source 'random', or the tokenizer's own vocabulary"
+        )

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sage_jax.data.problem import DataError, Problem
@@ -12,6 +12,23 @@ from sage_jax.data.turns import read_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class Prompting:
+    """What is said around every problem.
+
+    Attributes:
+      system_prompt: empty leaves the template's own.
+      instruction: said below each problem.
+      prefix: how every completion begins; given to the model and judged with what it adds.
+      date: what a template that asks for today's date is told, as YYYY-MM-DD.
+    """
+
+    system_prompt: str = ""
+    instruction: str = ""
+    prefix: str = ""
+    date: str = DATE
 
 
 def render_text(

@@ -1,8 +1,9 @@
 """What a task is to the trainer and the evaluator: prompts, demonstrations, and a judge."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -69,8 +70,30 @@ class Judged(NamedTuple):
         return {f"reward/{name}": float(values.mean()) for name, values in self.parts.items()}
 
 
-class Task(Protocol):
-    """A source of prompts and a judge of completions; all methods are functions of arguments."""
+@dataclass(frozen=True)
+class Setting:
+    """What a run gives its task.
+
+    Attributes:
+        seed: picks problems and their order.
+        tokenizer: a transformers tokenizer; None where the model has none.
+        max_prompt_length: tokens of the longest prompt kept.
+        max_completion_length: tokens of the longest demonstration kept.
+        stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
+            template ends a turn.
+        embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
+    """
+
+    seed: int
+    tokenizer: Any
+    max_prompt_length: int
+    max_completion_length: int
+    stop_ids: tuple[int, ...] = ()
+    embeddings: int | None = None
+
+
+class Vocabulary(Protocol):
+    """What a compiled step knows of a task."""
 
     @property
     def vocab_size(self) -> int:
@@ -87,12 +110,25 @@ class Task(Protocol):
         """Token that fills what the masks leave out."""
         ...
 
+
+@runtime_checkable
+class Task(Vocabulary, Protocol):
+    """A source of prompts and a judge of completions; all methods are functions of arguments."""
+
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts."""
         ...
 
     def held_out(self, count: int) -> Prompts:
         """The first `count` held-out problems."""
+        ...
+
+    def ask(self, text: str, answer: str) -> Prompts:
+        """A prompt of one's own, to be judged by `answer` where the task needs one.
+
+        Raises:
+            DataError: if this task cannot ask that.
+        """
         ...
 
     def demonstrations(self, index: int, count: int) -> Demonstrations:
@@ -118,3 +154,10 @@ class Task(Protocol):
     def close(self) -> None:
         """Let go of worker processes."""
         ...
+
+
+def lacking(given: Any) -> list[str]:
+    """What an object lacks that was meant as a `Task`; nothing of one that has nothing of it."""
+    names = [n for kind in (Vocabulary, Task) for n in vars(kind) if not n.startswith("_")]
+    there = [name for name in names if hasattr(given, name)]
+    return [name for name in names if name not in there] if there else []

@@ -7,18 +7,15 @@ import numpy as np
 
 from sage_jax.data.order import batch_indices
 from sage_jax.data.problem import DataError, Problem
-from sage_jax.data.prompts import render
+from sage_jax.data.problem_set import Split
+from sage_jax.data.prompts import Prompting, render
 from sage_jax.data.rewards import Batch, Reward
 from sage_jax.data.spelling import Part, Spelling
-from sage_jax.data.tasks import Demonstrations, Judged, Prompts
-from sage_jax.data.templates import DATE
+from sage_jax.data.tasks import Demonstrations, Judged, Prompts, Setting
 from sage_jax.data.turns import read_turns
-from sage_jax.rewards import LOST, Verdict, weighted_sum
+from sage_jax.rewards import LOST, weighted_sum
 from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rollout import pack_prompts, padded_length
-
-Worked = Callable[[Problem, int], str | None]
-"""(problem, draw) -> a worked completion of it, or None if there is none."""
 
 
 class TextTask:
@@ -27,21 +24,10 @@ class TextTask:
     Prompts longer than the limit are left out once, at the start, and counted.
 
     Args:
-        train: problems to train on.
-        held_out: problems to evaluate on.
-        tokenizer: a transformers tokenizer.
+        problems: to train on, to evaluate on, and their demonstrations.
         rewards: summed by weight; the first says what is correct. Closed with the task.
-        worked: gives demonstrations.
-        seed: picks the order.
-        stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
-            template ends a turn.
-        max_prompt_length: tokens of the longest prompt kept.
-        max_completion_length: tokens of the longest demonstration kept.
-        system_prompt: None leaves the template's own.
-        instruction: said below each problem.
-        prefix: how every completion begins; given to the model and judged with what it adds.
-        template_date: what a template that asks for today's date is told, as YYYY-MM-DD.
-        embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
+        prompting: what is said around each problem.
+        setting: tokenizer, seed, lengths and tokens of the run.
 
     Raises:
         DataError: if no prompt of either part is short enough, a prompt holds a token that the
@@ -49,36 +35,32 @@ class TextTask:
     """
 
     def __init__(
-        self, train: Sequence[Problem], held_out: Sequence[Problem], tokenizer: Any,
-        rewards: Sequence[Reward], worked: Worked, *, seed: int, stop_ids: tuple[int, ...],
-        max_prompt_length: int, max_completion_length: int, system_prompt: str | None,
-        instruction: str, prefix: str, template_date: str = DATE,
-        embeddings: int | None = None,
-    ):  # fmt: skip
-        self._tokenizer, self._worked, self._seed = tokenizer, worked, seed
+        self, problems: Split, rewards: Sequence[Reward], prompting: Prompting, setting: Setting
+    ):
+        tokenizer, self._tokenizer = setting.tokenizer, setting.tokenizer
+        self._worked, self._seed = problems.worked, setting.seed
         self._rewards = tuple(rewards)
-        self._limits = (max_prompt_length, max_completion_length)
+        self._limits = (setting.max_prompt_length, setting.max_completion_length)
         self._spelling = Spelling(tokenizer)
-        turns = read_turns(
-            tokenizer, self._spelling, system_prompt=system_prompt, date=template_date
-        )
         self._say: dict[str, Any] = {
-            "system_prompt": system_prompt, "answer_instruction": instruction,
-            "date": template_date, "spelling": self._spelling,
+            "system_prompt": prompting.system_prompt or None, "date": prompting.date,
         }  # fmt: skip
-        self._prefix = prefix
-        self._prefix_ids = self._spelling.ids(Part(prefix)) if prefix else []
-        self._given = turns.opened + prefix
-        self._embeddings = len(tokenizer) if embeddings is None else embeddings
+        turns = read_turns(tokenizer, self._spelling, **self._say)
+        self._say |= {"answer_instruction": prompting.instruction, "spelling": self._spelling}
+        self._prefix = prompting.prefix
+        self._prefix_ids = self._spelling.ids(Part(self._prefix)) if self._prefix else []
+        self._given = turns.opened + self._prefix
+        known = setting.embeddings
+        self._embeddings = len(tokenizer) if known is None else known
         self.vocab_size = len(tokenizer)
         # What a demonstration ends with comes first.
-        self.stop_ids = self._known((turns.end_id, *stop_ids))
+        self.stop_ids = self._known((turns.end_id, *setting.stop_ids))
         # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may
         # lie outside the model's vocabulary.
         self.pad_id = self.stop_ids[0]
-        self._train, self._train_dropped = self._kept(train, "training")
-        self._held_out, self._held_out_dropped = self._kept(held_out, "held-out")
-        self._problems = {p.id: p for p, _ in (*self._train, *self._held_out)}
+        self._train, self._train_dropped = self._kept(problems.train, "training")
+        self._held_out, self._held_out_dropped = self._kept(problems.held_out, "held-out")
+        self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts: every problem once an epoch."""
@@ -88,6 +70,21 @@ class TextTask:
     def held_out(self, count: int) -> Prompts:
         """The first `count` held-out problems, or all if there are fewer."""
         return self._packed(self._held_out[:count], self._held_out_dropped)
+
+    def ask(self, text: str, answer: str) -> Prompts:
+        """Any question as this task would put it, to be judged by a right answer.
+
+        Raises:
+            DataError: if the prompt is too long, or holds a token that the model does not know.
+        """
+        problem = Problem(id="asked", problem=text, answer=answer)
+        ids = self._checked(problem, self._render(problem))
+        if len(ids) > self._limits[0]:
+            raise DataError(
+                f"the prompt has {len(ids)} tokens, more than rollout.max_prompt_length "
+                f"{self._limits[0]}"
+            )
+        return self._packed([(problem, ids)], 0)
 
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Worked problems; a problem's several solutions are taken in turn.
@@ -109,7 +106,7 @@ class TextTask:
         """Sum the rewards by weight. Correct is what the first of them gives more than 0."""
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
-        asked = [self._problems[id] for id in prompts.ids for _ in range(group_size)]
+        asked = [problem for problem in prompts.problems for _ in range(group_size)]
         batch, first = Batch(texts, asked, tokens, mask), self._rewards[0]
         given = {one.name: one.score(batch) for one in self._rewards}
         parts = {name: one.rewards for name, one in given.items()}
@@ -121,19 +118,9 @@ class TextTask:
         ]
         return Judged(total, parts[first.name] > 0, answers, reasons, parts)
 
-    def verify(
-        self, tokens: np.ndarray, mask: np.ndarray, gold: str, question: str
-    ) -> list[Verdict]:
-        """Judge completions of any question by a given right answer, by the first reward."""
-        texts = _each(self.judged_text, tokens, mask)
-        asked = [Problem(id="asked", problem=question, answer=gold)] * len(texts)
-        given = self._rewards[0].score(Batch(texts, asked, tokens, mask))
-        pairs = zip(given.rewards.tolist(), given.reasons, strict=True)
-        return [Verdict(reward, reason, 0.0) for reward, reason in pairs]
-
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
-        return self._problems[id].answer
+        return self._golds[id]
 
     def spell(self, tokens: np.ndarray) -> str:
         """Tokens as text, without special tokens but for the tags around thoughts and answers."""
@@ -142,11 +129,6 @@ class TextTask:
     def judged_text(self, tokens: np.ndarray) -> str:
         """A completion behind what the template and the prefix began it with."""
         return self._given + self.spell(tokens)
-
-    def prompt(self, text: str) -> list[int]:
-        """Any question as this task would put it."""
-        problem = Problem(id="asked", problem=text, answer="?")
-        return self._checked(problem, self._render(problem))
 
     def close(self) -> None:
         """End the verifier's processes."""
@@ -200,7 +182,8 @@ class TextTask:
             [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
         )
         tokens, mask = (_widened(x, length) for x in (packed.tokens, packed.mask))
-        return Prompts([problem.id for problem, _ in chosen], tokens, mask, dropped)
+        asked = tuple(problem for problem, _ in chosen)
+        return Prompts([problem.id for problem in asked], tokens, mask, dropped, asked)
 
     def _completion(self, problem: Problem, draw: int) -> list[int]:
         text = self._worked(problem, draw)

@@ -42,6 +42,20 @@ class BracketsTask:
             raise DataError(f"eval.num_problems {count} is more than the {len(first)} held out")
         return _prompts(drawn[np.sort(first)[:count]])
 
+    def ask(self, text: str, answer: str) -> Prompts:
+        """Six token ids as a prompt; whatever is right by them is right, so no answer is needed.
+
+        Raises:
+            DataError: if it is anything else.
+        """
+        words, length = text.split(), brackets.PROMPT_LENGTH
+        known = all(word.isdecimal() and int(word) < self.vocab_size for word in words)
+        if not known or len(words) != length:
+            raise DataError(
+                f"prompt {text!r}: this task takes {length} token ids below {self.vocab_size}"
+            )
+        return _prompts(np.array([[int(word) for word in words]], np.int32))
+
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Planted derivations, the common modes more often."""
         problems = _draw(self._key, _DEMONSTRATIONS, index, count, brackets.WARMUP, False)

@@ -84,8 +84,7 @@ def _batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
     total = len(prompts.ids)
     for start in range(0, total, size):
         places = np.arange(start, start + size) % total
-        ids = [prompts.ids[place] for place in places]
-        yield Prompts(ids, prompts.tokens[places], prompts.mask[places]), min(size, total - start)
+        yield prompts.take(places), min(size, total - start)
 
 
 def _samples(

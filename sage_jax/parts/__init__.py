@@ -17,9 +17,10 @@ from sage_jax.parts.rooms import (
     REDUCTIONS,
     REWARDS,
     SURROGATES,
+    TASKS,
 )
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 
 __all__ = [
     "ADVANTAGES",
@@ -29,11 +30,13 @@ __all__ = [
     "REDUCTIONS",
     "REWARDS",
     "SURROGATES",
+    "TASKS",
     "ListenerSpec",
     "Part",
     "RewardSpec",
     "Room",
     "Spec",
+    "TaskSpec",
     "arguments",
     "listing",
     "load",

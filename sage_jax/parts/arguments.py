@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pydantic
 
-from sage_jax.faults import ConfigError, as_json, hint_of, told
+from sage_jax.faults import ConfigError, as_json, hint_of, renamed, told
 from sage_jax.parts.modules import near_miss
 from sage_jax.parts.spec import Spec
 from sage_jax.telling import brief, line
@@ -99,6 +99,8 @@ def _refuse_unknown(
     for name in spec.options:
         if name in given:
             raise ConfigError(f"{field}.{name}: is given by the trainer, not by a config")
+        if name not in takes and renamed(f"{field}.{name}"):
+            raise ConfigError(f"{field}.{name}: {renamed(f'{field}.{name}')}")
         if name not in takes:
             has = f"it takes {', '.join(takes)}" if takes else "it takes none"
             raise ConfigError(

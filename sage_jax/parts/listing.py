@@ -15,10 +15,15 @@ from sage_jax.parts.rooms import (
     REDUCTIONS,
     REWARDS,
     SURROGATES,
+    TASKS,
 )
-from sage_jax.parts.spec import Spec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 
-ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS, LISTENERS)
+ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, LISTENERS)
+# What may stand beside the arguments of any part of a kind.
+_BESIDE: dict[str, type[Spec]] = {
+    REWARDS.kind: RewardSpec, TASKS.kind: TaskSpec, LISTENERS.kind: ListenerSpec,
+}  # fmt: skip
 
 
 def listing(kind: str = "", name: str = "") -> str:
@@ -48,6 +53,8 @@ def _room(room: Room) -> str:
     for name in room.names():
         part = _part(room, name)
         lines += [f"  {_signature(part, room)}", f"      {_doc(part)[0]}"]
+    beside = ", ".join(n for n in _BESIDE.get(room.kind, Spec).model_fields if n != "use")
+    lines += [f"  beside the arguments of each: {beside}"] if beside else []
     return "\n".join(lines) + "\n"
 
 
@@ -59,6 +66,15 @@ def _one(room: Room, name: str) -> Iterator[str]:
         given = argument.default is not argument.empty
         default = f", default {_plain(argument.default)}" if given else ", must be given"
         yield f"  {argument.name}: {shown(argument.annotation)}{default}"
+    yield from _beside(room)
+
+
+def _beside(room: Room) -> Iterator[str]:
+    """The fields that stand beside the arguments of any part of a kind, each with its meaning."""
+    for name, field in _BESIDE.get(room.kind, Spec).model_fields.items():
+        if name != "use":
+            yield f"  {name}: {shown(field.annotation)}, default {_plain(field.default)}"
+            yield from (f"      {line}" for line in (field.description or "").splitlines())
 
 
 def _part(room: Room, name: str) -> Part:
@@ -78,7 +94,7 @@ def _plain(value: object) -> str:
         return f"[{', '.join(map(_plain, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
-    return str(value)
+    return str(value) if value != "" else "''"
 
 
 def _doc(part: Part) -> list[str]:

@@ -12,7 +12,7 @@ from sage_jax.faults import ConfigError
 from sage_jax.parts.arguments import checked
 from sage_jax.parts.modules import functions, load, near_miss, place, said
 from sage_jax.parts.spec import Spec
-from sage_jax.telling import brief
+from sage_jax.telling import OneLine, brief
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Part:
         """Tell an exception of the part as one line with the field and the user's own line."""
         try:
             yield
-        except ConfigError:
+        except OneLine:
             raise
         except Exception as error:
             where = place(error, self.function) if self.spec.is_foreign else ""

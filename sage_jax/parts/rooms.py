@@ -1,6 +1,7 @@
 """The rooms: where parts of each kind are looked for, and what the trainer gives them."""
 
 from sage_jax.parts.resolve import Room
+from sage_jax.parts.spec import TaskSpec
 
 # What functions of arrays may ask for, see `losses.by_name`, which is not imported here: it brings
 # JAX with it.
@@ -28,6 +29,15 @@ REWARDS = Room(
         "num_workers", "deadline_s",
     ),
     data=("completion", "completions"),
+)  # fmt: skip
+
+TASKS = Room(
+    "task",
+    "sage_jax.data.parts",
+    given=(
+        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length",
+        *TaskSpec.shared(),
+    ),
 )  # fmt: skip
 
 LISTENERS = Room("listener", given=("event",))  # None of ours.

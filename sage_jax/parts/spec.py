@@ -1,5 +1,7 @@
 """What a config says of a part: a name, and arguments beside it."""
 
+import contextlib
+import datetime
 from typing import Any
 
 import pydantic
@@ -39,6 +41,12 @@ class Spec(pydantic.BaseModel):
     def options(self) -> dict[str, Any]:
         """The arguments that are given."""
         return dict(self.model_extra or {})
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files it reads, by argument: those whose name ends in `_file`."""
+        given = self.options.items()
+        return {n: v for n, v in given if n.endswith("_file") and isinstance(v, str) and v}
 
     @property
     def is_foreign(self) -> bool:
@@ -83,3 +91,46 @@ class ListenerSpec(Spec):
 
     all_processes: bool = False
     """Tell it on every process, and not on the first alone."""
+
+
+class TaskSpec(Spec):
+    """A task as a config names it, with what holds for every task in words."""
+
+    system_prompt: str = ""
+    """System message; empty leaves the template's own."""
+    instruction: str = "Put your final answer within \\boxed{}."
+    """Said after each problem, to fix the answer's form."""
+    prefix: str = ""
+    """How every completion begins: written for the model, judged with what it adds."""
+    template_date: str = "2024-07-26"
+    """What a chat template that writes today's date is told, as YYYY-MM-DD: the same in every part
+    of a run, whenever it is resumed."""
+    held_out_share: float = pydantic.Field(default=0.1, gt=0, lt=1)
+    """Share of the problems that is held out, by a hash of their statements, where a task does not
+    say itself which are."""
+    num_workers: int = pydantic.Field(default=2, ge=1, le=1024)
+    """Processes of the verifier, and of each reward that is isolated."""
+    deadline_s: float = pydantic.Field(default=5.0, gt=0)
+    """Seconds after which an answer that is still being judged scores 0: of the verifier, and of a
+    call of a reward that is isolated or `async`; `deadline_s` beside a reward goes before it."""
+    max_lost: float = pydantic.Field(default=0.05, ge=0, le=1)
+    """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
+    crash; above it the run stops and says which. 1 never stops it."""
+
+    @pydantic.field_validator("template_date")
+    @classmethod
+    def _day(cls, value: str) -> str:
+        with contextlib.suppress(ValueError):
+            if datetime.date.fromisoformat(value).isoformat() == value:
+                return value
+        raise ValueError("Input should be a date such as 2024-07-26")
+
+    @pydantic.model_serializer(mode="wrap")
+    def _short(self, as_usual: pydantic.SerializerFunctionWrapHandler) -> Any:
+        """Whole, since a run may be resumed with some of these fields changed."""
+        return as_usual(self)
+
+    @classmethod
+    def shared(cls) -> tuple[str, ...]:
+        """Names of the fields that every task has beside `use`."""
+        return tuple(name for name in cls.model_fields if name != "use")

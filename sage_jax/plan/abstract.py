@@ -1,9 +1,10 @@
 """The steps of a run as programs over shapes: nothing is downloaded, computed or allocated."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +14,7 @@ from jax.sharding import Mesh, NamedSharding
 from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
-from sage_jax.data.token_task import BracketsTask
+from sage_jax.data.tasks import Vocabulary
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.packing import Packing
 from sage_jax.learn.placement import keep_sharding, place_abstract, with_shardings
@@ -24,8 +25,8 @@ from sage_jax.train import setup
 
 
 @dataclasses.dataclass(frozen=True)
-class StubTask:
-    """What a compiled step knows of a task of text: ids, and no problems.
+class TextVocabulary:
+    """The ids of a task in words, whose problems no compiled step knows.
 
     Attributes:
         vocab_size: of the model.
@@ -71,7 +72,7 @@ class Abstract:
     shape: models.ModelConfig
     mesh: Mesh
     learner: Learner
-    task: StubTask | BracketsTask
+    task: Vocabulary
 
     @property
     def kept(self) -> dict[str, Any]:
@@ -187,17 +188,22 @@ def open_abstract(config: configs.Config, devices: Sequence[Any]) -> Abstract:
     _check_length(config, shape)
     graphdef, params = models.abstract(shape, **setup.model_knobs(config, mesh))
     loaded = models.Loaded(graphdef, place_abstract(mesh, params), shape, None)
-    learner = setup.make_learner(config, setup.Base(loaded, task, mesh))
+    learner = setup.make_learner(config, _Placed(loaded, mesh))
     return Abstract(config, shape, mesh, learner, task)
 
 
-def shape_and_task(config: configs.Config) -> tuple[models.ModelConfig, Any]:
+class _Placed(NamedTuple):
+    loaded: models.Loaded
+    mesh: Mesh
+
+
+def shape_and_task(config: configs.Config) -> tuple[models.ModelConfig, Vocabulary]:
     """The model's sizes, and as much of the task as a compiled step knows."""
     if config.model.source == "random":
-        task = BracketsTask(seed=config.seed)
-        return setup.random_model(config, task), task
+        with contextlib.closing(setup.open_task(config, None)) as task:
+            return setup.random_model(config, task), task
     shape = model_shape(config.model.source)
-    return shape, StubTask(shape.vocab_size, shape.eos_ids or (0,), shape.pad_id or 0)
+    return shape, TextVocabulary(shape.vocab_size, shape.eos_ids or (0,), shape.pad_id or 0)
 
 
 def _check_length(config: configs.Config, shape: models.ModelConfig) -> None:

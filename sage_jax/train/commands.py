@@ -14,8 +14,7 @@ from rich.text import Text
 from sage_jax import config as configs
 from sage_jax import models
 from sage_jax.config import ConfigError
-from sage_jax.data import brackets
-from sage_jax.data.tasks import Prompts
+from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
@@ -23,7 +22,6 @@ from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
-from sage_jax.rollout import pack_prompts
 from sage_jax.train import inputs, setup
 from sage_jax.train.checkpoint import Checkpoints
 from sage_jax.train.console import tell
@@ -121,7 +119,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     folder = open_run(path)
     own = config == folder.load()
     if own:
-        inputs.refuse_others(config, folder, [inputs.EVAL_FILE, inputs.PARTS])
+        inputs.refuse_others(config, folder, inputs.of_evaluation(config))
     trained = load_trained(path, config)
     loaded = trained.base.loaded
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
@@ -186,7 +184,7 @@ def _print_samples(
     config: configs.Config, trained: Trained, prompt: str, gold: str, count: int
 ) -> None:
     base = trained.base
-    prompts = _asked(config, base, prompt)
+    prompts = base.task.ask(prompt, gold) if prompt else base.task.held_out(1)
     decoding = dataclasses.replace(setup.decoding(config, base.task), group_size=count)
     draw = setup.sampler(trained.learner.policy, decoding)
     (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
@@ -194,7 +192,8 @@ def _print_samples(
     each = Pass(config.rollout.temperature, count, trained.learner.shards)
     _, entropies = logprobs(graphdef, params, of_rollout(rollout), each=each)
     tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
-    rewards = _rewards(base, prompts, prompt, gold, tokens, mask)
+    judged = not prompt or bool(gold) or not _has_answers(base.task)
+    rewards = _rewards(base.task, prompts, tokens, mask) if judged else _UNJUDGED * count
     terminal = Terminal(highlight=False)
     terminal.print(f"prompt: {base.task.spell(prompts.tokens[0][prompts.mask[0]])}", markup=False)
     for row, (ids, kept, shades) in enumerate(
@@ -204,44 +203,18 @@ def _print_samples(
         terminal.print(_shaded(base.task, ids, kept, shades))
 
 
-def _asked(config: configs.Config, base: setup.Base, prompt: str) -> Prompts:
-    if not prompt:
-        return base.task.held_out(1)
-    if hasattr(base.task, "prompt"):
-        ids = base.task.prompt(prompt)  # type: ignore[attr-defined]
-    else:
-        ids = _token_ids(prompt, base.task.vocab_size, brackets.PROMPT_LENGTH)
-    packed = pack_prompts(
-        [ids], max_prompt_length=config.rollout.max_prompt_length, pad_id=base.task.pad_id
-    )
-    if packed.dropped:
-        raise ConfigError(
-            f"--prompt has {len(ids)} tokens, more than rollout.max_prompt_length "
-            f"{config.rollout.max_prompt_length}"
-        )
-    return Prompts(["asked"], packed.tokens, packed.mask)
+_UNJUDGED = ["not judged (no --gold)"]
 
 
-def _token_ids(prompt: str, vocab_size: int, length: int) -> list[int]:
-    words = prompt.split()
-    known = all(word.isdecimal() and int(word) < vocab_size for word in words)
-    if not known or len(words) != length:
-        raise ConfigError(
-            f"--prompt {prompt!r}: this task takes {length} token ids below {vocab_size}"
-        )
-    return [int(word) for word in words]
+def _has_answers(task: Task) -> bool:
+    """Whether its completions are compared with a right answer."""
+    return bool(task.gold(task.held_out(1).ids[0]))
 
 
-def _rewards(base: setup.Base, prompts: Prompts, prompt: str, gold: str, tokens: np.ndarray,
-             mask: np.ndarray) -> list[str]:  # fmt: skip
-    if prompt and hasattr(base.task, "verify"):
-        if not gold:
-            return ["not judged (no --gold)"] * len(tokens)
-        verdicts = base.task.verify(tokens, mask, gold, prompt)  # type: ignore[attr-defined]
-        return [f"reward {verdict.reward:g} ({verdict.reason})" for verdict in verdicts]
-    judged = base.task.judge(prompts, tokens, mask)
-    return [f"reward {reward:g} ({reason})"
-            for reward, reason in zip(judged.rewards, judged.reasons, strict=True)]  # fmt: skip
+def _rewards(task: Task, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
+    judged = task.judge(prompts, tokens, mask)
+    pairs = zip(judged.rewards, judged.reasons, strict=True)
+    return [f"reward {reward:g} ({reason})" for reward, reason in pairs]
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:
@@ -251,7 +224,7 @@ def _mean(values: np.ndarray, mask: np.ndarray) -> float:
 _SHADES = ["default", "yellow", "dark_orange", "red"]  # Below 0.5, 1.2 and 2.5 nats, and above.
 
 
-def _shaded(task: Any, ids: np.ndarray, mask: np.ndarray, entropies: np.ndarray) -> Text:
+def _shaded(task: Task, ids: np.ndarray, mask: np.ndarray, entropies: np.ndarray) -> Text:
     text = Text()
     for token, kept, entropy in zip(ids, mask, entropies, strict=True):
         if kept:

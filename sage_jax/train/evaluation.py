@@ -49,7 +49,7 @@ def evaluate_model(
         batch_prompts=knobs.batch_prompts,
         tag=tag,
         step=step,
-        name=config.task.kind,
+        name=config.task.label,
         seed=config.seed,
         temperature=knobs.temperature,
         progress=progress,

@@ -15,7 +15,7 @@ def facts(config: configs.Config) -> dict[str, str]:
     return {
         "config": _digest(configs.dump(config).encode()),
         "code": _code(),
-        "data": _data(config.task),
+        "data": _data(config),
         "parts": _parts(config),
         "jax": jax.__version__,
         "devices here": str(jax.local_device_count()),
@@ -27,14 +27,18 @@ def _code() -> str:
     return _digest(*(path.read_bytes() for path in sorted(root.rglob("*.py"))))
 
 
+def _every(config: configs.Config) -> list[configs.Config]:
+    """The config, and those of its arms."""
+    return [config, *configs.arms(config).values()]
+
+
 def _parts(config: configs.Config) -> str:
-    every = [config, *configs.arms(config).values()]
-    found = parts.sources({name for one in every for name in one.modules})
+    found = parts.sources({name for one in _every(config) for name in one.modules})
     return _digest(*(path.read_bytes() for path in found.values()))
 
 
-def _data(task: configs.Task) -> str:
-    paths = [Path(name) for name in (task.train_file, task.eval_file) if name]
+def _data(config: configs.Config) -> str:
+    paths = map(Path, sorted({path for one in _every(config) for path in one.files.values()}))
     # A missing file is told of by the reader, who knows the field.
     return _digest(*(path.read_bytes() if path.is_file() else b"" for path in paths))
 

@@ -15,18 +15,16 @@ from typing import Any
 from sage_jax import config as configs
 from sage_jax import json_text, parts
 from sage_jax.data import jsonl
-from sage_jax.data.problem import Problem
+from sage_jax.data.problem import DataError, Problem
 from sage_jax.evaluate.files import write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.telling import OneLine, brief
 from sage_jax.train import digests
 from sage_jax.train.run_folder import RunFolder
 
-TRAIN_FILE, EVAL_FILE = "task.train_file", "task.eval_file"
 SOURCE, BASE = "model.source", "the warmed-up base"
 MODEL = (SOURCE, BASE)
 PARTS = "parts of your own"
-ALL = (TRAIN_FILE, EVAL_FILE, PARTS, *MODEL)
 _OF_FILES = (PARTS, *MODEL)  # Known by a digest of each file.
 
 _ROW = 8  # Hexadecimal digits that a problem is known by.
@@ -39,7 +37,7 @@ class InputError(OneLine):
 
 
 def refuse_others(
-    config: configs.Config, folder: RunFolder, names: Collection[str] = ALL
+    config: configs.Config, folder: RunFolder, names: Collection[str] | None = None
 ) -> dict[str, Any]:
     """Refuse inputs that are others than the folder's run began with. A collective.
 
@@ -48,7 +46,7 @@ def refuse_others(
     Args:
         config: of the run.
         folder: of the run; where none has begun there is nothing to compare with.
-        names: what to look at, of `ALL`.
+        names: what to look at: `MODEL`, or `of_evaluation`; by default all.
 
     Returns:
         The digests, by name, for `keep`.
@@ -70,6 +68,12 @@ def refuse_others(
     return seen
 
 
+def of_evaluation(config: configs.Config) -> list[str]:
+    """Names of what an evaluation reads beside the model: not what is for training alone."""
+    files = (name for name in config.files if not name.startswith("task.train_"))
+    return [*files, PARTS]
+
+
 def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> None:
     """Write down what the run reads, beside what is known of earlier parts of it.
 
@@ -81,7 +85,7 @@ def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> Non
     if not hosts.is_main():
         return
     known = _known(folder)
-    paths = _paths(config, folder, ALL)
+    paths = _paths(config, folder, None)
     now = known | {
         name: _facts(name, path, seen.get(name) or _digest(name, path), known.get(name))
         for name, path in paths.items()
@@ -90,18 +94,18 @@ def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> Non
         write_atomically(folder.inputs_file, json.dumps(now, indent=1).encode())
 
 
-def _paths(config: configs.Config, folder: RunFolder, names: Collection[str]) -> dict[str, str]:
+def _paths(
+    config: configs.Config, folder: RunFolder, names: Collection[str] | None
+) -> dict[str, str]:
     """What this start of the run will read, by name."""
-    read = {}
-    if config.task.kind == "jsonl":
-        read = {TRAIN_FILE: config.task.train_file, EVAL_FILE: config.task.eval_file}
+    read = config.files
     if config.modules:
         read[PARTS] = ", ".join(config.modules)
     if config.warmup.steps and folder.has_base():
         read[BASE] = str(folder.base)
     elif config.model.source != "random":
         read[SOURCE] = config.model.source
-    return {name: path for name, path in read.items() if name in names}
+    return {name: path for name, path in read.items() if names is None or name in names}
 
 
 def _digest(name: str, path: str) -> Any:
@@ -124,8 +128,17 @@ def _facts(name: str, path: str, digest: Any, known: Facts | None) -> Facts:
     if name in _OF_FILES:
         return facts
     if known is not None and known["digest"] == digest:
-        return facts | {"rows": known["rows"]}
-    return facts | {"rows": "".join(_rows(jsonl.read_problems(path)))}
+        return known | facts
+    problems = _problems(path)
+    return facts | ({"rows": "".join(_rows(problems))} if problems else {})
+
+
+def _problems(path: str) -> list[Problem] | None:
+    """The problems in a file, None if it holds something else."""
+    try:
+        return jsonl.read_problems(path)
+    except DataError:
+        return None
 
 
 def _rows(problems: Sequence[Problem]) -> list[str]:
@@ -139,14 +152,14 @@ def _known(folder: RunFolder) -> dict[str, Facts]:
         return {}
     try:
         known = json_text.read(folder.inputs_file.read_bytes())
-        return {name: known[name] for name in ALL if name in known and _is_whole(name, known[name])}
+        return {name: facts for name, facts in known.items() if _is_whole(name, facts)}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
 def _is_whole(name: str, facts: Facts) -> bool:
     kinds: dict[str, type] = {"path": str, "digest": dict if name in _OF_FILES else str}
-    kinds |= {} if name in _OF_FILES else {"rows": str}
+    kinds |= {"rows": str} if "rows" in facts else {}
     return all(isinstance(facts.get(field), kind) for field, kind in kinds.items())
 
 
@@ -182,9 +195,11 @@ def _change(before: str | None, now: str | None) -> str:
 
 
 def _data_fault(known: Facts, path: str, seen: str) -> str:
-    """How the problems differ; empty if they are the same in another form."""
-    problems = jsonl.read_problems(path)
-    rows, text = _rows(problems), known["rows"]
+    """How the problems differ, or the bytes; empty if they are the same in another form."""
+    problems, text = _problems(path), known.get("rows", "")
+    if not (problems and text):
+        return _change(known["digest"] or None, seen or None)
+    rows = _rows(problems)
     before = [text[start : start + _ROW] for start in range(0, len(text), _ROW)]
     return "" if rows == before else difference(before, rows, [one.id for one in problems])
 

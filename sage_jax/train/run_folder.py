@@ -105,7 +105,7 @@ class RunFolder:
             return set()
         # Of a model that was warmed up nothing is read again.
         model = set() if config.warmup.steps else {"model.source"}
-        return {"task.train_file", "task.eval_file"} | model
+        return {*config.files} | model
 
     def write_config(self, config: configs.Config) -> None:
         """Make the folder a run; called once everything about the run has been found to fit."""
@@ -149,7 +149,7 @@ _MAY_CHANGE = {
 
 # What arms may have of their own, and a config with the defaults of it.
 _OF_ARMS = ("guide", "reward", "listeners", "lora", "loss", "train", "arms")
-_BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": {"kind": "arithmetic"}})
+_BARE = configs.parse({"name": "bare", "model": {"source": "bare"}, "task": "arithmetic"})
 
 
 def _refuse_drift(old: configs.Config, new: configs.Config, origin: Path, moves: set[str]) -> None:

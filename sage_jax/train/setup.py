@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +13,7 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
-from sage_jax.data.tasks import Task
+from sage_jax.data.tasks import Setting, Task, Vocabulary
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.optimizer import make_optimizer, make_schedule
@@ -24,6 +24,20 @@ from sage_jax.rollout import Decoding, Rollout, StopTable, generate
 from sage_jax.train import objective
 from sage_jax.train.mesh import open_mesh, settle_mesh
 from sage_jax.train.step import Step
+
+
+class Placed(Protocol):
+    """A model over a mesh, which is what a learner is made of; arrays may be shapes."""
+
+    @property
+    def loaded(self) -> models.Loaded:
+        """Graphdef, params, config and tokenizer."""
+        ...
+
+    @property
+    def mesh(self) -> Mesh:
+        """Where the arrays lie."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +109,7 @@ def attention(kind: str, mesh: Mesh) -> Callable[..., jax.Array]:
     return parallel.MapHeads(kernel, models.attend, mesh)
 
 
-def random_model(config: configs.Config, task: Task) -> models.ModelConfig:
+def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig:
     """The shape of a model of random weights, in the task's vocabulary."""
     shape = config.model.architecture
     return models.ModelConfig(
@@ -110,18 +124,7 @@ def random_model(config: configs.Config, task: Task) -> models.ModelConfig:
 
 
 def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
-    """The task, with the model's tokenizer where it is one of text."""
-    task = make_task(
-        config.task.kind,
-        seed=config.seed,
-        tokenizer=loaded.tokenizer if loaded else None,
-        stop_ids=loaded.config.eos_ids if loaded else (),
-        embeddings=loaded.config.vocab_size if loaded else None,
-        max_prompt_length=config.rollout.max_prompt_length,
-        max_completion_length=config.rollout.max_completion_length,
-        reward=config.reward,
-        **config.task.model_dump(exclude={"kind", "max_lost"}),
-    )
+    """The task, with the model's tokenizer where it is one of text. A collective."""
     room = loaded.config.max_positions if loaded else None
     length = config.rollout.max_prompt_length + config.rollout.max_completion_length
     if room is not None and length > room:
@@ -129,17 +132,31 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
             f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
             f"has positions for {room}"
         )
-    return task
+    return make_task(config.task, _setting(config, loaded), config.reward)
 
 
-def make_policy(config: configs.Config, base: Base) -> Policy:
+def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
+    tokenizer: Any = loaded.tokenizer if loaded else None
+    ends = loaded.config.eos_ids if loaded else ()
+    own = () if tokenizer is None else (tokenizer.eos_token_id,)
+    return Setting(
+        seed=config.seed,
+        tokenizer=tokenizer,
+        max_prompt_length=config.rollout.max_prompt_length,
+        max_completion_length=config.rollout.max_completion_length,
+        stop_ids=(*ends, *(one for one in own if one is not None)),
+        embeddings=loaded.config.vocab_size if loaded else None,
+    )
+
+
+def make_policy(config: configs.Config, base: Placed) -> Policy:
     """The base as a policy to train; its params may be shapes with shardings."""
     lora = config.lora
     adapters = LoRA(lora.rank, lora.alpha, lora.targets) if lora.rank else None
     return Policy(base.loaded, base.mesh, adapters, jnp.dtype(config.model.compute_dtype))
 
 
-def make_learner(config: configs.Config, base: Base) -> Learner:
+def make_learner(config: configs.Config, base: Placed) -> Learner:
     """What is fixed while a config trains."""
     options = config.optimizer
     # What is taken off the rewards is computed before the update.
@@ -217,7 +234,7 @@ def _optimizer(config: configs.Config, schedule: optax.Schedule) -> optax.Gradie
     )
 
 
-def decoding(config: configs.Config, task: Any) -> Decoding:
+def decoding(config: configs.Config, task: Vocabulary) -> Decoding:
     """How a config samples while training."""
     options = config.rollout
     return Decoding(

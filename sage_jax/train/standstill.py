@@ -66,18 +66,20 @@ def _equal(config: configs.Config, entry: Mapping[str, Any]) -> str:
     said = f"in {STEPS} steps all {size} completions of every prompt got one reward, so that no "
     if entry.get("pass@1") == 1:
         return (
-            said + "reward told them apart; all are right: take harder problems (task.train_file, "
-            "task.source_prefix), or stop here"
+            said + "reward told them apart; all are right: take harder problems (arguments of "
+            f"task {config.task.use}), or stop here"
         )
     return (
         said + "reward told them apart: see in samples/ what is written and why it is judged so; "
         "take easier problems, a warm-up (warmup.steps), a larger rollout.group_size, or draw "
-        "others instead (rollout.dynamic_sampling)" + _format_hint(config)
+        "others instead (rollout.dynamic_sampling)" + _format_hint(entry)
     )
 
 
-def _format_hint(config: configs.Config) -> str:
-    if config.task.kind == "brackets" or len(config.reward) > 1:
+def _format_hint(entry: Mapping[str, Any]) -> str:
+    """Where answers in boxes are all that is paid for."""
+    paid = [name for name in entry if name.startswith("reward/")]
+    if paid not in (["reward/math"], ["reward/number"]):
         return ""
     return "; a second reward pays for a well-formed box: reward: [math, {use: boxed, weight: 0.1}]"
 

@@ -2,49 +2,24 @@
 
 import numpy as np
 import pytest
+from letters import Letters, rows
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sage_jax.data import DataError, Problem
+from sage_jax.data import DataError, Problem, Prompting
+from sage_jax.data.problem_set import Split
 from sage_jax.data.rewards import Given, Reward, judged_by
+from sage_jax.data.tasks import Setting
 from sage_jax.data.text_task import TextTask
 from sage_jax.rewards import NumberJudge
 
 ROOT = Problem(id="root", problem=r"Simplify $\sqrt{452}$.", answer=r"2\sqrt{113}")
 
 
-class Letters:
-    """A tokenizer whose tokens are the code points of the text."""
-
-    chat_template = "{{ messages[0].content }}"
-
-    def __call__(self, text, add_special_tokens):
-        return {"input_ids": [ord(letter) for letter in text]}
-
-    def __len__(self):
-        return 256
-
-    def apply_chat_template(self, messages, **_):
-        return messages[0]["content"]
-
-    def decode(self, ids, skip_special_tokens):
-        return "".join(map(chr, ids))
-
-
 @pytest.fixture
 def task(pool):
-    return TextTask(
-        [ROOT], [ROOT], Letters(), [judged_by(pool)], lambda problem, draw: None,
-        seed=0, stop_ids=(0,), max_prompt_length=64, max_completion_length=32,
-        system_prompt=None, instruction="", prefix="",
-    )  # fmt: skip
-
-
-def rows(*texts):
-    """Completions as tokens and mask, both [B, 32]."""
-    lengths = np.array([len(text) for text in texts])
-    tokens = np.array([[*map(ord, text), *[0] * (32 - len(text))] for text in texts])
-    return tokens, np.arange(32)[None] < lengths[:, None]
+    setting = Setting(0, Letters(), 64, 32, stop_ids=(0,))
+    return TextTask(Split([ROOT], [ROOT]), [judged_by(pool)], Prompting(), setting)
 
 
 def test_the_question_copied_earns_nothing(task):
@@ -52,17 +27,14 @@ def test_the_question_copied_earns_nothing(task):
     judged = task.judge(task.train_prompts(0, 1), *rows(copied, worked_out))
     assert judged.rewards.tolist() == [0.0, 1.0]
     assert judged.reasons == ["wrong", "correct"]
-    said = task.verify(*rows(copied, worked_out), ROOT.answer, ROOT.problem)
-    assert [verdict.reason for verdict in said] == ["wrong", "correct"]
+    asked = task.ask(ROOT.problem, ROOT.answer)
+    assert task.judge(asked, *rows(copied, worked_out)).reasons == ["wrong", "correct"]
 
 
 def test_what_any_reward_lost_is_a_lost_verdict(pool):
     halves = Reward("half", 0.5, lambda _: Given(np.array([0.0, 1.0]), ["crashed", "good"]))
-    task = TextTask(
-        [ROOT], [ROOT], Letters(), [judged_by(pool), halves], lambda problem, draw: None,
-        seed=0, stop_ids=(0,), max_prompt_length=64, max_completion_length=32,
-        system_prompt=None, instruction="", prefix="",
-    )  # fmt: skip
+    setting = Setting(0, Letters(), 64, 32, stop_ids=(0,))
+    task = TextTask(Split([ROOT], [ROOT]), [judged_by(pool), halves], Prompting(), setting)
     judged = task.judge(task.train_prompts(0, 1), *rows(*[r"\boxed{2\sqrt{113}}"] * 2))
     assert judged.reasons == ["crashed", "correct"]
     assert judged.rewards.tolist() == [1.0, 1.5]
@@ -70,8 +42,8 @@ def test_what_any_reward_lost_is_a_lost_verdict(pool):
 
 
 def test_the_value_of_another_question_may_be_spelt_so(task):
-    said = task.verify(*rows(r"\boxed{\sqrt{452}}"), ROOT.answer, "How long is it?")
-    assert [verdict.reason for verdict in said] == ["correct"]
+    asked = task.ask("How long is it?", ROOT.answer)
+    assert task.judge(asked, *rows(r"\boxed{\sqrt{452}}")).reasons == ["correct"]
 
 
 SPECIAL = ["<|start|>", "<|end|>", "<eos>"]
@@ -87,7 +59,8 @@ SUM = Problem(id="sum", problem="5 + 7?", answer="12")
 def make_chat():
     """make_chat(template, problem, ...): a task of one problem over a tokenizer of bytes."""
 
-    def make(template, problem=SUM, *, tags_special=True, worked=None, **knobs):
+    def make(template, problem=SUM, *, tags_special=True, worked=None, embeddings=None,
+             stop_ids=(258,), **prompting):  # fmt: skip
         letters = sorted(pre_tokenizers.ByteLevel.alphabet())
         core = Tokenizer(models.BPE({token: i for i, token in enumerate(letters)}, []))
         core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # pyright: ignore[reportAttributeAccessIssue]
@@ -98,14 +71,10 @@ def make_chat():
         core.add_tokens([AddedToken("<note>", special=False)])
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<eos>")
         tokenizer.chat_template = template
-        task = TextTask(
-            [problem], [problem], tokenizer, [judged_by(NumberJudge())], lambda *_: worked,
-            **{
-                "seed": 0, "stop_ids": (258,), "max_prompt_length": 200, "instruction": "",
-                "max_completion_length": 80, "system_prompt": None, "prefix": "",
-                **knobs,
-            },
-        )  # fmt: skip
+        setting = Setting(0, tokenizer, 200, 80, stop_ids=stop_ids, embeddings=embeddings)
+        problems = Split([problem], [problem], worked=lambda *_: worked)
+        judges = [judged_by(NumberJudge())]
+        task = TextTask(problems, judges, Prompting(**prompting), setting)
         return task, tokenizer
 
     return make
@@ -113,7 +82,7 @@ def make_chat():
 
 def judged(task, tokenizer, text):
     ids = np.array([tokenizer(text, add_special_tokens=False)["input_ids"]])
-    return task.verify(ids, np.ones(ids.shape), "12", SUM.problem)[0].reason
+    return task.judge(task.ask(SUM.problem, "12"), ids, np.ones(ids.shape)).reasons[0]
 
 
 @pytest.mark.parametrize("tags_special", [True, False])
@@ -161,7 +130,7 @@ def test_the_end_of_a_turn_is_a_stop_and_ends_demonstrations(make_chat, template
     # The tag that opens the thought stands in the prompt already where the template writes it.
     tags = tokenizer.convert_tokens_to_ids(["<think>", "</think>"])
     assert [one for one in ids if one in tags] == (tags[1:] if template == OPENS else tags)
-    assert task.verify(shown.tokens, shown.mask, "12", "?")[0].reason == "correct"
+    assert task.judge(task.ask("?", "12"), shown.tokens, shown.mask).reasons == ["correct"]
 
 
 def test_a_demonstration_that_leaves_the_thought_open_is_refused(make_chat):
@@ -183,7 +152,7 @@ def test_a_token_without_an_embedding_is_refused_by_problem(make_chat):
     make_chat(PLAIN, NOTED, embeddings=264)
     task, _ = make_chat(PLAIN, embeddings=263, worked="<note>12")
     with pytest.raises(DataError, match="problem 'asked': token '<note>'"):
-        task.prompt("<note>?")
+        task.ask("<note>?", "12")
     with pytest.raises(DataError, match="problem 'sum': token '<note>'"):
         task.demonstrations(0, 1)
 
@@ -218,6 +187,6 @@ def test_templates_that_drop_or_change_the_problem_are_refused(make_chat):
 def test_the_date_of_a_template_is_that_of_the_task(make_chat):
     template = "{{ strftime_now('%d %b %Y') }} " + PLAIN
     for date, said in (("2021-03-04", "04 Mar 2021"), ("2020-01-02", "02 Jan 2020")):
-        task, _ = make_chat(template, template_date=date)
+        task, _ = make_chat(template, date=date)
         prompts = task.held_out(1)
         assert task.spell(prompts.tokens[0][prompts.mask[0]]).startswith(said)

@@ -5,12 +5,14 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 from runs import StopAt, entries
 
 from sage_jax import config as configs
 from sage_jax import parts
+from sage_jax.train import setup
 from sage_jax.train.inputs import InputError
 from sage_jax.train.loop import train
 from sage_jax.train.run_folder import RunFolder
@@ -33,29 +35,17 @@ def folder_of_ones_own(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def graded(problems, tmp_path):
-    """The problems of every test here, with a column more."""
-    for path in problems.glob("*.jsonl"):
-        rows = map(json.loads, path.read_text().splitlines())
-        lines = [json.dumps(row | {"difficulty": len(row["problem"])}) + "\n" for row in rows]
-        (tmp_path / path.name).write_text("".join(lines))
-    return tmp_path
-
-
-@pytest.fixture
-def config(make_words_config, folder_of_ones_own, graded):
+def config(make_words_config, folder_of_ones_own):
     changes = {}
     for block in BLOCKS:
         changes = configs.merge(changes, block)
     changes["listeners"][0]["file"] = str(folder_of_ones_own / "stopped.txt")
-    files = {"train_file": "train", "eval_file": "test"}
-    task = {key: str(graded / f"{name}.jsonl") for key, name in files.items()}
-    return make_words_config(changes | {"train": {"steps": 2}, "task": task})
+    return make_words_config(changes | {"train": {"steps": 2}})
 
 
 def test_the_page_has_what_it_promises():
     kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards",
-             "listeners")  # fmt: skip
+             "tasks", "listeners")  # fmt: skip
     assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
     assert len(BLOCKS) == len(kinds)
 
@@ -85,10 +75,25 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     assert last["reward"] == pytest.approx(total, abs=1e-6)
     assert last["pass@1"] == means["math"]
     assert means["rated"] == 0.5
-    assert means["graded"] > 0
+    assert 0 < means["graded"] <= 0.1 * config.task.options["level"] + 1e-6
     assert last["q/max"] <= 1
     assert "clip/region" in last
     assert "clip/low" not in last
+    samples = map(json.loads, whole.samples_file(2).read_text().splitlines())
+    assert all(one["prompt"].count("+") == config.task.options["level"] for one in samples)
+
+
+def test_a_task_may_bring_its_own_reward_and_name_its_files(config, folder_of_ones_own, byte_model):
+    (folder_of_ones_own / "words.txt").write_text("light stone")
+    task = {"use": "my_tasks:rhymes", "instruction": "",
+            "words_file": str(folder_of_ones_own / "words.txt")}  # fmt: skip
+    other = configs.override(config, {"task": task, "reward": []})
+    with pytest.raises(configs.ConfigError, match="task: my_tasks:rhymes gives no problem"):
+        setup.open_base(other, str(byte_model))
+    (folder_of_ones_own / "words.txt").write_text("light stone pine moon")
+    task = setup.open_base(other, str(byte_model)).task
+    tokens = np.zeros((2, 1), int)
+    assert [*task.judge(task.held_out(2), tokens, tokens).parts] == ["short"]
 
 
 def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
@@ -101,6 +106,9 @@ def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
     assert "{use: my_guides:gate, low: 0.8, threshold: 1.2}" in told
     assert "q = low below the threshold" in told
     assert "  low: float, default 0.8\n" in told
+    told = parts.listing("task", "my_tasks:puzzles")
+    assert "{use: my_tasks:puzzles, level: 1, count: 60}" in told
+    assert "  instruction: str, default Put your" in told
     assert "  target: int, must be given\n" in parts.listing("reward", "my_rewards:brevity")
     for words, message in [
         (("guid",), "perhaps guide"),

@@ -75,6 +75,31 @@ def test_examples_in_docstrings():
     assert result.failed == 0
 
 
+class TestFiles:
+    def test_a_file_that_holds_no_problems_is_known_by_its_bytes(self, begun):
+        config, folder, home = begun
+        (home / "words.txt").write_text("light stone")
+        named = {"use": "my_tasks:rhymes", "words_file": str(home / "words.txt")}
+        other, folder = moved(config, task=named), RunFolder(home / "other")
+        inputs.keep(other, folder, inputs.refuse_others(other, folder))
+        folder.write_config(other)
+        inputs.refuse_others(other, folder)
+        (home / "words.txt").write_text("light stones")
+        with pytest.raises(InputError, match=r"task\.words_file \(.*: was 11 bytes, is 12 bytes"):
+            inputs.refuse_others(other, folder)
+        (home / "words.txt").unlink()
+        with pytest.raises(InputError, match=r"words\.txt\): is gone"):
+            inputs.refuse_others(other, folder)
+
+    def test_an_evaluation_does_not_look_at_what_is_for_training(self, begun):
+        config, folder, home = begun
+        write(home / "train.jsonl", rows(3))
+        inputs.refuse_others(config, folder, inputs.of_evaluation(config))
+        write(home / "test.jsonl", rows(3))
+        with pytest.raises(InputError, match=r"task\.eval_file"):
+            inputs.refuse_others(config, folder, inputs.of_evaluation(config))
+
+
 class TestProblems:
     @pytest.mark.parametrize("name", ["train", "test"])
     @pytest.mark.parametrize("kind", WRONG)

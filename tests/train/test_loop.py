@@ -15,6 +15,7 @@ from runs import StopAt, entries
 
 from sage_jax import config as configs
 from sage_jax.config import ConfigError
+from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult, read_runs, write_report
 from sage_jax.train import commands
 from sage_jax.train.arms import train_arms
@@ -184,7 +185,7 @@ def test_sample_and_eval_of_a_run(undisturbed, capsys):
     printed = capsys.readouterr().out
     assert "mean entropy" in printed
     assert "trained - base" in printed
-    with pytest.raises(ConfigError, match="this task takes 6 token ids below 28"):
+    with pytest.raises(DataError, match="this task takes 6 token ids below 28"):
         commands.sample_run(folder.path, config, prompt="what", gold="", count=1)
 
 

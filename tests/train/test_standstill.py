@@ -37,13 +37,18 @@ def test_both_are_told(make_config):
     assert [number for number, _ in said] == [STEPS] * 2
 
 
+BOXES = {"pass@1": 0.0, "reward/math": 0.0}
+
+
 def test_says_what_to_change(make_words_config):
     config = make_words_config({"reward": "math"})
-    (_, cut), (_, wrong) = told(config, [{CUT: 1.0, EQUAL: 1.0, "pass@1": 0.0}] * STEPS)
+    (_, cut), (_, wrong) = told(config, [BOXES | {CUT: 1.0, EQUAL: 1.0}] * STEPS)
     assert "rollout.max_completion_length 8: raise it" in cut
     assert "rollout.stop" in cut
     for hint in ("easier", "warmup.steps", "rollout.dynamic_sampling", "use: boxed"):
         assert hint in wrong
+    ((_, other),) = told(config, [{EQUAL: 1.0, "pass@1": 0.0, "reward/brevity": 0.0}] * STEPS)
+    assert "use: boxed" not in other
     ((_, right),) = told(config, [{EQUAL: 1.0, "pass@1": 1.0}] * STEPS)
     assert "all are right: take harder problems" in right
 

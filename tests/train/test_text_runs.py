@@ -139,5 +139,5 @@ def test_sampling_a_question_of_ones_own(make_words_config, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "2 + 2?" in printed
     assert "not judged (no --gold)" in printed
-    with pytest.raises(ConfigError, match=r"--prompt has \d+ tokens, more than"):
+    with pytest.raises(DataError, match=r"the prompt has \d+ tokens, more than"):
         commands.sample_run(folder.path, config, prompt="9" * 40, gold="", count=1)

@@ -1,0 +1,66 @@
+"""Sets of problems: as a task's function may give them, and as a task reads them."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from sage_jax.data.problem import Problem
+
+Worked = Callable[[Problem, int], str | None]
+"""(problem, draw) -> a worked completion of it, or None if there is none."""
+
+Asked = Problem | Mapping[str, Any] | str
+"""A problem, its fields, or its statement alone."""
+
+
+@dataclass(frozen=True)
+class ProblemSet:
+    """What a task's function gives where problems alone do not say everything.
+
+    Attributes:
+        train: problems to train on; where `held_out` is None a share of them is held out.
+        held_out: problems to evaluate on.
+        worked: demonstrations for a supervised warm-up; by default each problem's `solution`.
+        reward: of configs that name none: as their `reward` would say it (`"number"`,
+            `{"use": "my_tasks:close", "tolerance": 0.1}`, a list of them), or a function.
+    """
+
+    train: Iterable[Asked]
+    held_out: Iterable[Asked] | None = None
+    worked: Worked | None = None
+    reward: Any = None
+
+
+class Split(NamedTuple):
+    """Problems that were read, each in one of two parts.
+
+    Attributes:
+        train: to train on.
+        held_out: to evaluate on.
+        worked: demonstrations.
+        reward: as in `ProblemSet`.
+    """
+
+    train: Sequence[Problem]
+    held_out: Sequence[Problem]
+    worked: Worked = lambda problem, draw: problem.solution
+    reward: Any = None
+
+    def digest(self) -> str:
+        """By which the problems of two processes, or of two calls, are compared."""
+        rows = [[vars(one) | {"extra": dict(one.extra)} for one in part] for part in self[:2]]
+        # Of a value that is no JSON its type counts: its text may hold an address.
+        told = json.dumps(rows, skipkeys=True, default=lambda value: type(value).__name__)
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+def is_held_out(problem: Problem, *, share: float) -> bool:
+    """Whether a problem is among the `share` that is held out: its statement's SHA-256 says so.
+
+    The same under any seed, in any order and whatever is added; statements that differ in white
+    space alone fall on the same side.
+    """
+    digest = hashlib.sha256(" ".join(problem.problem.split()).encode()).digest()
+    return int.from_bytes(digest[:8], "big") < share * 2**64
