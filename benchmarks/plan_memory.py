@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
             "num_kv_heads": 4,
         },
     },
-    "task": {"kind": "brackets"},
+    "task": {"use": "brackets"},
     "rollout": {
         "num_prompts": 64, "group_size": 8, "max_prompt_length": 6, "max_completion_length": 8,
     },

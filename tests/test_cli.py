@@ -12,7 +12,7 @@ from sage_jax import config as configs
 CONFIG = """
 name: tiny
 model: {source: random}
-task: {kind: brackets}
+task: {use: brackets}
 warmup: {steps: 2}
 """
 

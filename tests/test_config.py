@@ -11,13 +11,13 @@ from sage_jax import config as configs
 BRACKETS = {
     "name": "tiny",
     "model": {"source": "random"},
-    "task": {"kind": "brackets"},
+    "task": {"use": "brackets"},
     "warmup": {"steps": 2},
 }
 TEXT = {
     "name": "words",
     "model": {"source": "somewhere"},
-    "task": {"kind": "arithmetic"},
+    "task": {"use": "arithmetic"},
 }
 
 
@@ -96,9 +96,9 @@ REFUSED = [
     ({"task": "jsonl"}, "task.train_file: must be given"),
     ({"task": "bracket"}, "task: there is no task 'bracket' (perhaps brackets?); there are arit"),
     ({"task": {"use": None}}, "task.use: Input should be a valid string"),
-    ({"task": {"kind": "brackets", "min_operand": 3}}, "task.min_operand: brackets has no such"),
-    ({"task": {"kind": "brackets", "seed": 3}}, "task.seed: is given by the trainer"),
-    ({"task": {"kind": "arithmetic", "operations": ["divide"]}}, "task.operations.0: Input should"),
+    ({"task": {"use": "brackets", "min_operand": 3}}, "task.min_operand: brackets has no such"),
+    ({"task": {"use": "brackets", "seed": 3}}, "task.seed: is given by the trainer"),
+    ({"task": {"use": "arithmetic", "operations": ["divide"]}}, "task.operations.0: Input should"),
     ({"task": {"num_workers": 0}}, "task.num_workers: Input should be greater than or equal to 1"),
     ({"task": {"held_out_share": 1.0}}, "task.held_out_share: Input should be less than 1"),
     ({"warmup": {"steps": 0}}, "model.source 'random' knows nothing to explore from"),
@@ -187,7 +187,7 @@ def test_arguments_of_a_task_on_the_command_line():
 
 
 def test_files_of_parts_are_known_by_their_names():
-    task = {"kind": "jsonl", "train_file": "a", "eval_file": "b", "prepared_dir": "c"}
+    task = {"use": "jsonl", "train_file": "a", "eval_file": "b", "prepared_dir": "c"}
     config = configs.parse(TEXT | {"task": task, "reward": [{"use": "m:f", "words_file": "d"}]})
     assert config.files == {
         "task.train_file": "a", "task.eval_file": "b", "reward.0.words_file": "d",
@@ -283,7 +283,7 @@ def test_numbers_are_read_however_they_are_written(tmp_path, text):
 
 def test_a_date_is_kept_as_text(tmp_path):
     path = tmp_path / "c.yaml"
-    start = "name: x\nmodel: {source: somewhere}\ntask: {kind: arithmetic, template_date: "
+    start = "name: x\nmodel: {source: somewhere}\ntask: {use: arithmetic, template_date: "
     path.write_text(start + "'2021-03-04'}\n")
     config = configs.load(path)
     assert config.task.template_date == "2021-03-04"

@@ -7,7 +7,7 @@ def describe(task):
         "name": "benchmark",
         "model": {"source": task["folder"]},
         "task": {
-            "kind": "jsonl", "train_file": task["file"], "eval_file": task["file"],
+            "use": "jsonl", "train_file": task["file"], "eval_file": task["file"],
             "instruction": task["instruction"],
         },
         "guide": task["guide"],

@@ -34,7 +34,7 @@ SHAPE = models.ModelConfig(
     family="llama", vocab_size=16, hidden_size=8, intermediate_size=8, num_layers=1, num_heads=2,
     num_kv_heads=2, head_dim=4, max_positions=8, eos_ids=(1,),
 )  # fmt: skip
-CONFIG = {"name": "run", "model": {"source": "random"}, "task": {"kind": "brackets"},
+CONFIG = {"name": "run", "model": {"source": "random"}, "task": {"use": "brackets"},
           "warmup": {"steps": 2}}  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def test_all_that_is_missing_is_named_at_once(launch, script):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--task.kind", "x"), "no option --task.kind; arguments of the training go after --"),
+        (("--task.use", "x"), "no option --task.use; arguments of the training go after --"),
         (("another.yaml",), "one config, not configs/tiny.yaml and another.yaml"),
         (("--name",), "--name takes a value"),
         (("--name", "Not A Name"), "--name Not A Name: lower-case letters"),

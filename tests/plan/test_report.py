@@ -47,7 +47,7 @@ def test_json_of_a_config_that_fits(path, capsys, monkeypatch, plan):
 
 
 def test_tables_of_a_config_that_does_not_fit(path, capsys):
-    seven = ["--model.source", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "--task.kind",
+    seven = ["--model.source", "deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", "--task.use",
              "arithmetic", "--warmup.steps", "0", "--topology", "a100:8"]  # fmt: skip
     status, out, _ = run([path, *seven], capsys)
     assert status == 1

@@ -46,7 +46,7 @@ def test_what_does_not_fit_is_compiled_for_a_chip_with_room(small):
                 "compute_dtype": "bfloat16",
                 "param_dtype": "float32",
             },
-            "task": {"kind": "arithmetic"},
+            "task": {"use": "arithmetic"},
             "warmup": {"steps": 0},
             "rollout": {"max_prompt_length": 64, "max_completion_length": 64},
             "mesh": {"data": 4},

@@ -95,7 +95,7 @@ def settings(byte_model, problems):
         "name": "words",
         "model": {"source": str(byte_model)},
         "task": {
-            "kind": "jsonl",
+            "use": "jsonl",
             "train_file": str(problems / "train.jsonl"),
             "eval_file": str(problems / "test.jsonl"),
             "instruction": "",

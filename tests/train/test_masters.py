@@ -120,7 +120,7 @@ class TestRun:
     def test_adapters_are_float32_whatever_the_weights_are(self, make_config, make_base):
         config = make_config(BF16 | {"lora": {"rank": 2}, "warmup": {"steps": 0},
                                      "model": {"source": "x", **BF16["model"]},
-                                     "task": {"kind": "arithmetic"}})  # fmt: skip
+                                     "task": {"use": "arithmetic"}})  # fmt: skip
         base = make_base(make_config(BF16))
         _, state = setup.start(config, base, jax.random.key(0))
         assert {x.dtype for x in jax.tree.leaves(state.trained)} == {jnp.dtype("float32")}

@@ -148,7 +148,7 @@ def compiled_over(tmp_path_factory):
     def compile_all(mesh):
         config = configs.parse({
             "name": "large", "model": {"source": str(folder), "remat": "full"},
-            "task": {"kind": "arithmetic"}, "optimizer": {"micro_batch": 32}, "mesh": sizes(mesh),
+            "task": {"use": "arithmetic"}, "optimizer": {"micro_batch": 32}, "mesh": sizes(mesh),
             "rollout": {"num_prompts": 8, "group_size": 8, "max_prompt_length": 128,
                         "max_completion_length": 128},
             "eval": {"batch_prompts": 8},
