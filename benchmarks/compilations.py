@@ -21,8 +21,9 @@ from problems import INSTRUCTION, problems, write_problems
 from step import RECIPE
 
 from sage_jax import config as configs
+from sage_jax import setup
 from sage_jax.learn.keys import Purpose, derive
-from sage_jax.train import setup
+from sage_jax.run.session import make_step
 
 _COMPILED = "/jax/core/compile/backend_compile_duration"
 
@@ -61,7 +62,7 @@ def count(config: configs.Config, steps: int) -> list[dict[str, float]]:
     jax.monitoring.register_event_duration_secs_listener(heard)
     base = setup.open_base(config, config.model.source)
     learner, state = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    run, lines = setup.make_step(config, base, learner), []
+    run, lines = make_step(config, base, learner), []
     cursor = 0
     for step in range(steps):
         before = seen[_COMPILED]

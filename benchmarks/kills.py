@@ -70,7 +70,7 @@ def killed(config: Path, folder: Path, number: signal.Signals, seconds: float) -
 
 def outcome(config: Path, folder: Path) -> tuple[list[dict], list[np.ndarray], list[str]]:
     """Metrics but for clocks, all arrays of the state, and the evaluations."""
-    from sage_jax.train import commands
+    from sage_jax.run import commands
 
     lines = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
     metrics = [{k: v for k, v in one.items() if not k.startswith(CLOCKS)} for one in lines]

@@ -27,7 +27,7 @@ from sage_jax.learn.update import Update
 from sage_jax.losses import Terms, guides, recipes
 from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Decoding, Rollout, generate
-from sage_jax.train.setup import attention
+from sage_jax.setup import attention
 
 
 @dataclasses.dataclass(frozen=True)

@@ -71,9 +71,9 @@ def measure(devices: int) -> dict[str, list[float]]:
     import jax
 
     from sage_jax import config as configs
+    from sage_jax import setup
     from sage_jax.plan import memory
     from sage_jax.plan.abstract import open_abstract, programs
-    from sage_jax.train import setup
 
     config = configs.parse(CONFIG)
     run = open_abstract(config, jax.devices())

@@ -119,7 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def reported(command: Callable[[list[str]], None], rest: list[str]) -> None:
     """Run a command; what ends it is said in one line, and to the other processes."""
     from sage_jax.parallel import hosts
-    from sage_jax.train.stop import Stopped
+    from sage_jax.run.stop import Stopped
 
     try:
         hosts.start()
@@ -151,16 +151,16 @@ def _messages() -> tuple[type[Exception], ...]:
     """Errors whose text is for the user; everything else is a fault of ours and keeps its trace."""
     from sage_jax.data.problem import DataError
     from sage_jax.data.rewards import RewardError
-    from sage_jax.evaluate.files import ResultError
+    from sage_jax.files import ResultError
     from sage_jax.models import ModelError
     from sage_jax.parallel import HostsError, MeshError
     from sage_jax.plan import PlanError
     from sage_jax.rewards import VerifierError, VerifyFileError
-    from sage_jax.train.bad_steps import BadStepError
-    from sage_jax.train.checkpoint import CheckpointError
-    from sage_jax.train.inputs import InputError
-    from sage_jax.train.lost import LostVerdictsError
-    from sage_jax.train.run_lock import LockError
+    from sage_jax.run.bad_steps import BadStepError
+    from sage_jax.run.checkpoint import CheckpointError
+    from sage_jax.run.inputs import InputError
+    from sage_jax.run.lost import LostVerdictsError
+    from sage_jax.run.run_lock import LockError
 
     return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
             PlanError, VerifierError, VerifyFileError, CheckpointError, BadStepError, LockError,
@@ -215,8 +215,8 @@ def _train(rest: list[str]) -> None:
     path, rest = _target("train", rest)
     options = _parsed(_TrainOptions, "train", rest, configs.load(path))
     from sage_jax.parallel import hosts
-    from sage_jax.train import orbax_noise
-    from sage_jax.train.arms import train_arms
+    from sage_jax.run import orbax_noise
+    from sage_jax.run.arms import train_arms
 
     orbax_noise.mute()
     folder = _path(options.run_dir or f"runs/{options.config.name}")
@@ -227,7 +227,7 @@ def _train(rest: list[str]) -> None:
 
 def _eval(rest: list[str]) -> None:
     path, rest = _target("eval", rest)
-    from sage_jax.train import commands
+    from sage_jax.run import commands
 
     if path.is_dir():
         config = commands.open_run(path).load()
@@ -239,7 +239,7 @@ def _eval(rest: list[str]) -> None:
 
 def _sample(rest: list[str]) -> None:
     path, rest = _target("sample", rest)
-    from sage_jax.train import commands
+    from sage_jax.run import commands
 
     options = _parsed(_SampleOptions, "sample", rest, commands.open_run(path).load())
     commands.sample_run(
@@ -266,7 +266,7 @@ def _tell_results(folders: list[Path], out: Path) -> None:
 
 def _export(rest: list[str]) -> None:
     path, rest = _target("export", rest)
-    from sage_jax.train import commands
+    from sage_jax.run import commands
 
     options = _parsed(_ExportOptions, "export", rest, commands.open_run(path).load())
     if not options.out:

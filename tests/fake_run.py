@@ -16,7 +16,6 @@ from runs import entries
 
 from sage_jax import cli, paths
 from sage_jax import config as configs
-from sage_jax.data.judging import Outcome, Pending
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.results import ProblemResult
@@ -24,13 +23,14 @@ from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.placement import shapes
 from sage_jax.learn.state import TrainState
 from sage_jax.rollout import Rollout
-from sage_jax.train import loop, measures, orbax_noise
-from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.dynamic_sampling import Batch
-from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.session import Session
-from sage_jax.train.step import Taken
-from sage_jax.train.stop import StopRequest
+from sage_jax.run import loop, measures, orbax_noise
+from sage_jax.run.checkpoint import Checkpoints
+from sage_jax.run.dynamic_sampling import Batch
+from sage_jax.run.judging import Outcome, Pending
+from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.session import Session
+from sage_jax.run.step import Taken
+from sage_jax.run.stop import StopRequest
 
 GROUPS, SIZE, LENGTH = 2, 2, 3
 

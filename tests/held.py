@@ -17,7 +17,7 @@ from pathlib import Path
 from jax._src import compiler, distributed
 
 from sage_jax import cli
-from sage_jax.train.events import PhaseStarted
+from sage_jax.run.events import PhaseStarted
 
 LISTENER = "{use: held:hold, all_processes: true}"
 

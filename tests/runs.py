@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sage_jax.train.events import StepDone
-from sage_jax.train.stop import StopRequest
+from sage_jax.run.events import StepDone
+from sage_jax.run.stop import StopRequest
 
 CLOCKS = ("time", "seconds/", "tokens_per_s/", "memory/")
 # Where an update is as small as a weight's last bit, the order of a sum decides whether it changes.

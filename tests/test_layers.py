@@ -9,8 +9,8 @@ ROOT = Path(__file__).parents[1] / "sage_jax"
 # From the bottom up; a package may import those before it.
 ORDER = [
     "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "faults", "parts",
-    "models", "parallel", "rollout", "rewards", "data", "learn", "evaluate", "config", "train",
-    "plan", "cli",
+    "files", "models", "parallel", "rollout", "rewards", "data", "learn", "evaluate", "config",
+    "setup", "plan", "run", "cli",
 ]  # fmt: skip
 
 
@@ -36,4 +36,4 @@ def test_imports_point_downward(path):
 
 
 def test_the_walk_finds_what_it_looks_for():
-    assert imported(ROOT / "train" / "setup.py") >= {"config", "data", "learn", "rollout"}
+    assert imported(ROOT / "run" / "step.py") >= {"data", "learn", "losses", "rollout"}

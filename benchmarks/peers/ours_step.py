@@ -8,8 +8,9 @@ from ours_config import describe
 from serve import serve
 
 from sage_jax import config as configs
+from sage_jax import setup
 from sage_jax.learn.keys import Purpose, derive
-from sage_jax.train import setup
+from sage_jax.run.session import make_step
 
 
 def open_task(task):
@@ -17,7 +18,7 @@ def open_task(task):
     config = configs.parse(describe(task))
     base = setup.open_base(config, config.model.source)
     learner, first = setup.start(config, base, derive(jax.random.key(config.seed), Purpose.MODEL))
-    step = setup.make_step(config, base, learner)
+    step = make_step(config, base, learner)
 
     def run(seed, warming=False):
         state = jax.block_until_ready(jax.tree.map(jax.numpy.copy, first))

@@ -7,7 +7,6 @@ from sage_jax.evaluate.bootstrap import (
     paired_differences,
     pairing,
 )
-from sage_jax.evaluate.files import ResultError
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.passk import ladder, pass_at_k
@@ -16,6 +15,7 @@ from sage_jax.evaluate.report import write_report
 from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
 from sage_jax.evaluate.runs import Run, Sample, read_run, read_runs
 from sage_jax.evaluate.support import Support, expected_support, support_expansion
+from sage_jax.files import ResultError
 
 __all__ = [
     "EvalResult",

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sage_jax.evaluate.files import ResultError, read_json_lines
+from sage_jax.files import ResultError, read_json_lines
 from sage_jax.paths import as_path
 
 

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 
 from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.curves import plot_training, recorded
-from sage_jax.evaluate.files import write_atomically
 from sage_jax.evaluate.page import Html, arm_name, document, join, picture, section, tag
 from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
 from sage_jax.evaluate.results import EvalResult
@@ -24,6 +23,7 @@ from sage_jax.evaluate.tables import (
 )
 from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
 from sage_jax.evaluate.transcripts import transcripts
+from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
 Draw = Callable[[Theme], Figure]

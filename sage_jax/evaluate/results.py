@@ -12,9 +12,9 @@ import numpy as np
 
 from sage_jax import json_text
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals
-from sage_jax.evaluate.files import ResultError, write_atomically
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.files import ResultError, write_atomically
 from sage_jax.paths import as_path
 from sage_jax.rewards.votes import candidates
 from sage_jax.telling import brief

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from sage_jax import yaml_text
-from sage_jax.evaluate.files import ResultError, read_json_lines
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.results import EvalResult
+from sage_jax.files import ResultError, read_json_lines
 from sage_jax.paths import as_path, resolved
 
 

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from PIL import Image
 
-from sage_jax.evaluate.files import write_atomically
+from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
 DPI = 200

@@ -12,7 +12,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 
 from sage_jax import config as configs
-from sage_jax import models, parallel
+from sage_jax import models, parallel, setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Vocabulary
 from sage_jax.learn.learner import Learner
@@ -21,7 +21,6 @@ from sage_jax.learn.placement import keep_sharding, place_abstract, with_shardin
 from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
 from sage_jax.rollout import Decoding, Rollout
-from sage_jax.train import setup
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from sage_jax.plan.errors import PlanError
 from sage_jax.plan.estimate import estimate
 from sage_jax.plan.search import Found, search
 from sage_jax.plan.topology import Topology, names, open_topology, roomy
-from sage_jax.train.mesh import settle_mesh
+from sage_jax.setup.mesh import settle_mesh
 
 _LISTED = 6  # Largest arrays that the run keeps.
 

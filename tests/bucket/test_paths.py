@@ -13,7 +13,7 @@ from runs import step_done
 from sage_jax import cli, models
 from sage_jax import config as configs
 from sage_jax.evaluate import ResultError, read_runs, write_report
-from sage_jax.evaluate.files import write_atomically
+from sage_jax.files import write_atomically
 from sage_jax.models import ModelError
 from sage_jax.paths import (
     PathError,
@@ -25,10 +25,10 @@ from sage_jax.paths import (
     upload,
     write_object,
 )
-from sage_jax.train.checkpoint import Checkpoints
-from sage_jax.train.events import Stopped, TrainingStarted
-from sage_jax.train.journal import Journal, read_history
-from sage_jax.train.run_folder import RunFolder
+from sage_jax.run.checkpoint import Checkpoints
+from sage_jax.run.events import Stopped, TrainingStarted
+from sage_jax.run.journal import Journal, read_history
+from sage_jax.run.run_folder import RunFolder
 
 SHAPE = models.ModelConfig(
     family="llama", vocab_size=16, hidden_size=8, intermediate_size=8, num_layers=1, num_heads=2,

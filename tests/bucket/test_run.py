@@ -13,10 +13,10 @@ from sage_jax import cli, models
 from sage_jax import config as configs
 from sage_jax.evaluate import EvalResult
 from sage_jax.paths import as_path
-from sage_jax.train import commands
-from sage_jax.train.loop import train
-from sage_jax.train.run_folder import RunFolder
-from sage_jax.train.stop import Stopped, StopRequest
+from sage_jax.run import commands
+from sage_jax.run.loop import train
+from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.stop import Stopped, StopRequest
 
 TINY = Path(__file__).parents[1] / "tiny.yaml"
 OWN = {

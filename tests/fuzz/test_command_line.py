@@ -12,7 +12,7 @@ from mutations import ODD, fuzzed
 
 from sage_jax import cli, plan
 from sage_jax import config as configs
-from sage_jax.train import arms, commands
+from sage_jax.run import arms, commands
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = ["quickstart.yaml", "smollm2_arithmetic.yaml", "qwen2_5_math_7b_dapo.yaml"]

@@ -109,7 +109,7 @@ def _a_rollout(policy):
     ("code", "missing"),
     [
         ("import sage_jax as sj; sj.load, sj.Learner, sj.read_problems", "grain orbax"),
-        ("import sage_jax.train.loop", "grain"),
+        ("import sage_jax.run.loop", "grain"),
     ],
 )
 def test_libraries_are_imported_where_they_are_needed(code, missing):

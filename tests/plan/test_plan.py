@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from sage_jax import config as configs
+from sage_jax import setup
 from sage_jax.config import ConfigError
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.models import ModelError
@@ -19,7 +20,6 @@ from sage_jax.plan.estimate import estimate
 from sage_jax.plan.hlo import parse
 from sage_jax.plan.search import micro_batches, search
 from sage_jax.plan.shapes import PUBLISHED, model_shape
-from sage_jax.train import setup
 
 
 def on(config, **changes):

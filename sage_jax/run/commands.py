@@ -1,0 +1,254 @@
+"""What the commands do with a finished or unfinished run: evaluate, sample, export."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console as Terminal
+from rich.table import Table
+from rich.text import Text
+
+from sage_jax import config as configs
+from sage_jax import models, setup
+from sage_jax.config import ConfigError
+from sage_jax.data.tasks import Prompts, Task
+from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.learn.learner import Learner
+from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.passes import Pass
+from sage_jax.learn.sequences import of_rollout
+from sage_jax.learn.state import TrainState
+from sage_jax.parallel import hosts
+from sage_jax.run import inputs
+from sage_jax.run.checkpoint import Checkpoints
+from sage_jax.run.console import tell
+from sage_jax.run.evaluation import evaluate_model
+from sage_jax.run.run_folder import RunFolder
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A run's model at its newest checkpoint."""
+
+    base: setup.Base
+    learner: Learner
+    state: TrainState
+    step: int
+
+    @property
+    def weights(self) -> Any:
+        """The trained arrays."""
+        return self.state.trained
+
+    def decoder(self) -> tuple[Any, Any]:
+        """The policy as (graphdef, params)."""
+        return self.learner.decoder(self.weights)
+
+    def export(self) -> Any:
+        """All weights, in float32 where they were trained so: masters, or adapters folded in."""
+        modules, frozen = self.learner.policy.modules, self.learner.frozen
+        if modules.adapter_alpha is None:
+            return self.state.precise
+        wide = jax.tree.map(lambda x: x.astype(jnp.float32), frozen)
+        return modules.folded(self.weights, wide)
+
+
+def open_run(path: Path) -> RunFolder:
+    """The run folder at a path.
+
+    Raises:
+        ConfigError: if there is none; where there are arms, they are named.
+    """
+    folder = RunFolder(path)
+    if folder.exists():
+        return folder
+    arms = sorted(p.parent.name for p in path.glob("*/config.yaml")) if path.is_dir() else []
+    hint = f"; it holds the arms {', '.join(arms)}: name one of them" if arms else ""
+    raise ConfigError(f"{path}: not a run folder (it has no config.yaml){hint}")
+
+
+def load_trained(path: Path, config: configs.Config) -> Trained:
+    """Load a run's base model and put its newest checkpoint on top.
+
+    Raises:
+        ConfigError: if there is no checkpoint yet.
+        InputError: if the base's weights are others than the run began with.
+    """
+    folder = open_run(path)
+    inputs.refuse_others(config, folder, inputs.MODEL)
+    checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
+    try:
+        if checkpoints.latest() is None:
+            raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
+        source = str(folder.base) if config.warmup.steps else config.model.source
+        base = setup.open_base(config, source)
+        learner = setup.make_learner(config, base)
+        found = checkpoints.restore_newest(learner.layout, say=tell)
+        assert found is not None
+        step, state, _ = found
+    finally:
+        checkpoints.close()
+    return Trained(base, learner, state, step)
+
+
+def evaluate_config(config: configs.Config) -> None:
+    """Evaluate the model that a config starts from, and print the table.
+
+    Raises:
+        ConfigError: if the model comes from a warm-up, which belongs to a run.
+    """
+    if config.warmup.steps:
+        raise ConfigError("this config makes its model by a warm-up: train it, then eval the run")
+    base = setup.open_base(config, config.model.source)
+    try:
+        model = (base.loaded.graphdef, base.loaded.params)
+        _show([_evaluated(config, base, model, "base", 0)])
+    finally:
+        base.task.close()
+
+
+def evaluate_run(path: Path, config: configs.Config) -> None:
+    """Evaluate a run's base and trained model anew and print them side by side.
+
+    Results are kept where they were made with the run's own settings; with others they are only
+    printed, so that runs stay comparable.
+    """
+    folder = open_run(path)
+    own = config == folder.load()
+    if own:
+        inputs.refuse_others(config, folder, inputs.of_evaluation(config))
+    trained = load_trained(path, config)
+    loaded = trained.base.loaded
+    tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
+    try:
+        results = [
+            _evaluated(config, trained.base, (loaded.graphdef, loaded.params), "base", 0),
+            _evaluated(config, trained.base, trained.decoder(), tag, trained.step),
+        ]
+    finally:
+        trained.base.task.close()
+    if own and hosts.is_main():
+        for result in results:
+            result.save(folder.eval_file(result.tag))
+    _show(results)
+
+
+def _evaluated(
+    config: configs.Config, base: setup.Base, model: tuple[Any, Any], tag: str, step: int
+) -> EvalResult:
+    return evaluate_model(
+        config, base, model, tag=tag, step=step, num_samples=config.eval.num_samples
+    )
+
+
+def _show(results: list[EvalResult]) -> None:
+    """One row a figure, one column a model, and the paired difference of the last to the first."""
+    if not hosts.is_main():
+        return
+    table = Table("", *(f"{r.tag} (step {r.step})" for r in results),
+                  title=f"{results[0].task}: {len(results[0].problems)} problems, "
+                  f"{results[0].samples} samples each, 95% intervals")  # fmt: skip
+    for name in results[0].summary():
+        row = [_cell(result.summary()[name]) for result in results]
+        table.add_row(name, *row)
+    Terminal().print(table)
+    if len(results) == 2:
+        base, final = results
+        difference = paired_differences(
+            final.ids, final.pass_table([1]), base.ids, base.pass_table([1])
+        )[0]
+        Terminal().print(f"pass@1, trained - base: {_cell(dataclasses.asdict(difference))}")
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    return f"{value:.3f}"
+
+
+def sample_run(path: Path, config: configs.Config, *, prompt: str, gold: str, count: int) -> None:
+    """Print completions of a prompt, each token shaded by the entropy it was drawn with."""
+    if count < 1:
+        raise ConfigError(f"--count is {count}; ask for 1 completion or more")
+    trained = load_trained(path, config)
+    try:
+        _print_samples(config, trained, prompt, gold, count)
+    finally:
+        trained.base.task.close()
+
+
+def _print_samples(
+    config: configs.Config, trained: Trained, prompt: str, gold: str, count: int
+) -> None:
+    base = trained.base
+    prompts = base.task.ask(prompt, gold) if prompt else base.task.held_out(1)
+    decoding = dataclasses.replace(setup.decoding(config, base.task), group_size=count)
+    draw = setup.sampler(trained.learner.policy, decoding)
+    (graphdef, params), key = trained.decoder(), jax.random.key(config.seed)
+    rollout = draw(graphdef, params, prompts.tokens, prompts.mask, key)
+    each = Pass(config.rollout.temperature, count, trained.learner.shards)
+    _, entropies = logprobs(graphdef, params, of_rollout(rollout), each=each)
+    tokens, mask = np.asarray(rollout.tokens), np.asarray(rollout.mask)
+    judged = not prompt or bool(gold) or not _has_answers(base.task)
+    rewards = _rewards(base.task, prompts, tokens, mask) if judged else _UNJUDGED * count
+    terminal = Terminal(highlight=False)
+    terminal.print(f"prompt: {base.task.spell(prompts.tokens[0][prompts.mask[0]])}", markup=False)
+    for row, (ids, kept, shades) in enumerate(
+        zip(tokens, mask, np.asarray(entropies), strict=True)
+    ):
+        terminal.rule(f"{row + 1}: {rewards[row]}, mean entropy {_mean(shades, kept):.3f} nats")
+        terminal.print(_shaded(base.task, ids, kept, shades))
+
+
+_UNJUDGED = ["not judged (no --gold)"]
+
+
+def _has_answers(task: Task) -> bool:
+    """Whether its completions are compared with a right answer."""
+    return bool(task.gold(task.held_out(1).ids[0]))
+
+
+def _rewards(task: Task, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> list[str]:
+    judged = task.judge(prompts, tokens, mask)
+    pairs = zip(judged.rewards, judged.reasons, strict=True)
+    return [f"reward {reward:g} ({reason})" for reward, reason in pairs]
+
+
+def _mean(values: np.ndarray, mask: np.ndarray) -> float:
+    return float((values * mask).sum() / max(mask.sum(), 1))
+
+
+_SHADES = ["default", "yellow", "dark_orange", "red"]  # Below 0.5, 1.2 and 2.5 nats, and above.
+
+
+def _shaded(task: Task, ids: np.ndarray, mask: np.ndarray, entropies: np.ndarray) -> Text:
+    text = Text()
+    for token, kept, entropy in zip(ids, mask, entropies, strict=True):
+        if kept:
+            shade = int(np.searchsorted([0.5, 1.2, 2.5], entropy))
+            text.append(task.spell(np.array([token])), style=_SHADES[shade])
+            text.append(f"[{entropy:.1f}]", style="dim")
+    return text
+
+
+def export_run(path: Path, config: configs.Config, out: Path) -> None:
+    """Write a run's newest model in Hugging Face's format, adapters folded in."""
+    trained = load_trained(path, config)
+    trained.base.task.close()
+    models.save_hf(out, exported_config(trained.base), trained.export(),
+                   trained.base.loaded.tokenizer)  # fmt: skip
+    Terminal().print(f"wrote {out}", markup=False)
+
+
+def exported_config(base: setup.Base) -> models.ModelConfig:
+    """The model's config, which names all tokens that ended its turns in training.
+
+    A template may end turns with a token that no config names; whoever runs the exported model
+    would never stop there.
+    """
+    config = base.loaded.config
+    ends = dict.fromkeys((*config.eos_ids, *base.task.stop_ids))
+    return dataclasses.replace(config, eos_ids=tuple(ends))

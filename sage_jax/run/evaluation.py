@@ -1,0 +1,82 @@
+"""Evaluating a model inside a run, by the config's `eval` section."""
+
+import dataclasses
+from typing import Any
+
+import jax
+
+from sage_jax import config as configs
+from sage_jax import parallel, setup
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.learn.keys import Purpose, derive
+from sage_jax.run.console import tell
+from sage_jax.run.held_out import evaluate
+
+MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
+
+
+def evaluate_model(
+    config: configs.Config,
+    base: setup.Base,
+    model: tuple[Any, Any],
+    *,
+    tag: str,
+    step: int,
+    num_samples: int,
+    progress: Any = lambda done, total: None,
+) -> EvalResult:
+    """pass@k of a model, given as (graphdef, params), on held-out problems.
+
+    Every model of a seed is sampled with the same keys, so that differences between two of them
+    are paired.
+    """
+    options = config.eval
+    group_size = _group(num_samples, options.batch_prompts)
+    sampler = _compiled(config, base, group_size)
+    rows = parallel.batch_sharding(base.mesh, options.batch_prompts)
+
+    def sample(tokens, mask, key):
+        tokens, mask = parallel.spread((tokens, mask), rows)
+        return sampler(*model, tokens, mask, key)
+
+    found = evaluate(
+        sample,
+        base.task,
+        derive(jax.random.key(config.seed), Purpose.EVALUATION),
+        num_problems=options.num_problems,
+        num_samples=num_samples,
+        batch_prompts=options.batch_prompts,
+        progress=progress,
+    )
+    result = EvalResult(
+        tag=tag,
+        step=step,
+        task=config.task.label,
+        samples=num_samples,
+        seed=config.seed,
+        temperature=options.temperature,
+        **found._asdict(),
+    )
+    if result.lost:
+        tell(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
+    return result
+
+
+def _group(num_samples: int, batch_prompts: int) -> int:
+    """The largest divisor of `num_samples` that keeps a batch within `MAX_ROWS`."""
+    fitting = [g for g in range(1, num_samples + 1)
+               if num_samples % g == 0 and g * batch_prompts <= MAX_ROWS]  # fmt: skip
+    return max(fitting, default=1)
+
+
+def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
+    options = config.eval
+    decoding = dataclasses.replace(
+        setup.decoding(config, base.task),
+        group_size=group_size,
+        temperature=options.temperature,
+        top_p=options.top_p,
+        top_k=0,
+        min_p=0.0,
+    )
+    return setup.sampler(setup.make_policy(config, base), decoding)

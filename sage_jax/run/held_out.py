@@ -1,0 +1,110 @@
+"""Sampling a model on held-out problems and counting what is right."""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import jax
+import numpy as np
+
+from sage_jax.data.tasks import Judged, Prompts, Task
+from sage_jax.evaluate.results import ProblemResult, tally
+from sage_jax.rewards import LOST
+from sage_jax.rollout import Finish, Rollout
+from sage_jax.run.judging import judge
+
+Sampler = Callable[[jax.Array, jax.Array, jax.Array], Rollout]
+"""(prompt_tokens [N, P], prompt_mask [N, P], key) -> Rollout, with a group size of its own."""
+
+
+class Found(NamedTuple):
+    """What completions of held-out problems were.
+
+    Attributes:
+        problems: how many of each were right, and their answers.
+        mean_length: in tokens.
+        truncated: share that ran out of room.
+        lost: share whose verdict was lost.
+    """
+
+    problems: tuple[ProblemResult, ...]
+    mean_length: float
+    truncated: float
+    lost: float
+
+
+def evaluate(
+    sampler: Sampler,
+    task: Task,
+    key: jax.Array,
+    *,
+    num_problems: int,
+    num_samples: int,
+    batch_prompts: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Found:
+    """Sample `num_samples` completions of each held-out problem and judge them.
+
+    Args:
+        sampler: draws a group of completions of each prompt; called with batches of one shape,
+            the last one filled up with copies that are not counted.
+        task: the problems and the judge.
+        key: batch b, repeat r draws with key folded with b, then r.
+        num_problems: Q, the first of the held-out problems.
+        num_samples: n, a multiple of the sampler's group size.
+        batch_prompts: problems sampled at once.
+        progress: called with (problems done, Q).
+    """
+    prompts = task.held_out(num_problems)
+    problems: list[ProblemResult] = []
+    lengths: list[float] = []
+    truncated: list[float] = []
+    lost: list[bool] = []
+    for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
+        batch_key = jax.random.fold_in(key, index)
+        outcomes = [judge(task, batch, rollout)
+                    for rollout in _samples(sampler, batch, batch_key, num_samples)]  # fmt: skip
+        for outcome in outcomes:
+            rows = real * (len(outcome.lengths) // len(batch.ids))
+            lengths.extend(outcome.lengths[:rows])
+            truncated.extend(outcome.finish[:rows] == Finish.LENGTH)
+            lost.extend(reason in LOST for reason in outcome.judged.reasons[:rows])
+        judged = [outcome.judged for outcome in outcomes]
+        problems += [_result(task, batch.ids[place], judged, place, len(batch.ids))
+                     for place in range(real)]  # fmt: skip
+        progress(len(problems), len(prompts.ids))
+    return Found(
+        tuple(problems), float(np.mean(lengths)), float(np.mean(truncated)), float(np.mean(lost))
+    )
+
+
+def _batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
+    """Batches of exactly `size` problems, and how many of each are not filling."""
+    total = len(prompts.ids)
+    for start in range(0, total, size):
+        places = np.arange(start, start + size) % total
+        yield prompts.take(places), min(size, total - start)
+
+
+def _samples(
+    sampler: Sampler, batch: Prompts, key: jax.Array, num_samples: int
+) -> Iterator[Rollout]:
+    drawn = 0
+    while drawn < num_samples:
+        rollout = sampler(batch.tokens, batch.mask, jax.random.fold_in(key, drawn))  # type: ignore[arg-type]
+        drawn += rollout.group_size
+        yield rollout
+    if drawn != num_samples:
+        raise ValueError(f"num_samples {num_samples} is not a multiple of the sampler's group size")
+
+
+def _result(task: Task, id: str, judged: list[Judged], place: int, count: int) -> ProblemResult:
+    """One problem's counts over all its groups."""
+    answers, correct = [], []
+    for part in judged:
+        size = len(part.answers) // count
+        answers += part.answers[place * size : (place + 1) * size]
+        correct += part.correct[place * size : (place + 1) * size].tolist()
+    gold = task.gold(id)
+    if not gold:  # Nothing to take a majority of.
+        return ProblemResult(id, sum(correct), len(correct))
+    return tally([answer or None for answer in answers], correct, id=id, gold=gold)

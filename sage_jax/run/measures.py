@@ -1,0 +1,44 @@
+"""What a step says in numbers: of what was sampled, of time, of memory."""
+
+import resource
+import sys
+from collections.abc import Mapping
+
+import jax
+import numpy as np
+
+from sage_jax.rewards import LOST
+from sage_jax.rollout import Finish
+from sage_jax.run.dynamic_sampling import equal_groups
+from sage_jax.run.judging import Outcome
+
+
+def of_samples(outcome: Outcome, group_size: int) -> dict[str, float]:
+    """What completions say before anything is learned from them."""
+    judged, lengths = outcome.judged, outcome.lengths
+    return {
+        "reward": float(judged.rewards.mean()),
+        "pass@1": float(judged.correct.mean()),
+        "length/mean": float(lengths.mean()),
+        "length/max": float(lengths.max()),
+        "verdicts/lost": float(np.mean([reason in LOST for reason in judged.reasons])),
+        "truncated": float((outcome.finish == Finish.LENGTH).mean()),
+        "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
+        "tokens/sampled": float(lengths.sum()),
+    }
+
+
+def of_time(seconds: Mapping[str, float], tokens: float) -> dict[str, float]:
+    """Seconds by phase, `step` for all of them, and completion tokens over some."""
+    rates = {f"tokens_per_s/{p}": tokens / seconds[p] for p in ("rollout", "update", "step")}
+    return {f"seconds/{phase}": value for phase, value in seconds.items()} | rates
+
+
+def of_memory() -> dict[str, float]:
+    """Peak bytes: the device's where it tells, else this process's."""
+    stats = jax.local_devices()[0].memory_stats()
+    if stats and "peak_bytes_in_use" in stats:
+        return {"memory/peak_bytes": float(stats["peak_bytes_in_use"])}
+    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return {"memory/peak_bytes": float(peak * unit)}

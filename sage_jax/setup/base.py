@@ -1,0 +1,141 @@
+"""The model that training starts from, over a mesh, and the task in its vocabulary."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+
+from sage_jax import config as configs
+from sage_jax import models, parallel
+from sage_jax.config import ConfigError
+from sage_jax.data.make_task import make_task
+from sage_jax.data.tasks import Setting, Task, Vocabulary
+from sage_jax.learn.placement import place
+from sage_jax.learn.policy import placer
+from sage_jax.setup.mesh import open_mesh, settle_mesh
+
+
+class Placed(Protocol):
+    """A model over a mesh, which is what a learner is made of; arrays may be shapes."""
+
+    @property
+    def loaded(self) -> models.Loaded:
+        """Graphdef, params, config and tokenizer."""
+        ...
+
+    @property
+    def mesh(self) -> Mesh:
+        """Where the arrays lie."""
+        ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Base:
+    """The model that training starts from, and the task in its vocabulary.
+
+    Attributes:
+        loaded: graphdef, params, config and tokenizer.
+        task: prompts and judge.
+        mesh: where the arrays lie.
+        why: the reason for that mesh, where it was picked and not asked for.
+    """
+
+    loaded: models.Loaded
+    task: Task
+    mesh: Mesh
+    why: str = ""
+
+
+def open_base(config: configs.Config, source: str, *, task: Task | None = None) -> Base:
+    """Load the model to start from, and open the task in its vocabulary unless it is given.
+
+    Raises:
+        ConfigError: if the model, the task and the config do not fit each other.
+    """
+    config, why = settle_mesh(config, lambda: models.read_config(source))
+    mesh = open_mesh(config)
+    parallel.connect(mesh)
+    loaded = models.load(source, place=placer(mesh), **model_knobs(config, mesh))
+    return Base(loaded, task or open_task(config, loaded), mesh, why)
+
+
+def open_random(config: configs.Config, key: jax.Array) -> Base:
+    """A model of random weights in the vocabulary of its task."""
+    task = open_task(config, None)
+    shape = random_model(config, task)
+    config, why = settle_mesh(config, lambda: shape)
+    mesh = open_mesh(config)
+    parallel.connect(mesh)
+    graphdef, params = models.init(shape, key, **model_knobs(config, mesh))
+    return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh, why)
+
+
+def with_params(base: Base, params: Any) -> Base:
+    """The same model with other weights."""
+    return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
+
+
+def model_knobs(config: configs.Config, mesh: Mesh) -> models.Knobs:
+    """How the model computes, as `models.load` and `models.init` take it."""
+    return {
+        "compute_dtype": jnp.dtype(config.model.compute_dtype),
+        "param_dtype": jnp.dtype(config.model.param_dtype),
+        "remat": config.model.remat,
+        "constrain": parallel.Layout(mesh),
+        "attend": attention(config.model.attention, mesh),
+    }
+
+
+def attention(kind: str, mesh: Mesh) -> Callable[..., jax.Array]:
+    """How scoring and update attend, see `config.Model.attention`."""
+    if kind == "plain":
+        return models.attend
+    platform = mesh.devices.flat[0].platform
+    if kind == "splash":
+        kernel = models.Splash(interpret=platform != "tpu")
+    else:
+        kernel = models.CuDNN("cudnn" if platform == "gpu" else "xla")
+    return parallel.MapHeads(kernel, models.attend, mesh)
+
+
+def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig:
+    """The shape of a model of random weights, in the task's vocabulary."""
+    shape = config.model.architecture
+    return models.ModelConfig(
+        **shape.model_dump(),
+        vocab_size=task.vocab_size,
+        head_dim=shape.hidden_size // shape.num_heads,
+        tie_embeddings=True,
+        max_positions=config.rollout.max_prompt_length + config.rollout.max_completion_length,
+        eos_ids=task.stop_ids,
+        pad_id=task.pad_id,
+    )
+
+
+def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
+    """The task, with the model's tokenizer where it is one of text. A collective."""
+    room = loaded.config.max_positions if loaded else None
+    length = config.rollout.max_prompt_length + config.rollout.max_completion_length
+    if room is not None and length > room:
+        raise ConfigError(
+            f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
+            f"has positions for {room}"
+        )
+    return make_task(config.task, _setting(config, loaded), config.reward)
+
+
+def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
+    tokenizer: Any = loaded.tokenizer if loaded else None
+    ends = loaded.config.eos_ids if loaded else ()
+    own = () if tokenizer is None else (tokenizer.eos_token_id,)
+    return Setting(
+        seed=config.seed,
+        tokenizer=tokenizer,
+        max_prompt_length=config.rollout.max_prompt_length,
+        max_completion_length=config.rollout.max_completion_length,
+        stop_ids=(*ends, *(one for one in own if one is not None)),
+        embeddings=loaded.config.vocab_size if loaded else None,
+    )

@@ -1,1 +1,0 @@
-"""Training: pure jitted steps, and the loop that owns time and files."""

@@ -1,0 +1,197 @@
+"""Parts of the user's own in whole runs: used, known again, and refused once they are others."""
+
+import sys
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+from runs import StopAt, entries
+
+from sage_jax import config as configs
+from sage_jax import setup
+from sage_jax.run import facts
+from sage_jax.run.arms import train_arms
+from sage_jax.run.inputs import InputError
+from sage_jax.run.loop import train
+from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.stop import Stopped, StopRequest
+from sage_jax.setup import objective
+
+OWN = """
+import jax.numpy as jnp
+from bent_helper import OFFSET
+from sage_jax.losses import guides
+
+
+def gate(ref_entropies, mask, *, low: float = 0.8):
+    return guides.bounded_log(jnp.where(ref_entropies < 1.0, low, 1.0), mask)
+
+
+def clipped(rewards, *, group_size, scale: float = 1.0):
+    away = rewards.reshape(-1, group_size)
+    away = away - away.mean(axis=1, keepdims=True) + OFFSET
+    return jnp.clip(scale * away, -1, 1).reshape(-1)
+
+
+def flat(rewards, *, group_size):
+    return rewards.sum()
+
+
+def no_guide(*, size: int = 1):
+    return size
+
+
+def narrow(entropies, mask):
+    return entropies.sum()
+
+
+def looking(logits, mask):
+    return logits.max(-1) * 0.1
+
+
+def eager(ratios, advantages, *, power: int = 1):
+    return float(ratios[0, 0]) * advantages
+
+
+def blind(*, power: int = 1):
+    return power
+
+
+def by_row(logps, anchor_logps, *, scale: float = 1.0):
+    return scale * (logps - anchor_logps).sum(axis=1)
+
+
+def summed(losses, mask):
+    return losses.sum()
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A function that writes the user's module anew, as another process would find it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(text=OWN, offset=0.0):
+        for name in ("bent_parts", "bent_helper"):
+            sys.modules.pop(name, None)
+        (tmp_path / "bent_helper.py").write_text(f"OFFSET = {offset}\n")
+        (tmp_path / "bent_parts.py").write_text(text)
+
+    write()
+    yield write
+    for name in ("bent_parts", "bent_helper"):
+        sys.modules.pop(name, None)
+
+
+PARTS = {
+    "guide": {"use": "bent_parts:gate", "low": 0.9},
+    "loss": {"advantage": {"use": "bent_parts:clipped", "scale": 2.0}},
+}
+
+
+def test_a_run_with_parts_of_ones_own_is_resumed_and_refuses_others(make_config, tmp_path, own):
+    config, folder = make_config(PARTS), RunFolder(tmp_path / "run")
+    with pytest.raises(Stopped):
+        train(config, folder, StopAt(8))
+    own(offset=0.1)
+    with pytest.raises(InputError, match=r"parts of your own \(bent_parts\): bent_helper.py holds"):
+        train(config, folder, StopRequest())
+    own(OWN + "# longer\n")
+    with pytest.raises(InputError, match=r"bent_parts.py was \d+ bytes, is \d+ bytes"):
+        train(config, folder, StopRequest())
+    own()
+    train(config, folder, StopRequest())
+    assert [entry["step"] for entry in entries(folder)] == [1, 2, 3, 4]
+    assert all(entry["q/max"] <= 1 for entry in entries(folder))
+
+
+def test_processes_with_other_parts_are_told_apart(make_config, own):
+    config = make_config({"arms": {"gated": PARTS}})
+    before = facts.facts(config)
+    own(offset=0.5)
+    after = facts.facts(config)
+    assert [name for name in before if before[name] != after[name]] == ["parts"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"guide": "bent_parts:gates"}, r"has no function 'gates' \(perhaps gate\?\)"),
+        ({"guide": "bent_parts:no_guide"}, "guide: bent_parts:no_guide gives 1 and not a guide"),
+        ({"guide": "bent_parts:narrow"}, r"guide: the guide narrow gives shape \(\); log q"),
+        ({"loss": {"surrogate": "bent_parts:blind"}}, "surrogate: bent_parts:blind asks for no"),
+        (
+            {"loss": {"surrogate": "bent_parts:eager"}},
+            r"loss.surrogate: ConcretizationTypeError: .*\(.*bent_parts.py, line \d+\)",
+        ),
+        (
+            {"loss": {"surrogate": {"use": "bent_parts:eager", "ratios": 1}}},
+            "loss.surrogate.ratios: is given by the trainer",
+        ),
+        (
+            {"loss": {"kl_estimator": "bent_parts:by_row"}},
+            r"kl_estimator: the estimator by_row gives shape \(16,\); it must be .* \(16, 8",
+        ),
+        (
+            {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in_reward": True}},
+            "is loss.kl_estimator 'k1', not 'bent_parts:by_row'",
+        ),
+        (
+            {
+                "guide": "bent_parts:looking",
+                "loss": {"kl_estimator": "k1", "kl_in_reward": True},
+            },
+            "guide: terms.logits is None; the guide looking needs it",
+        ),
+        ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
+        ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
+        ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.scale"),
+        ({"arms": {"odd": {"guide": "no_such_parts:gate"}}}, "no module 'no_such_parts'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused_before_anything_is_written(
+    make_config, tmp_path, own, changes, message
+):
+    with pytest.raises(configs.ConfigError, match=message):
+        train_arms(make_config(changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
+    make_words_config, tmp_path, own
+):
+    own("def cost(completion, difficulty):\n    return 1.0\n")
+    config = make_words_config({"reward": "bent_parts:cost"})
+    with pytest.raises(configs.ConfigError, match="asks for 'difficulty', which the config does"):
+        train(config, RunFolder(tmp_path / "run"), StopRequest())
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reference", "full_vocabulary", "old_logps"),
+    [
+        ({}, True, False, False),
+        ({"guide": "none", "loss": {"kl_coef": 0.0}}, False, False, False),
+        ({"loss": {"kl_estimator": "exact"}, "guide": "none"}, True, True, False),
+        ({"guide": "bent_parts:looking"}, True, True, False),
+        ({"loss": {"sampler_correction": "mask"}}, True, False, True),
+        ({"loss": {"kl_estimator": "k1", "kl_in_reward": True}}, True, False, True),
+        ({"optimizer": {"num_minibatches": 2}}, True, False, True),
+    ],
+)
+def test_what_the_parts_need_is_computed(
+    make_config, own, changes, reference, full_vocabulary, old_logps
+):
+    config = make_config(changes)
+    nothing: Any = None
+    learner = setup.make_learner(config, setup.Base(nothing, nothing, nothing))
+    assert learner.needs_reference == reference
+    assert learner.needs_logits == full_vocabulary
+    assert learner.needs_old_logps == old_logps
+
+
+def test_advantages_of_ones_own_get_their_arguments(make_config, own):
+    config = make_config(PARTS | {"rollout": {"num_prompts": 1, "group_size": 4}})
+    rule = objective.make_advantages(config)
+    found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), None, step=0, key=None)
+    assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
