@@ -128,11 +128,11 @@ def main(kills: int = 200, seed: int = 0, steps: int = 60) -> None:
 
 def write_config(path: Path, steps: int) -> None:
     """The tiny run, longer, with checkpoints and evaluations for kills to fall into."""
-    knobs: dict[str, dict[str, int]] = {
+    options: dict[str, dict[str, int]] = {
         "warmup": {"steps": 60, "checkpoint_every": 20},
         "train": {"steps": steps, "checkpoint_every": 5, "eval_every": 20, "sample_every": 10},
     }
-    path.write_text(configs.dump(configs.override(configs.load(TINY), knobs)))
+    path.write_text(configs.dump(configs.override(configs.load(TINY), options)))
 
 
 def undisturbed(config: Path, folder: Path) -> float:

@@ -53,9 +53,14 @@ class Phases:
     @functools.cached_property
     def model(self) -> tuple[Any, Any]:
         """The static half, and random weights."""
-        knobs: Any = {"compute_dtype": jnp.dtype(self.dtype), "param_dtype": jnp.dtype(self.dtype)}
+        options: Any = {
+            "compute_dtype": jnp.dtype(self.dtype),
+            "param_dtype": jnp.dtype(self.dtype),
+        }
         attend = attention(self.attention, make_mesh(data=1))
-        return models.init(self.shape, jax.random.key(0), remat=self.remat, attend=attend, **knobs)
+        return models.init(
+            self.shape, jax.random.key(0), remat=self.remat, attend=attend, **options
+        )
 
     @functools.cached_property
     def rollout(self) -> Rollout:

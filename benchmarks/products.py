@@ -69,8 +69,8 @@ def rates(times: int = 15) -> dict[int, float]:
     from sage_jax.models.layers import Linear, Turned
 
     def turned(shape: tuple[int, int]) -> Turned:
-        knobs = {"use_bias": False, "compute_dtype": jnp.float32, "param_dtype": jnp.float32}
-        return Turned(Linear(*shape, **knobs, rngs=nnx.Rngs(0)))
+        options = {"use_bias": False, "compute_dtype": jnp.float32, "param_dtype": jnp.float32}
+        return Turned(Linear(*shape, **options, rngs=nnx.Rngs(0)))
 
     graphdef, params = nnx.split(nnx.List([nnx.List(map(turned, SHAPES)) for _ in range(LAYERS)]))
 

@@ -40,7 +40,7 @@ def main() -> None:
     text = results.table(("rows", "processor seconds"), rows)
     command = results.command(options, parser.parse_args([]), "replicas.py")
     figures = {"processor_seconds": seconds, "ratio": share}
-    results.write("replicas", command, figures, text + f"\n\nRatio {results.spread(share)}.")
+    results.write("replicas", command, figures, text + f"\n\nRatio {results.shard(share)}.")
 
 
 def make_runs(length: int, cases: dict[str, bool]) -> dict:

@@ -23,7 +23,7 @@ def ratio(of: Iterable[float], over: Iterable[float]) -> dict[str, float]:
     return {"median": median(pairs), "min": min(pairs), "max": max(pairs)}
 
 
-def spread(found: dict[str, float]) -> str:
+def shard(found: dict[str, float]) -> str:
     """A ratio for a table: median (min to max)."""
     return f"{found['median']:.2f} ({found['min']:.2f} to {found['max']:.2f})"
 

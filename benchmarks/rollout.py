@@ -91,7 +91,7 @@ def as_table(figures: dict[str, Any]) -> str:
         quartiles = " ".join(f"{length:.0f}" for length in figures["length_quartiles"][name])
         rows.append([name, f"{rate:.1f}", f"{figures['seconds'][name]:.2f}",
                      f"{figures['mean_length'][name]:.1f}", quartiles,
-                     results.spread(over) if over else ""])  # fmt: skip
+                     results.shard(over) if over else ""])  # fmt: skip
     return results.table(head, rows)
 
 

@@ -50,7 +50,7 @@ def by_phase(sage: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[st
 
 def as_table(figures: dict[str, Any]) -> str:
     """A row for the step and for each phase."""
-    rows = [[name, results.spread(of), f"{of['median'] - 1:+.1%}"]
+    rows = [[name, results.shard(of), f"{of['median'] - 1:+.1%}"]
             for name, of in figures["sage_over_grpo"].items()]  # fmt: skip
     return results.table(("phase", "seconds, SAGE / GRPO with KL", "cost"), rows)
 

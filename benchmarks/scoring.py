@@ -105,7 +105,7 @@ def as_table(figures: dict[str, Any]) -> str:
         seconds = results.median(figures["runs"][name])
         rows.append([name, f"{size / 2**20:.0f} MiB", f"{seconds:.3f}"])
     memory = f"{figures['memory_naive_over_ours']:.1f}"
-    rows.append(["naive / ours", memory, results.spread(figures["time_naive_over_ours"])])
+    rows.append(["naive / ours", memory, results.shard(figures["time_naive_over_ours"])])
     head = ("", f"temporary memory, {task['tokens']} tokens",
             f"seconds, {task['timed_tokens']} tokens")  # fmt: skip
     return results.table(head, rows)

@@ -110,7 +110,7 @@ def as_table(figures: dict[str, Any]) -> str:
     for name, seconds in figures["seconds"].items():
         over = figures["over_ours"].get(name)
         rows.append([name, f"{seconds:.1f}", f"{figures['mean_length'][name]:.1f}",
-                     results.spread(over) if over else ""])  # fmt: skip
+                     results.shard(over) if over else ""])  # fmt: skip
     return results.table(("contestant", "seconds a step", "mean length", "theirs / ours"), rows)
 
 

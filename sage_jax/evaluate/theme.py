@@ -166,10 +166,10 @@ def legend(figure: Figure, theme: Theme, title: str, entries: Mapping[str, Style
         text.set_color(entry.color)
 
 
-def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
+def shard(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
     """Label positions as near as may be to `wanted`, at least `gap` apart, inside low..high.
 
-    >>> spread([0.5, 0.5], 0.2, 0.0, 1.0).round(3).tolist()
+    >>> shard([0.5, 0.5], 0.2, 0.0, 1.0).round(3).tolist()
     [0.4, 0.6]
     """
     order = np.argsort(wanted, kind="stable")
@@ -201,7 +201,7 @@ def label_ends(axes: Axes, ends: Mapping[str, tuple[float, str]], *, size: float
     low, high = axes.get_ylim()
     tall = axes.get_window_extent().height * 72 / DPI * 0.9
     heights = [(value - low) / (high - low) for value, _ in ends.values()]
-    places = spread(heights, 1.35 * size / tall, 0.0, 0.97)
+    places = shard(heights, 1.35 * size / tall, 0.0, 0.97)
     for (name, (_, color)), place in zip(ends.items(), places, strict=True):
         axes.text(
             1.02,

@@ -177,7 +177,7 @@ class Learner:
         filled, table = self.policy.decoding(decoding)
         rows = parallel.batch_sharding(self.policy.mesh, len(prompts.tokens))
         keys = row_keys(key, len(prompts.tokens) * decoding.group_size) if key.ndim == 0 else key
-        arrays = parallel.spread((prompts.tokens, prompts.mask, keys), rows)
+        arrays = parallel.shard((prompts.tokens, prompts.mask, keys), rows)
         rollout = self._sample(state.trained, self.frozen, *arrays, table, filled)
         problems = tuple(p for p in prompts.problems for _ in range(decoding.group_size))
         return dataclasses.replace(rollout, problems=problems)
@@ -212,7 +212,7 @@ class Learner:
         mesh = self.policy.mesh
         rollout, lengths = trim(rollout, mesh)
         packing = self.pack(lengths, rollout)
-        return Prepared(rollout, parallel.spread(packing, parallel.replicated(mesh)), lengths)
+        return Prepared(rollout, parallel.shard(packing, parallel.replicated(mesh)), lengths)
 
     def terms(self, state: TrainState, prepared: Prepared) -> Terms:
         """`logprobs` of a prepared rollout, compiled; does not wait for the devices."""
@@ -231,7 +231,7 @@ class Learner:
         """`learn` from a prepared rollout and its terms, compiled; see `update`."""
         rollout = prepared.rollout
         rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
-        rewards = parallel.spread(np.asarray(rewards, np.float32), rows)
+        rewards = parallel.shard(np.asarray(rewards, np.float32), rows)
         root = jax.random.key(0) if key is None else key
         return self._learn(
             state, self.frozen, rollout, terms, rewards, root, jnp.int32(step), prepared.packing

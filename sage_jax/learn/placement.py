@@ -15,7 +15,7 @@ from sage_jax.learn.state import TrainState
 
 def place(mesh: Mesh, params: Any) -> Any:
     """Parameters laid over the mesh by the table of axes."""
-    return parallel.spread(params, parallel.shardings(mesh, params, models.logical_axes(params)))
+    return parallel.shard(params, parallel.shardings(mesh, params, models.logical_axes(params)))
 
 
 def place_abstract(mesh: Mesh, params: Any) -> Any:
@@ -61,7 +61,7 @@ def create(trained: Any, optimizer: optax.GradientTransformation, mesh: Mesh) ->
     """The state before the first update, laid out as `layout` says."""
     moments = jax.tree.map(lambda x: x.sharding, layout(trained, optimizer, mesh).opt_state)
     opt_state = jax.jit(optimizer.init, out_shardings=moments)(trained)
-    updates = parallel.spread(np.zeros((), np.int32), parallel.replicated(mesh))
+    updates = parallel.shard(np.zeros((), np.int32), parallel.replicated(mesh))
     return TrainState(trained, opt_state, updates)
 
 

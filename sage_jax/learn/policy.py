@@ -224,7 +224,7 @@ def load(
         mesh: from `parallel.make_mesh`; default all devices along `data`.
         compute_dtype: of activations and matrix products.
         param_dtype: of the weights.
-        options: further ones of `models.Knobs`, such as `remat`.
+        options: further ones of `models.ModelOptions`, such as `remat`.
 
     Raises:
         ModelError: the source is not there, or holds something unsupported.
@@ -245,6 +245,6 @@ def placer(mesh: Mesh) -> Any:
     """(logical axes, host array) -> the array over the mesh, as `models.load` takes it."""
 
     def put(axes: Any, array: Any) -> jax.Array:
-        return parallel.spread(array, parallel.shardings(mesh, [array], [axes])[0])
+        return parallel.shard(array, parallel.shardings(mesh, [array], [axes])[0])
 
     return put

@@ -202,8 +202,8 @@ def random_guide(
         raise ValueError(f"epsilon is {epsilon}; a probability is 1 or less")
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
-        knobs = {"epsilon": at(chance, step), "sigma": at(noise, step)}
-        return random(terms.mask, key, terms.rows, **knobs, q_min=q_min, q_max=q_max)
+        options = {"epsilon": at(chance, step), "sigma": at(noise, step)}
+        return random(terms.mask, key, terms.rows, **options, q_min=q_min, q_max=q_max)
 
     return Guide(log_q, "random", "prefix")
 

@@ -15,18 +15,18 @@ from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.splash import Splash
 from sage_jax.models.split import abstract, build_graphdef, init, merge
-from sage_jax.models.transformer import Knobs, Transformer, begins, count_positions
+from sage_jax.models.transformer import ModelOptions, Transformer, begins, count_positions
 
 __all__ = [
     "CuDNN",
     "Family",
     "KVCache",
-    "Knobs",
     "Llama3Scaling",
     "LoRAParam",
     "Loaded",
     "ModelConfig",
     "ModelError",
+    "ModelOptions",
     "Splash",
     "Transformer",
     "abstract",

@@ -20,7 +20,7 @@ from sage_jax.models.hf_tokenizer import folder_tokenizer
 from sage_jax.models.safetensors_file import MODEL_FILES, folder_tensors, read_json
 from sage_jax.models.split import abstract
 from sage_jax.models.tensors import Place, assemble
-from sage_jax.models.transformer import Knobs
+from sage_jax.models.transformer import ModelOptions
 from sage_jax.paths import as_path, local_copy, told
 
 if TYPE_CHECKING:
@@ -47,7 +47,9 @@ class Loaded:
     tokenizer: PreTrainedTokenizerFast | None
 
 
-def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knobs]) -> Loaded:
+def load(
+    source: str | Path, *, place: Place | None = None, **options: Unpack[ModelOptions]
+) -> Loaded:
     """Loads a model and its tokenizer; no code of the checkpoint is run and nothing unpickled.
 
     Args:
@@ -55,7 +57,7 @@ def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knob
             copied while it is read); `package:NAME` for the GGUF file inside an installed Python
             package; or a hub id `owner/name`, downloaded or cached.
         place: Puts a host array onto devices, given its logical axes; default: the default device.
-        knobs: See `Knobs`.
+        options: See `ModelOptions`.
 
     Raises:
         ModelError: The source is not there, or holds something unsupported; the message names it.
@@ -64,7 +66,7 @@ def load(source: str | Path, *, place: Place | None = None, **knobs: Unpack[Knob
     path = locate(source)
     with local_copy(path, MODEL_FILES) as copy, _no_word_of_pytorch():
         try:
-            return _load(copy, place, knobs)
+            return _load(copy, place, options)
         except ModelError as error:
             # Nobody knows the copy by name.
             raise ModelError(str(error).replace(str(copy), str(path))) from error
@@ -85,13 +87,13 @@ def _no_word_of_pytorch() -> Iterator[None]:
         logger.removeFilter(others)
 
 
-def _load(path: Path, place: Place | None, knobs: Knobs) -> Loaded:
+def _load(path: Path, place: Place | None, options: ModelOptions) -> Loaded:
     if path.suffix == ".gguf":
         config, tensors, tokenizer = read_gguf(path)
     else:
         config, tensors = folder_config(path), folder_tensors(path)
         tokenizer = folder_tokenizer(path)
-    graphdef, shapes = abstract(config, **knobs)
+    graphdef, shapes = abstract(config, **options)
     return Loaded(
         graphdef=graphdef,
         params=assemble(config, shapes, tensors, place=place),

@@ -22,7 +22,7 @@ Remat = Literal["none", "dots", "full"]
 Attend = Callable[..., jax.Array]
 
 
-class Knobs(TypedDict, total=False):
+class ModelOptions(TypedDict, total=False):
     """How a model computes, whatever its weights.
 
     Attributes:
@@ -56,12 +56,12 @@ class MLP(nnx.Module):
         param_dtype: DTypeLike,
         rngs: nnx.Rngs,
     ):
-        knobs = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "rngs": rngs}
+        options = {"compute_dtype": compute_dtype, "param_dtype": param_dtype, "rngs": rngs}
         width, inner = config.hidden_size, config.intermediate_size
-        self.gate_proj = Linear(width, inner, **knobs)
-        self.up_proj = Linear(width, inner, **knobs)
+        self.gate_proj = Linear(width, inner, **options)
+        self.up_proj = Linear(width, inner, **options)
         shrink = 1 / (2 * config.num_layers)
-        self.down_proj: Linear | Turned = Linear(inner, width, scale=shrink, **knobs)
+        self.down_proj: Linear | Turned = Linear(inner, width, scale=shrink, **options)
         self.gate_up_proj: Turned | None = nnx.data(None)
         self.activation = config.traits.activation
 
@@ -155,7 +155,7 @@ class Transformer(nnx.Module):
 
     Args:
         config: Sizes and family.
-        compute_dtype, param_dtype, remat, constrain, attend: See `Knobs`.
+        compute_dtype, param_dtype, remat, constrain, attend: See `ModelOptions`.
         rngs: Stream `params` for the initial values.
 
     Raises:

@@ -5,7 +5,7 @@ from sage_jax.parallel.heads import MapHeads
 from sage_jax.parallel.hosts import HostsError
 from sage_jax.parallel.meeting import connect
 from sage_jax.parallel.mesh import MeshError, choose_sizes, make_mesh, on_cpu
-from sage_jax.parallel.placing import fetch, own_rows, spread
+from sage_jax.parallel.placing import fetch, local_rows, shard
 from sage_jax.parallel.rows import (
     any_of_shards,
     map_rows,
@@ -24,14 +24,14 @@ __all__ = [
     "choose_sizes",
     "connect",
     "fetch",
+    "local_rows",
     "make_mesh",
     "map_rows",
     "on_cpu",
-    "own_rows",
     "replicated",
     "row_shards",
+    "shard",
     "shardings",
     "splits_evenly",
-    "spread",
     "vocab_shards",
 ]

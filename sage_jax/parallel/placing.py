@@ -9,7 +9,7 @@ from jax.experimental import multihost_utils
 from jax.sharding import Sharding
 
 
-def spread(tree: Any, sharding: Any) -> Any:
+def shard(tree: Any, sharding: Any) -> Any:
     """Host arrays that every process holds alike, laid over the mesh.
 
     Args:
@@ -17,15 +17,15 @@ def spread(tree: Any, sharding: Any) -> Any:
         sharding: one for all, or a tree of them.
     """
     if isinstance(sharding, Sharding):
-        return jax.tree.map(lambda x: _spread(x, sharding), tree)
-    return jax.tree.map(_spread, tree, sharding)
+        return jax.tree.map(lambda x: _shard(x, sharding), tree)
+    return jax.tree.map(_shard, tree, sharding)
 
 
-def _spread(array: Any, sharding: Sharding) -> jax.Array:
+def _shard(array: Any, sharding: Sharding) -> jax.Array:
     if sharding.is_fully_addressable:
         return jax.device_put(array, sharding)
     if jnp.issubdtype(array.dtype, jax.dtypes.prng_key):
-        data = _spread(jax.random.key_data(array), sharding)
+        data = _shard(jax.random.key_data(array), sharding)
         return jax.random.wrap_key_data(data, impl=jax.random.key_impl(array))
     host = np.asarray(array)
     return jax.make_array_from_callback(host.shape, sharding, lambda index: host[index])
@@ -38,7 +38,7 @@ def fetch(tree: Any) -> Any:
     return jax.tree.map(lambda x: multihost_utils.process_allgather(x, tiled=True), tree)
 
 
-def own_rows(array: jax.Array) -> tuple[np.ndarray, np.ndarray]:
+def local_rows(array: jax.Array) -> tuple[np.ndarray, np.ndarray]:
     """The rows of an array that this process answers for, and their numbers.
 
     Every row is answered for by one process, also where several hold a copy.

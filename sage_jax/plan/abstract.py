@@ -185,7 +185,7 @@ def open_abstract(config: configs.Config, devices: Sequence[Any]) -> Abstract:
         )
     shape, task = shape_and_task(config)
     _check_length(config, shape)
-    graphdef, params = models.abstract(shape, **setup.model_knobs(config, mesh))
+    graphdef, params = models.abstract(shape, **setup.model_options(config, mesh))
     loaded = models.Loaded(graphdef, place_abstract(mesh, params), shape, None)
     learner = setup.make_learner(config, _Placed(loaded, mesh))
     return Abstract(config, shape, mesh, learner, task)

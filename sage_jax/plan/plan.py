@@ -13,7 +13,7 @@ from sage_jax.plan.errors import PlanError
 from sage_jax.plan.estimate import estimate
 from sage_jax.plan.search import Found, search
 from sage_jax.plan.topology import Topology, names, open_topology, roomy
-from sage_jax.setup.mesh import settle_mesh
+from sage_jax.setup.mesh import resolve_mesh
 
 _LISTED = 6  # Largest arrays that the run keeps.
 
@@ -92,7 +92,7 @@ def make_plan(
         ConfigError: if the config does not fit the slice's number of devices.
     """
     topology = open_topology(name)
-    config, why = settle_mesh(
+    config, why = resolve_mesh(
         config,
         lambda: shape_and_task(config)[0],
         devices=topology.devices,

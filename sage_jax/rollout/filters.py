@@ -2,7 +2,7 @@
 
 Everywhere in this package the order is temperature, top-k, top-p, min-p, each seeing what the one
 before it has left. A token that a filter drops gets the logit -inf. Every filter is a threshold, so
-tokens that tie with the last one kept are kept too. The knobs are Python numbers; at its neutral
+tokens that tie with the last one kept are kept too. The options are Python numbers; at its neutral
 value a filter returns its argument and so costs nothing in a compiled program.
 """
 
@@ -18,7 +18,7 @@ _LOWEST, _HIGHEST = -(2**31), 2**31 - 1
 
 
 def check_filters(*, temperature: float, top_k: int, top_p: float, min_p: float) -> None:
-    """Refuse sampling knobs outside their ranges.
+    """Refuse sampling options outside their ranges.
 
     Raises:
         ValueError: `temperature` is negative or not finite, `top_k` is negative or no integer,

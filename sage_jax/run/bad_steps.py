@@ -14,12 +14,12 @@ import numpy as np
 from sage_jax.files import write_atomically
 from sage_jax.learn.non_finite import INPUTS
 from sage_jax.learn.state import TrainState
-from sage_jax.parallel import hosts, own_rows
+from sage_jax.parallel import hosts, local_rows
 from sage_jax.run.console import tell
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
 from sage_jax.run.run_folder import RunFolder
-from sage_jax.run.writes import spared
+from sage_jax.run.writes import best_effort
 
 
 class BadStepError(RuntimeError):
@@ -50,7 +50,7 @@ class BadSteps:
         name = weight or _first_bad(event)
         path = self._folder.bad_file(step)
         if hosts.is_main():
-            with spared(path):
+            with best_effort(path):
                 write_atomically(path, _packed(event.batch))
         tell(f"step {step}: {name} is not finite; update skipped, batch in {path}")
         if weight or self._row >= self._limit:
@@ -102,9 +102,9 @@ def _first_bad(event: StepDone) -> str:
 def _packed(batch: Batch) -> bytes:
     """The rows that this process holds as NumPy's .npz, without pickles."""
     rollout, rewards = batch.rollout, batch.rewards.result().judged.rewards
-    rows = own_rows(rollout.tokens)[0]
+    rows = local_rows(rollout.tokens)[0]
     names = ("prompt_tokens", "prompt_mask", "tokens", "mask", "logps")
-    arrays: dict[str, Any] = {name: own_rows(getattr(rollout, name))[1] for name in names}
+    arrays: dict[str, Any] = {name: local_rows(getattr(rollout, name))[1] for name in names}
     arrays |= {
         "rows": rows,
         "rewards": np.asarray(rewards)[rows],

@@ -36,7 +36,7 @@ def evaluate_model(
     rows = parallel.batch_sharding(base.mesh, options.batch_prompts)
 
     def sample(tokens, mask, key):
-        tokens, mask = parallel.spread((tokens, mask), rows)
+        tokens, mask = parallel.shard((tokens, mask), rows)
         return sampler(*model, tokens, mask, key)
 
     found = evaluate(

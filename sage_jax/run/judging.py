@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from sage_jax.data.tasks import Judged, Prompts, Task
-from sage_jax.parallel import hosts, own_rows
+from sage_jax.parallel import hosts, local_rows
 from sage_jax.rollout import Rollout
 
 
@@ -125,8 +125,8 @@ def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
 def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
     """The part of `judge` that each process does by itself, in any thread."""
     rollout = jax.block_until_ready(rollout)
-    rows, tokens = own_rows(rollout.tokens)
-    mask, finish = own_rows(rollout.mask)[1], own_rows(rollout.finish)[1]
+    rows, tokens = local_rows(rollout.tokens)
+    mask, finish = local_rows(rollout.mask)[1], local_rows(rollout.finish)[1]
     mine = prompts.take(np.unique(rows // rollout.group_size))
     judged = task.judge(mine, tokens, mask) if len(rows) else _NOTHING
     return Verdicts(rows, judged, mask.sum(axis=1).astype(int), finish)

@@ -56,10 +56,10 @@ def _told(config: configs.Config) -> str:
 
 
 def _last_rate(config: configs.Config) -> float:
-    knobs = config.optimizer
+    options = config.optimizer
     schedule = make_schedule(
-        knobs.schedule, knobs.learning_rate, warmup_steps=knobs.warmup_steps,
-        total_steps=config.total_updates, end_factor=knobs.end_factor,
+        options.schedule, options.learning_rate, warmup_steps=options.warmup_steps,
+        total_steps=config.total_updates, end_factor=options.end_factor,
     )  # fmt: skip
     return float(jax.device_get(schedule(config.total_updates)))
 

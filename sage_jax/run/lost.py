@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sage_jax.data.tasks import Task
 from sage_jax.files import write_atomically
-from sage_jax.parallel import hosts, own_rows
+from sage_jax.parallel import hosts, local_rows
 from sage_jax.rewards import LOST
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
@@ -100,8 +100,8 @@ def _rows(task: Task, batch: Batch) -> Iterator[dict[str, str]]:
     rollout, reasons = batch.rollout, _reasons(batch)
     if LOST.isdisjoint(reasons):
         return
-    rows, own = own_rows(rollout.tokens)
-    masks = own_rows(rollout.mask)[1]
+    rows, own = local_rows(rollout.tokens)
+    masks = local_rows(rollout.mask)[1]
     for row, tokens, mask in zip(rows, own, masks, strict=True):
         if reasons[row] in LOST:
             id = batch.prompts.ids[row // rollout.group_size]

@@ -7,12 +7,12 @@ import numpy as np
 
 from sage_jax.data.tasks import Task
 from sage_jax.files import write_atomically
-from sage_jax.parallel import hosts, own_rows
+from sage_jax.parallel import hosts, local_rows
 from sage_jax.rollout import Finish
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
 from sage_jax.run.run_folder import RunFolder
-from sage_jax.run.writes import spared
+from sage_jax.run.writes import best_effort
 
 _PROMPTS, _EACH = 8, 4  # Prompts written, and completions of each.
 
@@ -35,7 +35,7 @@ class Samples:
         """Write those of a step."""
         if isinstance(event, StepDone) and hosts.is_main() and self._is_due(event.step):
             path = self._folder.samples_file(event.step)
-            with spared(path):
+            with best_effort(path):
                 write_atomically(path, _lines(event).encode())
 
     def _is_due(self, step: int) -> bool:
@@ -66,8 +66,8 @@ def _lines(event: StepDone) -> str:
 
 def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
     """The real tokens of every row that this process holds, by row."""
-    rows, own = own_rows(tokens)
-    kept = own_rows(mask)[1] > 0
+    rows, own = local_rows(tokens)
+    kept = local_rows(mask)[1] > 0
     return {int(row): ids[keep] for row, ids, keep in zip(rows, own, kept, strict=True)}
 
 

@@ -160,16 +160,16 @@ class _Attempt:
             raise self.stop.stopped()
 
 
-def _optimizer(knobs: configs.Warmup, dtype: str) -> optax.GradientTransformation:
+def _optimizer(options: configs.Warmup, dtype: str) -> optax.GradientTransformation:
     schedule = make_schedule(
         "cosine",
-        knobs.learning_rate,
-        warmup_steps=int(_RISE * knobs.steps),
-        total_steps=knobs.steps,
+        options.learning_rate,
+        warmup_steps=int(_RISE * options.steps),
+        total_steps=options.steps,
         end_factor=_FINAL,
     )
     return make_optimizer(
-        schedule, weight_decay=knobs.weight_decay, clip_norm=knobs.clip_norm, dtype=dtype
+        schedule, weight_decay=options.weight_decay, clip_norm=options.clip_norm, dtype=dtype
     )
 
 
@@ -186,8 +186,8 @@ def _model_key(config: configs.Config, attempt: int) -> jax.Array:
 def _fresh_params(config: configs.Config, base: setup.Base, attempt: int) -> Any:
     if config.model.source != "random":
         return jax.tree.map(jnp.copy, base.loaded.params)
-    knobs = setup.model_knobs(config, base.mesh)
-    _, params = models.init(base.loaded.config, _model_key(config, attempt), **knobs)
+    options = setup.model_options(config, base.mesh)
+    _, params = models.init(base.loaded.config, _model_key(config, attempt), **options)
     return place(base.mesh, params)
 
 
@@ -195,7 +195,7 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
     shown: Demonstrations = task.demonstrations(step, count)
     rows = parallel.batch_sharding(base.mesh, count)
     arrays = (shown.prompt_tokens, shown.prompt_mask, shown.tokens, shown.mask)
-    sequences = Sequences(*parallel.spread(arrays, rows))
+    sequences = Sequences(*parallel.shard(arrays, rows))
     # The update puts the policy's own figures in the place of these zeros.
     return sequences, Terms(logps=jnp.zeros_like(sequences.mask), mask=sequences.mask)
 

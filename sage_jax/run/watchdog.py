@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sage_jax import paths
 from sage_jax.run.events import Event, PhaseStarted, Stopped, TrainingStarted
-from sage_jax.run.writes import spared
+from sage_jax.run.writes import best_effort
 
 _TIMES = 10.0  # Times the median of a phase's earlier times.
 _KEPT = 101  # Times that are remembered of each phase.
@@ -87,7 +87,7 @@ class Watchdog:
         )
         sys.stderr.write(text)
         if not paths.is_remote(self._path):
-            with spared(self._path), self._path.open("a", encoding="utf-8") as file:
+            with best_effort(self._path), self._path.open("a", encoding="utf-8") as file:
                 file.write(text)
 
 

@@ -9,7 +9,7 @@ from sage_jax.run.console import tell
 
 
 @contextlib.contextmanager
-def spared(path: Path) -> Iterator[None]:
+def best_effort(path: Path) -> Iterator[None]:
     """Tell of a full disk, a read-only folder or a bucket that is gone, and go on.
 
     Only around what no later step reads. Metrics, checkpoints and evaluations end the run instead,

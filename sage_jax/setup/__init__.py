@@ -4,7 +4,7 @@ from sage_jax.setup.base import (
     Base,
     Placed,
     attention,
-    model_knobs,
+    model_options,
     open_base,
     open_random,
     open_task,
@@ -13,7 +13,7 @@ from sage_jax.setup.base import (
 )
 from sage_jax.setup.decoding import decoding, filled, sampler
 from sage_jax.setup.learner import first_state, learning_rate, make_learner, make_policy, start
-from sage_jax.setup.mesh import open_mesh, settle_mesh
+from sage_jax.setup.mesh import open_mesh, resolve_mesh
 from sage_jax.setup.objective import check, make_advantages, make_guide, make_loss
 
 __all__ = [
@@ -30,14 +30,14 @@ __all__ = [
     "make_learner",
     "make_loss",
     "make_policy",
-    "model_knobs",
+    "model_options",
     "open_base",
     "open_mesh",
     "open_random",
     "open_task",
     "random_model",
+    "resolve_mesh",
     "sampler",
-    "settle_mesh",
     "start",
     "with_params",
 ]

@@ -15,7 +15,7 @@ from sage_jax.data.make_task import make_task
 from sage_jax.data.tasks import Setting, Task, Vocabulary
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import placer
-from sage_jax.setup.mesh import open_mesh, settle_mesh
+from sage_jax.setup.mesh import open_mesh, resolve_mesh
 
 
 class Placed(Protocol):
@@ -55,10 +55,10 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
     Raises:
         ConfigError: if the model, the task and the config do not fit each other.
     """
-    config, why = settle_mesh(config, lambda: models.read_config(source))
+    config, why = resolve_mesh(config, lambda: models.read_config(source))
     mesh = open_mesh(config)
     parallel.connect(mesh)
-    loaded = models.load(source, place=placer(mesh), **model_knobs(config, mesh))
+    loaded = models.load(source, place=placer(mesh), **model_options(config, mesh))
     return Base(loaded, task or open_task(config, loaded), mesh, why)
 
 
@@ -66,10 +66,10 @@ def open_random(config: configs.Config, key: jax.Array) -> Base:
     """A model of random weights in the vocabulary of its task."""
     task = open_task(config, None)
     shape = random_model(config, task)
-    config, why = settle_mesh(config, lambda: shape)
+    config, why = resolve_mesh(config, lambda: shape)
     mesh = open_mesh(config)
     parallel.connect(mesh)
-    graphdef, params = models.init(shape, key, **model_knobs(config, mesh))
+    graphdef, params = models.init(shape, key, **model_options(config, mesh))
     return Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh, why)
 
 
@@ -78,7 +78,7 @@ def with_params(base: Base, params: Any) -> Base:
     return dataclasses.replace(base, loaded=dataclasses.replace(base.loaded, params=params))
 
 
-def model_knobs(config: configs.Config, mesh: Mesh) -> models.Knobs:
+def model_options(config: configs.Config, mesh: Mesh) -> models.ModelOptions:
     """How the model computes, as `models.load` and `models.init` take it."""
     return {
         "compute_dtype": jnp.dtype(config.model.compute_dtype),

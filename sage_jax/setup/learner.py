@@ -55,25 +55,25 @@ def first_state(learner: Learner, root: jax.Array) -> TrainState:
 
 def learning_rate(config: configs.Config) -> optax.Schedule:
     """The learning rate by number of updates."""
-    knobs = config.optimizer
+    options = config.optimizer
     return make_schedule(
-        knobs.schedule,
-        knobs.learning_rate,
-        warmup_steps=knobs.warmup_steps,
+        options.schedule,
+        options.learning_rate,
+        warmup_steps=options.warmup_steps,
         total_steps=config.total_updates,
-        end_factor=knobs.end_factor,
+        end_factor=options.end_factor,
     )
 
 
 def _optimizer(config: configs.Config, schedule: optax.Schedule) -> optax.GradientTransformation:
-    knobs = config.optimizer
+    options = config.optimizer
     return make_optimizer(
         schedule,
-        b1=knobs.b1,
-        b2=knobs.b2,
-        eps=knobs.eps,
-        weight_decay=knobs.weight_decay,
-        clip_norm=knobs.clip_norm,
+        b1=options.b1,
+        b2=options.b2,
+        eps=options.eps,
+        weight_decay=options.weight_decay,
+        clip_norm=options.clip_norm,
         # Adapters are float32 whatever they are added to.
         dtype=jnp.float32 if config.lora.rank else config.model.param_dtype,
     )

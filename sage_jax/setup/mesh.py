@@ -14,7 +14,7 @@ from sage_jax.config import ConfigError
 _FLOAT32 = 4
 
 
-def settle_mesh(
+def resolve_mesh(
     config: configs.Config,
     read_shape: Callable[[], models.ModelConfig],
     *,
@@ -83,12 +83,12 @@ def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> M
 
 def _row_counts(config: configs.Config) -> dict[str, int]:
     """What is split over the devices of data x fsdp, by field."""
-    rows, knobs = config.rollout, config.optimizer
-    per_update = rows.num_prompts * rows.group_size // knobs.num_minibatches
+    rows, options = config.rollout, config.optimizer
+    per_update = rows.num_prompts * rows.group_size // options.num_minibatches
     parted = "rollout.num_prompts / rollout.chunks" if rows.chunks > 1 else "rollout.num_prompts"
     return {
         parted: rows.num_prompts // rows.chunks,
-        "optimizer.micro_batch" if knobs.micro_batch else "rows of an update": knobs.micro_batch
+        "optimizer.micro_batch" if options.micro_batch else "rows of an update": options.micro_batch
         or per_update,
         "eval.batch_prompts": config.eval.batch_prompts,
     }

@@ -98,7 +98,7 @@ def test_answer_format():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"num_problems": 0}, "num_problems must be at least 1, got 0"),
         ({"operations": ()}, "operations must be some of"),
@@ -111,9 +111,9 @@ def test_answer_format():
         ({"low": 10, "high": 12, "num_problems": 500}, "num_problems 500 is more than"),
     ],
 )
-def test_refused(knobs, message):
+def test_refused(options, message):
     with pytest.raises(DataError, match=message):
-        make_problems(0, **({"num_problems": 5} | knobs))
+        make_problems(0, **({"num_problems": 5} | options))
 
 
 def test_other_problems_are_not_worked_out():

@@ -59,7 +59,7 @@ GOLDEN = [[5, 1, 0, 3], [4, 2, 1, 0], [4, 2, 5, 3], [2, 0, 4, 1]]
 
 
 @pytest.mark.parametrize(
-    ("args", "knobs", "message"),
+    ("args", "options", "message"),
     [
         ((0, 1), {"seed": 0, "step": 0}, "must be positive, got 0 and 1"),
         ((1, 0), {"seed": 0, "step": 0}, "must be positive, got 1 and 0"),
@@ -68,6 +68,6 @@ GOLDEN = [[5, 1, 0, 3], [4, 2, 1, 0], [4, 2, 5, 3], [2, 0, 4, 1]]
         ((1, 1), {"seed": 2**32, "step": 0}, "seed 4294967296 in"),
     ],
 )
-def test_refused(args, knobs, message):
+def test_refused(args, options, message):
     with pytest.raises(ValueError, match=message):
-        batch_indices(*args, **knobs)
+        batch_indices(*args, **options)

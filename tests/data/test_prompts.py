@@ -73,9 +73,9 @@ def test_special_tokens_are_single_ids(chat):
 def test_plain_fallback(adds):
     tokenizer = make_tokenizer(None, adds=adds)
     text = "Be brief.\n\nProblem: What is 23 + 45?\nBox it.\n\nSolution:\n"
-    knobs: Any = {"system_prompt": "Be brief.", "answer_instruction": "Box it."}
-    assert render_text(tokenizer, PROBLEM, **knobs) == text
-    ids = render(tokenizer, PROBLEM, **knobs)
+    options: Any = {"system_prompt": "Be brief.", "answer_instruction": "Box it."}
+    assert render_text(tokenizer, PROBLEM, **options) == text
+    ids = render(tokenizer, PROBLEM, **options)
     assert tokenizer.decode(ids) == ("<|start|>" if adds else "") + text
     assert render_text(tokenizer, PROBLEM, add_generation_prompt=False).endswith("45?")
 

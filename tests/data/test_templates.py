@@ -20,9 +20,9 @@ FORMS = [
 def write():
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(models.BPE()))
 
-    def make(template, **knobs):
+    def make(template, **options):
         tokenizer.chat_template = template
-        return templates.write(tokenizer, ASKED, **knobs)
+        return templates.write(tokenizer, ASKED, **options)
 
     return make
 

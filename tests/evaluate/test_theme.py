@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sage_jax.evaluate.theme import DARK, LIGHT, new_figure, png, spread, styles
+from sage_jax.evaluate.theme import DARK, LIGHT, new_figure, png, shard, styles
 
 # Machado, Oliveira and Fernandes 2009, severity 1, on linear RGB.
 VISION = {
@@ -61,7 +61,7 @@ def test_styles_are_by_position_and_never_alike():
 def test_spread_keeps_order_and_gaps_and_moves_little(seed):
     rng = np.random.default_rng(seed)
     wanted = rng.random(6)
-    placed = spread(list(wanted), 0.1, 0.0, 1.0)
+    placed = shard(list(wanted), 0.1, 0.0, 1.0)
     assert (np.argsort(placed) == np.argsort(wanted)).all()
     assert np.diff(np.sort(placed)).min() >= 0.1 - 1e-9
     assert placed.min() >= -1e-9
@@ -69,9 +69,9 @@ def test_spread_keeps_order_and_gaps_and_moves_little(seed):
 
 
 def test_spread_leaves_free_labels_alone_and_squeezes_too_many():
-    np.testing.assert_allclose(spread([0.9, 0.1], 0.1, 0.0, 1.0), [0.9, 0.1])
-    np.testing.assert_allclose(spread([1.0] * 5, 0.5, 0.0, 1.0), [0, 0.25, 0.5, 0.75, 1])
-    np.testing.assert_allclose(spread([0.3], 0.5, 0.0, 1.0), [0.3])
+    np.testing.assert_allclose(shard([0.9, 0.1], 0.1, 0.0, 1.0), [0.9, 0.1])
+    np.testing.assert_allclose(shard([1.0] * 5, 0.5, 0.0, 1.0), [0, 0.25, 0.5, 0.75, 1])
+    np.testing.assert_allclose(shard([0.3], 0.5, 0.0, 1.0), [0.3])
 
 
 def test_equal_figures_give_equal_bytes():

@@ -231,7 +231,7 @@ def test_a_guide_with_nothing_to_act_on_is_warned_of():
 
 
 @pytest.mark.parametrize(
-    ("guide", "knobs"),
+    ("guide", "options"),
     [
         (None, {}),
         (BRANCH, {}),
@@ -242,10 +242,10 @@ def test_a_guide_with_nothing_to_act_on_is_warned_of():
         (None, {"kl_coef": 0.0}),
     ],
 )
-def test_what_can_act_is_not_warned_of(guide, knobs):
+def test_what_can_act_is_not_warned_of(guide, options):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        recipes.sage(guide, **knobs)
+        recipes.sage(guide, **options)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_memory_is_a_block_of_the_vocabulary():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"temperature": 0.0}, r"temperature \(0.0\)"),
         ({"block_size": 0}, r"block_size \(0\)"),
@@ -107,7 +107,7 @@ def test_memory_is_a_block_of_the_vocabulary():
         ({"vocab_axis": 1}, r"hidden is \(2, 5, 8\), kernel \(48, 8\)"),
     ],
 )
-def test_impossible_knobs_are_refused(knobs, message):
+def test_impossible_knobs_are_refused(options, message):
     hidden, kernel, tokens, _ = case(jnp.float32)
     with pytest.raises(ValueError, match=message):
-        from_hidden(hidden, kernel, tokens, **knobs)
+        from_hidden(hidden, kernel, tokens, **options)

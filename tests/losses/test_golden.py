@@ -104,16 +104,16 @@ def test_guides_equal_the_official_ones(case, dtype):
     with jax.enable_x64(dtype == "float64"):
         mask = jnp.asarray(case["mask"], dtype)
         if case["guide"] == "branch":
-            knobs = {"ratio": case["ratio"], "threshold": case["threshold"]}
-            log_q = guides.branch(jnp.asarray(case["entropies"], dtype), mask, **knobs, **bounds)
+            options = {"ratio": case["ratio"], "threshold": case["threshold"]}
+            log_q = guides.branch(jnp.asarray(case["entropies"], dtype), mask, **options, **bounds)
         else:
             normalize = getattr(weights, case["norm"])
             source = {"new": "new_logps", "ref": "ref_logps"}[case["use_source"]]
             logps = jnp.asarray(case[source], dtype)
             found = normalize(-logps, mask)
             np.testing.assert_allclose(found, case["weights"], rtol=0, atol=1e-6)
-            knobs = {"alpha": case["alpha"], "sigma": case["sigma"], "normalize": normalize}
-            log_q = guides.token(logps, mask, **knobs, **bounds)
+            options = {"alpha": case["alpha"], "sigma": case["sigma"], "normalize": normalize}
+            log_q = guides.token(logps, mask, **options, **bounds)
     # The figures themselves were computed in float32.
     np.testing.assert_allclose(np.exp(log_q), case["q"], rtol=0, atol=1e-6)
 
@@ -121,12 +121,12 @@ def test_guides_equal_the_official_ones(case, dtype):
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", GUIDE_FILE["schedules"], ids=range(len(GUIDE_FILE["schedules"])))
 def test_schedules_equal_the_official_ones(case, dtype):
-    knobs = {name: case[name] for name in ("max_steps", "num_cycles", "decay_rate")}
+    options = {name: case[name] for name in ("max_steps", "num_cycles", "decay_rate")}
     expected = np.array(case["values"])
     with jax.enable_x64(dtype == "float64"):
         steps = jnp.arange(len(expected))
         for column, name in enumerate(("level", "sigma")):
-            schedule = schedules.cyclic(case[f"{name}_ub"], case[f"{name}_lb"], **knobs)
+            schedule = schedules.cyclic(case[f"{name}_ub"], case[f"{name}_lb"], **options)
             values = jax.vmap(schedule)(steps)
             assert values.dtype == dtype
             np.testing.assert_allclose(values, expected[:, column], rtol=0, atol=TOLERANCE[dtype])

@@ -67,9 +67,9 @@ def test_branch_equals_numpy(rows, dtype):
     assert log_q.dtype == ("float64" if dtype == "float64" else "float32")
     q = np.clip(1 + 0.3 * np.maximum(np.asarray(entropies, np.float64) - 1.2, 0), 0.6, 1.5)
     np.testing.assert_allclose(log_q, np.where(mask, np.log(q), 0), atol=1e-6)
-    knobs = {"ratio": jnp.float64(0.3), "threshold": 1.2, "q_max": 1.5}
+    options = {"ratio": jnp.float64(0.3), "threshold": 1.2, "q_max": 1.5}
     jitted = jax.jit(guides.branch, static_argnames=("q_min", "q_max"))
-    np.testing.assert_allclose(jitted(entropies, mask, **knobs), log_q, atol=1e-6)
+    np.testing.assert_allclose(jitted(entropies, mask, **options), log_q, atol=1e-6)
 
 
 def test_token_with_noise_equals_numpy(rows):
@@ -203,14 +203,14 @@ def test_knobs_may_be_schedules_of_a_traced_step(rows):
 
 
 def test_schedule_against_a_counter_that_ticks():
-    knobs = {"max_steps": 23, "num_cycles": 4, "decay_rate": 0.7}
+    options = {"max_steps": 23, "num_cycles": 4, "decay_rate": 0.7}
     upper, cycle, found = 0.4, 0, []
     for step in range(40):
         phase = step % 5
         if phase == 0 and step and cycle < 3:
             upper, cycle = upper * 0.7, cycle + 1
         found.append(0.1 + (upper - 0.1) * 0.5 * (1 + np.cos(np.pi * phase / 5)))
-    values = schedules.cosine_cycles(jnp.arange(40), upper=0.4, lower=0.1, **knobs)
+    values = schedules.cosine_cycles(jnp.arange(40), upper=0.4, lower=0.1, **options)
     np.testing.assert_allclose(values, found, atol=1e-12)
 
 

@@ -174,8 +174,8 @@ def test_constants_get_no_gradient(make_arrays, make_terms):
 def test_rewards_with_the_kl_in_them_ignore_what_is_masked(arrays, make_terms):
     def rewards(arrays):
         batch = make_terms(jnp.asarray(arrays["logits"], jnp.float32), arrays)
-        knobs = {"kl_coef": 0.1, "step": 0, "key": jax.random.key(0)}
+        options = {"kl_coef": 0.1, "step": 0, "key": jax.random.key(0)}
         guide = guides.token_guide(source="ref", max_steps=10)
-        return recipes.anchored_rewards(jnp.zeros(5), batch, guide=guide, **knobs)
+        return recipes.anchored_rewards(jnp.zeros(5), batch, guide=guide, **options)
 
     np.testing.assert_array_equal(rewards(_spoiled(arrays, np.nan)), rewards(arrays))

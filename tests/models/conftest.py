@@ -54,14 +54,14 @@ def make_config():
 
 @pytest.fixture
 def make_model():
-    """make_model(family, **knobs): (config, graphdef, params), every parameter random."""
+    """make_model(family, **options): (config, graphdef, params), every parameter random."""
     return _model
 
 
 @functools.cache
-def _model(family: str, **knobs):
+def _model(family: str, **options):
     config = _config(family)
-    graphdef, params = init(config, jax.random.key(0), **knobs)
+    graphdef, params = init(config, jax.random.key(0), **options)
     leaves, tree = jax.tree.flatten(params)
     # Norm scales and biases start constant: shake them, so that a mix-up would show.
     noise = np.random.default_rng(0)

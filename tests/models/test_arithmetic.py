@@ -155,8 +155,8 @@ def test_whole_model_against_numpy(make_model, make_batch, family):
 
 def test_float64_stays_float64(make_model, make_batch):
     with jax.enable_x64(True):
-        knobs = {"compute_dtype": jnp.float64, "param_dtype": jnp.float64}
-        config, graphdef, params = make_model("qwen3", **knobs)
+        options = {"compute_dtype": jnp.float64, "param_dtype": jnp.float64}
+        config, graphdef, params = make_model("qwen3", **options)
         tokens, positions, valid = make_batch(1, 6)
         model = merge(graphdef, params)
         logits = model.unembed(model(tokens, positions, valid)[0])

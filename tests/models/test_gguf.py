@@ -197,8 +197,8 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_unsupported_files_are_refused_by_name(golden_dir, tmp_path, name):
     fields, tensors, message = REFUSALS[name]
-    knobs = {"fields": fields, "tensors": tensors}
-    path = write_gguf(tmp_path / "m.gguf", golden_dir / "tiny_llama", **knobs)
+    options = {"fields": fields, "tensors": tensors}
+    path = write_gguf(tmp_path / "m.gguf", golden_dir / "tiny_llama", **options)
     with pytest.raises(ModelError) as caught:
         load(path)
     assert message in str(caught.value)

@@ -90,8 +90,8 @@ def test_smollm2_tokenizer(smollm2):
         assert tokenizer.decode(ids) == case["text"]
     for case in expected["cases"]:
         chat = [{"role": "user", "content": case["user"]}]
-        knobs = {"add_generation_prompt": True, "tokenize": False}
-        assert tokenizer.apply_chat_template(chat, **knobs) == case["rendered"]
+        options = {"add_generation_prompt": True, "tokenize": False}
+        assert tokenizer.apply_chat_template(chat, **options) == case["rendered"]
         assert tokenizer.encode(case["rendered"], add_special_tokens=False) == case["input_ids"]
         assert tokenizer.decode(case["greedy_ids"]) == case["greedy_text"]
     special = {name: getattr(tokenizer, f"{name}_token_id") for name in expected["special"]}

@@ -69,13 +69,13 @@ def test_all_logits_are_never_held(case):
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [({"temperature": 0.0}, r"temperature \(0.0\)"), ({"block_size": 0}, r"block_size \(0\)")],
 )
-def test_impossible_knobs_are_refused(case, knobs, message):
+def test_impossible_knobs_are_refused(case, options, message):
     graphdef, params, hidden, tokens = case
     with pytest.raises(ValueError, match=message):
-        token_logps(merge(graphdef, params), hidden, tokens, **knobs)
+        token_logps(merge(graphdef, params), hidden, tokens, **options)
 
 
 def test_shapes_that_disagree_are_refused(case):

@@ -121,7 +121,7 @@ def test_attach_needs_shapes_only_and_works_under_jit(make_config):
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"rank": 0, "alpha": 1}, r"rank \(0\) must be at least 1"),
         ({"rank": 2, "alpha": 0}, r"alpha \(0\) positive"),
@@ -129,7 +129,7 @@ def test_attach_needs_shapes_only_and_works_under_jit(make_config):
         ({"rank": 2, "alpha": 1, "targets": []}, "nothing is not a target"),
     ],
 )
-def test_impossible_adapters_are_refused(make_config, knobs, message):
+def test_impossible_adapters_are_refused(make_config, options, message):
     graphdef, shapes = abstract(make_config("llama"))
     with pytest.raises(ValueError, match=message):
-        lora.attach(graphdef, shapes, jax.random.key(0), **knobs)
+        lora.attach(graphdef, shapes, jax.random.key(0), **options)

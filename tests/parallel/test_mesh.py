@@ -61,7 +61,7 @@ def test_arrays_land_where_the_table_says():
 
 
 @pytest.mark.parametrize(
-    ("devices", "knobs", "sizes"),
+    ("devices", "options", "sizes"),
     [
         # Everything fits on one device: replicas only.
         (8, {"weight_bytes": 1e9, "state_bytes": 4e9}, (8, 1, 1)),
@@ -79,9 +79,9 @@ def test_arrays_land_where_the_table_says():
     ],
     ids=str,
 )
-def test_chosen_sizes(devices, knobs, sizes):
+def test_chosen_sizes(devices, options, sizes):
     chosen, why = parallel.choose_sizes(
-        devices, **{"rows": 64, "kv_heads": 4, "memory": 16e9, **knobs}
+        devices, **{"rows": 64, "kv_heads": 4, "memory": 16e9, **options}
     )
     assert tuple(chosen.values()) == sizes
     assert why.startswith(f"mesh: data {sizes[0]}, fsdp {sizes[1]}, tensor {sizes[2]} for")

@@ -38,8 +38,8 @@ def generate(graphdef, params, tokens, mask, key, *, stop_table=None, mesh=None,
     )
 
 
-def roll(tiny, packed, key, **knobs):
-    return generate(tiny[0], tiny[1], packed.tokens, packed.mask, key, **knobs)
+def roll(tiny, packed, key, **options):
+    return generate(tiny[0], tiny[1], packed.tokens, packed.mask, key, **options)
 
 
 @pytest.fixture(scope="module")
@@ -53,9 +53,9 @@ def rollout(tiny, packed):
     return roll(tiny, packed, jax.random.key(1), **KNOBS)
 
 
-def append(progress, tokens, **knobs):
+def append(progress, tokens, **options):
     tokens = jnp.asarray(tokens, jnp.int32)
-    return progress.append(tokens, -jnp.ones(len(tokens)), **knobs)
+    return progress.append(tokens, -jnp.ones(len(tokens)), **options)
 
 
 def test_rows_take_tokens_until_they_are_done():
@@ -190,12 +190,12 @@ def test_rows_taken_from_a_cache_are_those_rows(tiny):
 def test_the_way_of_decoding_changes_nothing(
     tiny, packed, rollout, unroll, compactions, cache_doublings
 ):
-    knobs = KNOBS | {
+    options = KNOBS | {
         "unroll": unroll,
         "compactions": compactions,
         "cache_doublings": cache_doublings,
     }
-    other = roll(tiny, packed, jax.random.key(1), **knobs)
+    other = roll(tiny, packed, jax.random.key(1), **options)
     np.testing.assert_array_equal(other.tokens, rollout.tokens)
     np.testing.assert_array_equal(other.finish, rollout.finish)
     # Batches and products of other sizes sum in another order; each is up to 3e-5 from float64.
@@ -247,18 +247,18 @@ def test_inside_another_jitted_function(tiny, packed, rollout):
 def test_repeated_calls_share_one_program(tiny, packed, monkeypatch):
     traces = []
 
-    def counted(*args, **knobs):
+    def counted(*args, **options):
         traces.append(args[0].shape)
-        return draw(*args, **knobs)
+        return draw(*args, **options)
 
     draw = program.draw
     monkeypatch.setattr(program, "draw", counted)
-    knobs: dict[str, Any] = KNOBS | {"temperature": 0.77}
+    options: dict[str, Any] = KNOBS | {"temperature": 0.77}
     for seed in range(3):
         params = jax.tree.map(lambda leaf, seed=seed: leaf + 0.01 * seed, tiny[1])
         tokens = np.roll(packed.tokens, seed, axis=0)
         mask = np.roll(packed.mask, seed, axis=0)
-        generate(tiny[0], params, tokens, mask, jax.random.key(seed), **knobs)
+        generate(tiny[0], params, tokens, mask, jax.random.key(seed), **options)
         if seed == 0:
             first = len(traces)
     assert len(traces) == first

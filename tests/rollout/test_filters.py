@@ -57,8 +57,8 @@ def logits():
 @pytest.mark.parametrize("jitted", [False, True], ids=["eager", "jit"])
 @pytest.mark.parametrize("name", CASES)
 def test_equals_numpy(name, jitted, logits):
-    function, knobs = CASES[name]
-    for knob in knobs:
+    function, options = CASES[name]
+    for knob in options:
         compiled = jax.jit(function, static_argnums=1) if jitted else function
         expected = ORACLES[name](np.asarray(logits, np.float64), knob)
         np.testing.assert_allclose(compiled(logits, knob), expected, rtol=1e-6)

@@ -45,8 +45,8 @@ def generate(graphdef, params, tokens, mask, key, *, stop_table=None, mesh=None,
     )
 
 
-def roll(tiny, packed, key, **knobs):
-    return generate(tiny[0], tiny[1], packed.tokens, packed.mask, key, **knobs)
+def roll(tiny, packed, key, **options):
+    return generate(tiny[0], tiny[1], packed.tokens, packed.mask, key, **options)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,8 @@ def test_logps_equal_the_full_forward_pass(tiny, rollout):
 
 
 def test_logps_are_unfiltered_and_equal_token_logps(tiny, packed):
-    knobs = KNOBS | {"temperature": 0.8, "top_k": 8, "top_p": 0.9, "min_p": 0.05}
-    rollout = roll(tiny, packed, jax.random.key(2), **knobs)
+    options = KNOBS | {"temperature": 0.8, "top_k": 8, "top_p": 0.9, "min_p": 0.05}
+    rollout = roll(tiny, packed, jax.random.key(2), **options)
     assert_well_formed(rollout)
     np.testing.assert_allclose(rollout.logps, score(tiny, rollout, 0.8), atol=1e-4)
     scored = run(tiny[0], tiny[1], *sequences(rollout))[1][:, packed.tokens.shape[1] - 1 : -1]
@@ -134,8 +134,8 @@ def test_logps_are_unfiltered_and_equal_token_logps(tiny, packed):
 
 
 def test_greedy_equals_the_argmax_of_full_forward_passes(tiny, packed):
-    knobs = KNOBS | {"temperature": 0.0, "top_k": 3}
-    rollout = roll(tiny, packed, jax.random.key(0), **knobs)
+    options = KNOBS | {"temperature": 0.0, "top_k": 3}
+    rollout = roll(tiny, packed, jax.random.key(0), **options)
     assert_well_formed(rollout)
     rows = completion_ids(rollout)
     predicted = full_logits(tiny, sequences(rollout))[:, packed.tokens.shape[1] - 1 :].argmax(-1)
@@ -157,8 +157,8 @@ def test_one_token_completions(tiny, packed):
 def test_sampled_frequencies_match_the_processed_distribution(tiny, filters):
     prompt, samples = [5, 6, 7], 20_000
     packed = pack_prompts([prompt], max_prompt_length=4, pad_id=0)
-    knobs = {"group_size": samples, "max_completion_length": 2, "temperature": 0.9} | filters
-    rollout = roll(tiny, packed, jax.random.key(3), stop_ids=(), pad_id=0, **knobs)
+    options = {"group_size": samples, "max_completion_length": 2, "temperature": 0.9} | filters
+    rollout = roll(tiny, packed, jax.random.key(3), stop_ids=(), pad_id=0, **options)
     assert (rollout.mask == 1).all()
     assert (rollout.finish == Finish.LENGTH).all()
     first, second = np.asarray(rollout.tokens).T
@@ -170,8 +170,8 @@ def test_sampled_frequencies_match_the_processed_distribution(tiny, filters):
 
 def frequencies_fit(tokens, logits, filters):
     scaled = apply_temperature(jnp.asarray(logits, jnp.float32), 0.9)
-    knobs: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0} | filters
-    probs = np.asarray(jax.nn.softmax(apply_filters(scaled, **knobs)), np.float64)
+    options: dict[str, Any] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0} | filters
+    probs = np.asarray(jax.nn.softmax(apply_filters(scaled, **options)), np.float64)
     counts = np.bincount(tokens, minlength=len(probs))
     assert counts[probs == 0].sum() == 0
     counts, probs = counts[probs > 0], probs[probs > 0]
@@ -220,8 +220,8 @@ def free(tiny, packed):
 @pytest.mark.parametrize("stop_ids", [(), (1, 2)])
 def test_stop_strings_cut_the_row_where_they_are_complete(tiny, packed, free, stop_ids):
     table = compile_stop_strings(BYTES, STRINGS)
-    knobs = FREE | {"stop_table": table, "stop_ids": stop_ids}
-    cut = roll(tiny, packed, jax.random.key(5), **knobs)
+    options = FREE | {"stop_table": table, "stop_ids": stop_ids}
+    cut = roll(tiny, packed, jax.random.key(5), **options)
     expected = [expected_end(row, stop_ids) for row in np.asarray(free.tokens)]
     assert {reason for _, reason in expected} >= {Finish.LENGTH, Finish.STOP_STRING}
     assert np.asarray(cut.finish).tolist() == [reason for _, reason in expected]
@@ -254,14 +254,14 @@ def test_untrained_adapters_change_nothing(tiny, packed, rollout):
 
 
 def test_a_half_precision_cache_still_writes_well_formed_rows(tiny, packed):
-    knobs = KNOBS | {"cache_dtype": jnp.bfloat16}
-    rollout = roll(tiny, packed, jax.random.key(1), **knobs)
+    options = KNOBS | {"cache_dtype": jnp.bfloat16}
+    rollout = roll(tiny, packed, jax.random.key(1), **options)
     assert_well_formed(rollout)
     assert np.abs(rollout.logps - score(tiny, rollout, 1.3)).mean() < 0.05
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"temperature": -1.0}, "temperature must be 0"),
         ({"top_p": 0.0}, "top_p must be in"),
@@ -276,9 +276,9 @@ def test_a_half_precision_cache_still_writes_well_formed_rows(tiny, packed):
         ),
     ],
 )
-def test_bad_knobs_are_refused(tiny, packed, knobs, message):
+def test_bad_knobs_are_refused(tiny, packed, options, message):
     with pytest.raises(ValueError, match=message):
-        roll(tiny, packed, jax.random.key(0), **KNOBS | knobs)
+        roll(tiny, packed, jax.random.key(0), **KNOBS | options)
 
 
 def test_bad_arrays_are_refused(tiny, packed):

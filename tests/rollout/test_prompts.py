@@ -41,7 +41,7 @@ def test_arrays_serve_as_prompts():
 
 
 @pytest.mark.parametrize(
-    ("prompts", "knobs", "message"),
+    ("prompts", "options", "message"),
     [
         ([[1], []], {}, "prompt 1 is empty"),
         ([[1, -2]], {}, r"prompt 0 must hold ids in \[0, 2\^31\), got -2 to 1"),
@@ -53,6 +53,6 @@ def test_arrays_serve_as_prompts():
         ([[1]], {"pad_id": -1}, "pad_id must be a token id, 0 or above, got -1"),
     ],
 )
-def test_bad_prompts_are_refused(prompts, knobs, message):
+def test_bad_prompts_are_refused(prompts, options, message):
     with pytest.raises(ValueError, match=message):
-        pack_prompts(prompts, **{"max_prompt_length": 4, "pad_id": 0} | knobs)
+        pack_prompts(prompts, **{"max_prompt_length": 4, "pad_id": 0} | options)

@@ -136,11 +136,11 @@ KNOBS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", KNOBS)
 def test_logps_are_those_before_the_filters(name):
-    knobs = KNOBS[name]
+    options = KNOBS[name]
     logits = 4 * jax.random.normal(jax.random.key(8), (50, 300))
     keys = jax.random.split(jax.random.key(9), 50)
-    tokens, logps = jax.jit(lambda z, k: draw(z, k, **knobs))(logits, keys)
-    scaled = np.asarray(logits, np.float64) / knobs["temperature"]
+    tokens, logps = jax.jit(lambda z, k: draw(z, k, **options))(logits, keys)
+    scaled = np.asarray(logits, np.float64) / options["temperature"]
     expected = scaled - np.logaddexp.reduce(scaled, axis=-1, keepdims=True)
     rows = np.arange(50)
     np.testing.assert_allclose(logps, expected[rows, tokens], atol=1e-5)
@@ -148,11 +148,11 @@ def test_logps_are_those_before_the_filters(name):
 
 
 def test_eager_equals_jit():
-    knobs = KNOBS["filtered"]
+    options = KNOBS["filtered"]
     logits = 4 * jax.random.normal(jax.random.key(8), (50, 300))
     keys = jax.random.split(jax.random.key(9), 50)
-    tokens, logps = draw(logits, keys, **knobs)
-    jitted = jax.jit(lambda z, k: draw(z, k, **knobs))(logits, keys)
+    tokens, logps = draw(logits, keys, **options)
+    jitted = jax.jit(lambda z, k: draw(z, k, **options))(logits, keys)
     np.testing.assert_array_equal(jitted[0], tokens)
     np.testing.assert_allclose(jitted[1], logps, atol=1e-6)
 

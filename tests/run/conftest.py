@@ -60,8 +60,8 @@ def make_base(make_config):
         mesh = setup.open_mesh(config, jax.devices()[:devices])
         task = setup.open_task(config, None)
         shape = setup.random_model(config, task)
-        knobs = setup.model_knobs(config, mesh)
-        graphdef, params = models.init(shape, jax.random.key(0), **knobs)
+        options = setup.model_options(config, mesh)
+        graphdef, params = models.init(shape, jax.random.key(0), **options)
         # Larger weights than an initialiser's, so that policies and gradients are far from flat.
         params = jax.tree.map(lambda x: x * jnp.asarray(3, x.dtype), params)
         return setup.Base(models.Loaded(graphdef, place(mesh, params), shape, None), task, mesh)

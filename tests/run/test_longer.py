@@ -32,8 +32,8 @@ def begin(make_config, tmp_path):
     return run
 
 
-def given(config, **knobs):
-    return configs.override(config, {"train": knobs})
+def given(config, **options):
+    return configs.override(config, {"train": options})
 
 
 def rates(config):

@@ -43,7 +43,7 @@ def learn(config, base, rollout, rewards, *, packed=False):
     if packed:
         packing = steps.pack(np.asarray(rollout.mask).sum(axis=1).astype(int), rollout)
         assert packing is not None
-        packing = parallel.spread(packing, parallel.replicated(base.mesh))
+        packing = parallel.shard(packing, parallel.replicated(base.mesh))
 
     @jax.jit
     def both(state, frozen, rollout, rewards, packing):

@@ -48,8 +48,8 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
     """Any printable character ends a row, so that most rows are short."""
     made = []
 
-    def spy(*args, **knobs):
-        made.append(packing.fit(*args, **knobs))
+    def spy(*args, **options):
+        made.append(packing.fit(*args, **options))
         return made[-1]
 
     monkeypatch.setattr(learner, "fit", spy)
