@@ -102,10 +102,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     commands: dict[str, Callable[[list[str]], None]] = {
-        "train": _train, "eval": _eval, "sample": _sample, "report": _report,
-        "export": _export, "verify": _verify, "plan": _plan,
+        "train": _train,
+        "eval": _eval,
+        "sample": _sample,
+        "report": _report,
+        "export": _export,
+        "verify": _verify,
+        "plan": _plan,
         "parts": _parts,
-    }  # fmt: skip
+    }
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.stdout.write(_USAGE)
         sys.exit(0 if arguments else 2)
@@ -162,9 +167,24 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.run.lost import LostVerdictsError
     from sage_jax.run.run_lock import LockError
 
-    return (configs.ConfigError, DataError, ResultError, ModelError, MeshError, HostsError,
-            PlanError, VerifierError, VerifyFileError, CheckpointError, BadStepError, LockError,
-            LostVerdictsError, InputError, RewardError, paths.PathError)  # fmt: skip
+    return (
+        configs.ConfigError,
+        DataError,
+        ResultError,
+        ModelError,
+        MeshError,
+        HostsError,
+        PlanError,
+        VerifierError,
+        VerifyFileError,
+        CheckpointError,
+        BadStepError,
+        LockError,
+        LostVerdictsError,
+        InputError,
+        RewardError,
+        paths.PathError,
+    )
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:
@@ -184,9 +204,13 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
         default = {"default": kind(config=config)}
     try:
         options = tyro.cli(
-            kind, args=rest, prog=f"sage-jax {command}", use_underscores=True,
-            config=(tyro.conf.FlagCreatePairsOff,), **default,
-        )  # fmt: skip
+            kind,
+            args=rest,
+            prog=f"sage-jax {command}",
+            use_underscores=True,
+            config=(tyro.conf.FlagCreatePairsOff,),
+            **default,
+        )
     except pydantic.ValidationError as error:
         raise configs.ConfigError(configs.explain(error)) from None
     if config is None:
@@ -313,9 +337,11 @@ def _plan(rest: list[str]) -> None:
     plan.prepare(name)
     told = Console(stderr=True)
     made = plan.make_plan(
-        options.config, name, searching=options.search,
+        options.config,
+        name,
+        searching=options.search,
         progress=lambda step: told.print(f"compiling: {step}", style="dim"),
-    )  # fmt: skip
+    )
     if options.as_json:
         sys.stdout.write(json.dumps(plan.as_json(made), indent=1) + "\n")
     else:

@@ -181,8 +181,10 @@ def inventory(folder: Path) -> dict[str, dict[str, Any]]:
     names = sorted(file for file in folder.rglob("*") if file.is_file())
     # Hashing leaves the interpreter's lock, so that threads share the work.
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return {file.relative_to(folder).as_posix(): facts
-                for file, facts in zip(names, pool.map(_facts, names), strict=True)}  # fmt: skip
+        return {
+            file.relative_to(folder).as_posix(): facts
+            for file, facts in zip(names, pool.map(_facts, names), strict=True)
+        }
 
 
 def _facts(file: Path) -> dict[str, Any]:

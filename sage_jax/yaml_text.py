@@ -47,8 +47,14 @@ def write_line(data: dict[str, Any]) -> str:
     >>> write_line({"use": "branch", "ratio": 0.2})
     '{use: branch, ratio: 0.2}'
     """
-    text = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000,
-                     default_flow_style=True)  # fmt: skip
+    text = yaml.dump(
+        data,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=1_000_000,
+        default_flow_style=True,
+    )
     return text.strip()
 
 

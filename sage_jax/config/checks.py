@@ -18,8 +18,20 @@ _LORA_TARGETS = {
 
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
-    for check in (_parts, _groups, _rows, _anchor, _warmup, _stop, _lora, _rewards, _mesh,
-                  _architecture, _attention, _schedule):  # fmt: skip
+    for check in (
+        _parts,
+        _groups,
+        _rows,
+        _anchor,
+        _warmup,
+        _stop,
+        _lora,
+        _rewards,
+        _mesh,
+        _architecture,
+        _attention,
+        _schedule,
+    ):
         yield from check(c)
 
 

@@ -47,10 +47,13 @@ class Section(pydantic.BaseModel):
     """Base of all sections: frozen, no unknown fields, no silent conversions."""
 
     model_config = pydantic.ConfigDict(
-        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True,
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,
         # YAML writes them, and the config of a run folder would not be read back.
         allow_inf_nan=False,
-    )  # fmt: skip
+    )
 
     @pydantic.field_validator("*")
     @classmethod
@@ -361,8 +364,12 @@ class Config(Section):
     @property
     def files(self) -> dict[str, str]:
         """Files that decide what is computed, by the field that names them."""
-        return {f"{field}.{name}": path for field, spec, room in self.parts
-                if room is not LISTENERS for name, path in spec.files.items()}  # fmt: skip
+        return {
+            f"{field}.{name}": path
+            for field, spec, room in self.parts
+            if room is not LISTENERS
+            for name, path in spec.files.items()
+        }
 
     @property
     def scheduled_steps(self) -> int:

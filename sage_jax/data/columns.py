@@ -67,9 +67,14 @@ class Columns:
 
 def _row(problem: Problem) -> dict[str, Any]:
     return {
-        **problem.extra, "problem": problem, "prompt": problem.problem, "answer": problem.answer,
-        "solution": problem.solution, "source": problem.source, "id": problem.id,
-    }  # fmt: skip
+        **problem.extra,
+        "problem": problem,
+        "prompt": problem.problem,
+        "answer": problem.answer,
+        "solution": problem.solution,
+        "source": problem.source,
+        "id": problem.id,
+    }
 
 
 def _plurals(columns: dict[str, Any]) -> dict[str, Any]:

@@ -67,8 +67,10 @@ def _read(part: Part, given: Any, name: str) -> list[Problem]:
         most = len(given) if isinstance(given, Sized) else MOST + 1
         rows = [*itertools.islice(iter(given), most)]  # type: ignore[call-overload]
     if len(rows) > MOST and not isinstance(given, Sized):
-        raise _fault(part, f"gives more than {MOST:,} problems and does not say how many: end it, "
-                     "or give a list")  # fmt: skip
+        raise _fault(
+            part,
+            f"gives more than {MOST:,} problems and does not say how many: end it, or give a list",
+        )
     problems = [_problem(part, row, f"{name}-{place}", place) for place, row in enumerate(rows, 1)]
     if not problems:
         raise _fault(part, "gives no problem" + (" to hold out" if "-held-out" in name else ""))
@@ -81,8 +83,11 @@ def _refuse_others(part: Part, given: Any) -> None:
     if isinstance(given, set | frozenset):
         raise _fault(part, "gives a set, whose order changes from run to run: give a list")
     if isinstance(given, Mapping):
-        raise _fault(part, f"gives a mapping of {brief([*given])}: for parts of a data set give "
-                     "data.ProblemSet(train, held_out)")  # fmt: skip
+        raise _fault(
+            part,
+            f"gives a mapping of {brief([*given])}: for parts of a data set give "
+            "data.ProblemSet(train, held_out)",
+        )
     if isinstance(given, str | bytes) or not _is_iterable(part, given):
         lacks = lacking(given)
         near = f" (to be a Task it lacks {', '.join(lacks)})" if lacks else ""
@@ -128,8 +133,9 @@ def _fields(part: Part, given: Any, place: int) -> tuple[dict[str, Any], dict[st
 def _refuse_no_text(part: Part, value: Any, name: str, place: int) -> None:
     if not (value is None or isinstance(value, str)):
         hint = f'; write "{value}"' if isinstance(value, int | float) else ""
-        raise _fault(part, f"gives number {place} with {brief(value)} as `{name}`, which is no text"
-                     + hint)  # fmt: skip
+        raise _fault(
+            part, f"gives number {place} with {brief(value)} as `{name}`, which is no text" + hint
+        )
     if value and not value.isascii() and value != value.encode(errors="ignore").decode():
         raise _fault(part, f"gives number {place} with half a surrogate pair in `{name}`")
 
@@ -139,8 +145,11 @@ def _refuse_repeated_ids(part: Part, problems: Iterable[Problem]) -> None:
     for place, problem in enumerate(problems, 1):
         first = places.setdefault(problem.id, place)
         if first != place:
-            raise _fault(part, f"gives the id {brief(problem.id)} to number {first} and to number "
-                         f"{place}: every id must be unique, or left out")  # fmt: skip
+            raise _fault(
+                part,
+                f"gives the id {brief(problem.id)} to number {first} and to number "
+                f"{place}: every id must be unique, or left out",
+            )
 
 
 def _refuse_shared_ids(part: Part, train: Sequence[Problem], held_out: Sequence[Problem]) -> None:
@@ -148,8 +157,11 @@ def _refuse_shared_ids(part: Part, train: Sequence[Problem], held_out: Sequence[
     known = {problem.id: problem for problem in train}
     for problem in held_out:
         if known.get(problem.id, problem) != problem:
-            raise _fault(part, f"gives the id {brief(problem.id)} to a problem to train on and to "
-                         "another one that is held out")  # fmt: skip
+            raise _fault(
+                part,
+                f"gives the id {brief(problem.id)} to a problem to train on and to "
+                "another one that is held out",
+            )
 
 
 def _parted(

@@ -32,14 +32,19 @@ class Isolated:
         spec = part.spec
         assert isinstance(spec, RewardSpec)
         options = {
-            "spec": spec.model_dump(mode="json"), "field": part.field,
+            "spec": spec.model_dump(mode="json"),
+            "field": part.field,
             "given": {name: value for name, value in given.items() if part.asks(name)},
-        }  # fmt: skip
+        }
         self._pool = WorkerPool(
-            "sage_jax.data.isolated:make", options, title=f"{part.field} {spec.use}",
-            num_workers=num_workers, deadline_s=deadline_s, give_up=_GIVE_UP,
+            "sage_jax.data.isolated:make",
+            options,
+            title=f"{part.field} {spec.use}",
+            num_workers=num_workers,
+            deadline_s=deadline_s,
+            give_up=_GIVE_UP,
             memory_limit=int(spec.memory_gb * 1e9) if spec.memory_gb else MEMORY_LIMIT,
-        )  # fmt: skip
+        )
 
     def ones(self, completions: list[str], problems: Sequence[Problem]) -> list[Value]:
         """The rewards of completions, one call each, side by side.

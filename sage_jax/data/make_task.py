@@ -71,10 +71,16 @@ def _in_words(
     spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec]
 ) -> TextTask:
     made = closed_on_failure(
-        make_reward(one, field=f"reward.{place}", tokenizer=setting.tokenizer, seed=setting.seed,
-                    num_workers=spec.num_workers, deadline_s=spec.deadline_s)
+        make_reward(
+            one,
+            field=f"reward.{place}",
+            tokenizer=setting.tokenizer,
+            seed=setting.seed,
+            num_workers=spec.num_workers,
+            deadline_s=spec.deadline_s,
+        )
         for place, one in enumerate(rewards)
-    )  # fmt: skip
+    )
     try:
         problems = [*found.train, *found.held_out]
         _refuse_unanswered(made, problems)

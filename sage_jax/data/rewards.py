@@ -190,9 +190,13 @@ def _of_completions(part: Part, spec: RewardSpec, given: Mapping[str, Any]) -> R
     asked = batch if call.columns.is_batch else ones
 
     return Reward(
-        spec.title, spec.weight, lambda b: _given(asked(b.completions, b.problems)), behind, part,
+        spec.title,
+        spec.weight,
+        lambda b: _given(asked(b.completions, b.problems)),
+        behind,
+        part,
         call,
-    )  # fmt: skip
+    )
 
 
 def _given(found: Sequence[Value]) -> Given:

@@ -43,8 +43,9 @@ class TextTask:
         self._limits = (setting.max_prompt_length, setting.max_completion_length)
         self._spelling = Spelling(tokenizer)
         self._say: dict[str, Any] = {
-            "system_prompt": prompting.system_prompt or None, "date": prompting.date,
-        }  # fmt: skip
+            "system_prompt": prompting.system_prompt or None,
+            "date": prompting.date,
+        }
         turns = read_turns(tokenizer, self._spelling, **self._say)
         self._say |= {"answer_instruction": prompting.instruction, "spelling": self._spelling}
         self._prefix = prompting.prefix

@@ -182,11 +182,20 @@ def _bar(
         axes.barh(row, count, left=start, height=0.6, linewidth=1.2, **look)
         if count > 0.12 * total and not look.get("hatch"):
             ink = theme.surface if look["facecolor"] == color else color
-            axes.text(start + count / 2, row, str(count), ha="center", va="center", color=ink,
-                      fontsize=11)  # fmt: skip
+            axes.text(
+                start + count / 2, row, str(count), ha="center", va="center", color=ink, fontsize=11
+            )
         start += count
-    axes.annotate(change, (total, row), xytext=(6, 0), textcoords="offset points", va="center",
-                  color=color, fontsize=12, fontweight="bold")  # fmt: skip
+    axes.annotate(
+        change,
+        (total, row),
+        xytext=(6, 0),
+        textcoords="offset points",
+        va="center",
+        color=color,
+        fontsize=12,
+        fontweight="bold",
+    )
 
 
 def _support_row(left: Axes, right: Axes, row: int, found: Support, color: str, theme: Theme):

@@ -255,15 +255,27 @@ class Learner:
         return keep_sharding(self.learn, self.layout)
 
     def rollout(
-        self, trained: Any, frozen: Any, prompt_tokens: jax.Array, prompt_mask: jax.Array,
-        key: jax.Array, decoding: Decoding, stop_table: StopTable | None = None,
-    ) -> Rollout:  # fmt: skip
+        self,
+        trained: Any,
+        frozen: Any,
+        prompt_tokens: jax.Array,
+        prompt_mask: jax.Array,
+        key: jax.Array,
+        decoding: Decoding,
+        stop_table: StopTable | None = None,
+    ) -> Rollout:
         """Complete N prompts; pure. `decoding` and `stop_table` as `Policy.decoding` gives them."""
         graphdef, params = self.policy.modules.decoder(trained, frozen)
         return generate(
-            graphdef, params, prompt_tokens, prompt_mask, key, decoding,
-            stop_table=stop_table, mesh=self.policy.mesh,
-        )  # fmt: skip
+            graphdef,
+            params,
+            prompt_tokens,
+            prompt_mask,
+            key,
+            decoding,
+            stop_table=stop_table,
+            mesh=self.policy.mesh,
+        )
 
     def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
         """How completions of these lengths are to share rows, if that spares any."""
@@ -302,9 +314,16 @@ class Learner:
         return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
 
     def learn(
-        self, state: TrainState, frozen: Any, rollout: Rollout, terms: Terms, rewards: jax.Array,
-        root: jax.Array, step: jax.Array, packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
+        self,
+        state: TrainState,
+        frozen: Any,
+        rollout: Rollout,
+        terms: Terms,
+        rewards: jax.Array,
+        root: jax.Array,
+        step: jax.Array,
+        packing: Packing | None = None,
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         """All updates on one rollout: `epochs` passes of `num_minibatches` each; pure.
 
         Args:
@@ -350,9 +369,15 @@ class Learner:
         return state, metrics, bad
 
     def minibatch(
-        self, state: TrainState, frozen: Any, sequences: Sequences, terms: Terms, key: jax.Array,
-        step: jax.Array, packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
+        self,
+        state: TrainState,
+        frozen: Any,
+        sequences: Sequences,
+        terms: Terms,
+        key: jax.Array,
+        step: jax.Array,
+        packing: Packing | None = None,
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         """One optimiser update on some rows; pure."""
         rows = sequences.tokens.shape[0]
         each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)

@@ -10,9 +10,16 @@ from jax.typing import DTypeLike
 from sage_jax.learn.masters import float32_masters, wide
 
 
-def make_optimizer(schedule: optax.ScalarOrSchedule, *, b1: float = 0.9, b2: float = 0.999,
-                   eps: float = 1e-8, weight_decay: float = 0.0, clip_norm: float = 1.0,
-                   dtype: DTypeLike = jnp.float32) -> optax.GradientTransformation:  # fmt: skip
+def make_optimizer(
+    schedule: optax.ScalarOrSchedule,
+    *,
+    b1: float = 0.9,
+    b2: float = 0.999,
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    clip_norm: float = 1.0,
+    dtype: DTypeLike = jnp.float32,
+) -> optax.GradientTransformation:
     """Clip by global norm, then AdamW; for weights narrower than float32 with float32 masters.
 
     Args:
@@ -47,8 +54,9 @@ def decayed(params: Any) -> Any:
 _MATRICES = {"kernel", "embed_tokens", "lora_a", "lora_b"}
 
 
-def make_schedule(kind: str, peak: float, *, warmup_steps: int, total_steps: int,
-                  end_factor: float) -> optax.Schedule:  # fmt: skip
+def make_schedule(
+    kind: str, peak: float, *, warmup_steps: int, total_steps: int, end_factor: float
+) -> optax.Schedule:
     """A rise from 0 over `warmup_steps` updates, then constant, linear or cosine to the end.
 
     Args:

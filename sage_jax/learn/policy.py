@@ -165,21 +165,31 @@ class Policy:
         Raises:
             DataError: the template does not write the problem, or no prompt is short enough.
         """
-        asked = [Problem(id=f"prompt-{i}", problem=p, answer="") if isinstance(p, str) else p
-                 for i, p in enumerate(problems)]  # fmt: skip
+        asked = [
+            Problem(id=f"prompt-{i}", problem=p, answer="") if isinstance(p, str) else p
+            for i, p in enumerate(problems)
+        ]
         ids = [
-            render(self.tokenizer, problem, system_prompt=system_prompt,
-                   answer_instruction=instruction, spelling=self._spelling)
+            render(
+                self.tokenizer,
+                problem,
+                system_prompt=system_prompt,
+                answer_instruction=instruction,
+                spelling=self._spelling,
+            )
             for problem in asked
-        ]  # fmt: skip
+        ]
         longest = max(map(len, ids))
         length = max_prompt_length or padded_length(longest)
         packed = pack_prompts(ids, max_prompt_length=length, pad_id=0)
         kept = packed.kept
         return Prompts(
-            [asked[i].id for i in kept], packed.tokens, packed.mask, packed.dropped,
+            [asked[i].id for i in kept],
+            packed.tokens,
+            packed.mask,
+            packed.dropped,
             tuple(problems[i] for i in kept),
-        )  # fmt: skip
+        )
 
     def texts(self, rollout: Rollout) -> list[str]:
         """The B completions as text, behind what the template began the model's turn with.

@@ -92,9 +92,13 @@ class Update:
         return self._applied(state, grads, mean, metrics, bad)
 
     def _applied(
-        self, state: TrainState, grads: Any, mean: reduce.Mean, metrics: reduce.Metrics,
+        self,
+        state: TrainState,
+        grads: Any,
+        mean: reduce.Mean,
+        metrics: reduce.Metrics,
         bad_terms: jax.Array,
-    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:  # fmt: skip
+    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         """The next state from the gradient of the sum, unless something is not finite."""
         # An update without a single valid token has a count of 0 and leaves everything as it is.
         scale = jnp.where(mean.count > 0, 1 / jnp.where(mean.count > 0, mean.count, 1), 0)

@@ -227,9 +227,10 @@ def _no_guide(terms: Terms, name: str) -> Array:
 def _needs(function: Callable[..., Any]) -> frozenset[str]:
     """The fields of `Terms` that a trainer has to fill for a function."""
     asked = {
-        name for name, parameter in inspect.signature(function).parameters.items()
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
         if name in FIELDS and parameter.default is parameter.empty
-    }  # fmt: skip
+    }
     return frozenset("ref_logps" if name == "anchor_logps" else name for name in asked - _ALWAYS)
 
 

@@ -126,8 +126,9 @@ class _Plan(NamedTuple):
 
     def logits(self, hidden: Array, block: Array) -> Array:
         """The scaled logits [..., s, block]."""
-        z = jnp.einsum(f"...d,{self.letters}->...sv", hidden, block,
-                       preferred_element_type=real_dtype(hidden))  # fmt: skip
+        z = jnp.einsum(
+            f"...d,{self.letters}->...sv", hidden, block, preferred_element_type=real_dtype(hidden)
+        )
         rows = ("batch", *(None,) * (hidden.ndim - 2)) if hidden.ndim > 1 else ()
         return self.constrain(z, (*rows, "vocab", None)) / self.temperature
 
@@ -198,8 +199,9 @@ def _backward(plan: _Plan, kept: tuple[Array, ...], cotangents: tuple[Array, Arr
         dz = dz + jnp.where(ids == tokens[..., None, None], d_logps, 0)
         dz = plan.fresh(ids, dz, 0).astype(hidden.dtype)
         real = d_hidden.dtype
-        d_hidden += jnp.einsum(f"...sv,{plan.letters}->...sd", dz, block,
-                               preferred_element_type=real)  # fmt: skip
+        d_hidden += jnp.einsum(
+            f"...sv,{plan.letters}->...sd", dz, block, preferred_element_type=real
+        )
         part = jnp.einsum(f"...sv,...d->{plan.letters}", dz, hidden, preferred_element_type=real)
         part = plan.lay(part.astype(kernel.dtype), "embed")
         return d_hidden, plan.add(d_kernel, part, index)

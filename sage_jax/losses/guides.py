@@ -156,8 +156,10 @@ def token_guide(
     name, weigh = _from(source, "logps"), _normalizer(normalize)
     _check_bounds(q_min, q_max)
     cycles: dict[str, Any] = {
-        "max_steps": max_steps, "num_cycles": num_cycles, "decay_rate": decay_rate,
-    }  # fmt: skip
+        "max_steps": max_steps,
+        "num_cycles": num_cycles,
+        "decay_rate": decay_rate,
+    }
     slope, noise = falling(alpha, "alpha", **cycles), falling(sigma, "sigma", **cycles)
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
@@ -194,8 +196,10 @@ def random_guide(
     """
     _check_bounds(q_min, q_max)
     cycles: dict[str, Any] = {
-        "max_steps": max_steps, "num_cycles": num_cycles, "decay_rate": decay_rate,
-    }  # fmt: skip
+        "max_steps": max_steps,
+        "num_cycles": num_cycles,
+        "decay_rate": decay_rate,
+    }
     chance, noise = falling(epsilon, "epsilon", **cycles), falling(sigma, "sigma", **cycles)
     highest = epsilon[0] if isinstance(epsilon, tuple) else epsilon
     if isinstance(highest, int | float) and highest > 1:

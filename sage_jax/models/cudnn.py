@@ -62,9 +62,12 @@ class CuDNN:
         # A kernel need not know what to do with a row of no tokens.
         lengths = jnp.maximum(seen.sum(axis=1, dtype=jnp.int32), 1)
         out = jax.nn.dot_product_attention(
-            *(_rolled(x, first) for x in rows), is_causal=True, query_seq_lengths=lengths,
-            key_value_seq_lengths=lengths, implementation=self.implementation,
-        )  # fmt: skip
+            *(_rolled(x, first) for x in rows),
+            is_causal=True,
+            query_seq_lengths=lengths,
+            key_value_seq_lengths=lengths,
+            implementation=self.implementation,
+        )
         out = _rolled(out, -first)[:, before:]
         return jnp.where(valid[:, :, None, None], out, jnp.zeros((), out.dtype))
 

@@ -119,8 +119,10 @@ def _tell_other_class(core: Tokenizer, name: Any) -> None:
     if parts is not None and parts != _cutting(core):
         _log.warning(
             "%s names %s, which would cut text in another way; the ids are those of %s",
-            _SETTINGS, name, _JSON,
-        )  # fmt: skip
+            _SETTINGS,
+            name,
+            _JSON,
+        )
 
 
 def _small(name: Any) -> Tokenizer | None:

@@ -84,13 +84,21 @@ def _run(
     row, column = min(rows, _BLOCK), min(columns, _BLOCK)
     mask = kernels.CausalMask((rows, columns), offset=offset)
     sizes = kernels.BlockSizes(
-        block_q=row, block_kv=column, block_q_dkv=row, block_kv_dkv=column, block_q_dq=row,
-        block_kv_dq=column, k_layout=kernels.QKVLayout.SEQ_MINOR,
-    )  # fmt: skip
+        block_q=row,
+        block_kv=column,
+        block_q_dkv=row,
+        block_kv_dkv=column,
+        block_q_dq=row,
+        block_kv_dq=column,
+        k_layout=kernels.QKVLayout.SEQ_MINOR,
+    )
     kernel: Any = kernels.make_splash_mha(
-        kernels.MultiHeadMask([mask] * heads), block_sizes=sizes, head_shards=1, q_seq_shards=1,
+        kernels.MultiHeadMask([mask] * heads),
+        block_sizes=sizes,
+        head_shards=1,
+        q_seq_shards=1,
         interpret=interpret,
-    )  # fmt: skip
+    )
     kinds = kernels.SegmentIds(valid.astype(jnp.int32), seen.astype(jnp.int32))
     return jax.vmap(kernel)(q, k.swapaxes(2, 3), v, kinds)
 

@@ -114,8 +114,9 @@ def refuse_difference(facts: Mapping[str, str]) -> None:
     everyone = gather(dict(facts))
     odd = [name for name in facts if len({one.get(name) for one in everyone}) > 1]
     if odd:
-        lines = "; ".join(f"{name}: {_holders([one.get(name) for one in everyone])}"
-                          for name in odd)  # fmt: skip
+        lines = "; ".join(
+            f"{name}: {_holders([one.get(name) for one in everyone])}" for name in odd
+        )
         raise HostsError(f"the processes do not run the same program on the same data ({lines})")
 
 
@@ -123,8 +124,9 @@ def _holders(values: list[str | None]) -> str:
     by_value: dict[str | None, list[int]] = {}
     for process, value in enumerate(values):
         by_value.setdefault(value, []).append(process)
-    return ", ".join(f"{value} on process {'/'.join(map(str, who))}"
-                     for value, who in by_value.items())  # fmt: skip
+    return ", ".join(
+        f"{value} on process {'/'.join(map(str, who))}" for value, who in by_value.items()
+    )
 
 
 def fail(message: str, *, status: int) -> None:

@@ -77,8 +77,11 @@ def checked(
         found = _form(takes).model_validate_json(as_json(spec.options))
     except pydantic.ValidationError as error:
         raise ConfigError("; ".join(_faults(error, takes, given, field))) from None
-    return {name: getattr(found, f"a{place}") for place, name in enumerate(takes)
-            if f"a{place}" in found.model_fields_set}  # fmt: skip
+    return {
+        name: getattr(found, f"a{place}")
+        for place, name in enumerate(takes)
+        if f"a{place}" in found.model_fields_set
+    }
 
 
 _STRICT = pydantic.ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)

@@ -31,8 +31,16 @@ def shapes(rows: int, length: int, *, vocabulary: bool = True) -> Terms:
         vocabulary: whether there are logits, and the tokens that come with them.
     """
     real = functools.partial(jax.ShapeDtypeStruct, dtype=jnp.float32)
-    by_token = ("logps", "mask", "old_logps", "ref_logps", "entropies", "ref_entropies",
-                "sampler_logps", "log_q")  # fmt: skip
+    by_token = (
+        "logps",
+        "mask",
+        "old_logps",
+        "ref_logps",
+        "entropies",
+        "ref_entropies",
+        "sampler_logps",
+        "log_q",
+    )
     terms = {name: real((rows, length)) for name in by_token}
     terms |= {name: real((rows,)) for name in ("advantages", "entropy_threshold", "tokens_per_row")}
     terms["rows"] = jax.ShapeDtypeStruct((rows,), jnp.int32)

@@ -38,8 +38,9 @@ def load(name: str, *, field: str) -> types.ModuleType:
 def _failed(name: str, error: Exception, field: str) -> ConfigError:
     if isinstance(error, SyntaxError):
         where = f" ({error.filename}, line {error.lineno})"
-        return ConfigError(f"{field}: importing {name} fails: {type(error).__name__}: {error.msg}"
-                           + where)  # fmt: skip
+        return ConfigError(
+            f"{field}: importing {name} fails: {type(error).__name__}: {error.msg}" + where
+        )
     found = importlib.util.find_spec(name)
     where = _last_line(error, found.origin if found and found.origin else "")
     return ConfigError(f"{field}: importing {name} fails: {said(error)}{where}")

@@ -50,7 +50,8 @@ def largest_kept(trees: dict[str, Any], count: int) -> list[Array]:
         for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
             dims = leaf.sharding.shard_shape(leaf.shape)
             shape = f"{leaf.dtype}[{','.join(map(str, dims))}]"
-            keys = ".".join(str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k))))
-                            for k in path)  # fmt: skip
+            keys = ".".join(
+                str(getattr(k, "key", getattr(k, "name", getattr(k, "idx", k)))) for k in path
+            )
             found.append(Array(leaf_bytes(leaf), 1, shape, f"{name}.{keys.removesuffix('.value')}"))
     return sorted(found, key=lambda array: -array.size)[:count]

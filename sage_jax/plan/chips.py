@@ -41,9 +41,14 @@ def _tpu(
     name: str, gib: float, tera: float, giga: float, link: float, page: str, **options
 ) -> Chip:
     return Chip(
-        name, int(gib * GIB), tera * 1e12, giga * 1e9, link * 1e9, _DOCS + page,
+        name,
+        int(gib * GIB),
+        tera * 1e12,
+        giga * 1e9,
+        link * 1e9,
+        _DOCS + page,
         options=tuple(options.items()),
-    )  # fmt: skip
+    )
 
 
 def _gpu(name: str, giga_memory: float, tera: float, giga: float, link: float, page: str) -> Chip:

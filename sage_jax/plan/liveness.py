@@ -85,9 +85,12 @@ def _in_place(one: Instruction) -> bool:
 
 
 def _release(
-    one: Instruction, place: int, values: dict[str, "_Value"], alive: dict[int, Buffer],
+    one: Instruction,
+    place: int,
+    values: dict[str, "_Value"],
+    alive: dict[int, Buffer],
     last: dict[int, int],
-) -> int:  # fmt: skip
+) -> int:
     """Bytes of operands read here for the last time that are as large as a result."""
     sizes = [shape.padded for shape in one.shapes if shape.in_memory]
     freed = 0
@@ -127,10 +130,11 @@ def _value(one: Instruction, values: dict[str, _Value], fresh, module: Module) -
         return [(0, None)] * len(one.shapes)
     target = _written_into(one, module)
     return [
-        (known[place][0][0], None) if (place := target.get(at)) is not None and known[place]
+        (known[place][0][0], None)
+        if (place := target.get(at)) is not None and known[place]
         else _new(one, shape, fresh)
         for at, shape in enumerate(one.results)
-    ]  # fmt: skip
+    ]
 
 
 def _new(one: Instruction, shape: Shape, fresh) -> tuple[int, Buffer | None]:

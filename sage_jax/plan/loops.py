@@ -76,9 +76,13 @@ def _compares(
 
 
 def _bound(
-    one: Instruction, inner: Computation | None, condition: Computation,
-    loop: Instruction, home: Computation, module: Module,
-) -> int | None:  # fmt: skip
+    one: Instruction,
+    inner: Computation | None,
+    condition: Computation,
+    loop: Instruction,
+    home: Computation,
+    module: Module,
+) -> int | None:
     """The runs that a comparison counter < n leaves from where the counter starts."""
     if one.attribute("direction") not in ("LT", "GT") or not one.operands:
         return None
@@ -114,9 +118,12 @@ def _is_number(one: Instruction) -> bool:
 
 
 def _value(
-    name: str, inner: Computation | None, condition: Computation, loop: Instruction,
+    name: str,
+    inner: Computation | None,
+    condition: Computation,
+    loop: Instruction,
     home: Computation,
-) -> _Scalar | None:  # fmt: skip
+) -> _Scalar | None:
     """A scalar of a condition."""
     where = inner or condition
     one = _renamed(where.by_name.get(name), where)

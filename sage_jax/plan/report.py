@@ -59,8 +59,16 @@ def _time(seconds: float) -> str:
 
 def _memory(plan: Plan) -> Table:
     table = Table(title="Memory per device", title_justify="left")
-    for name in ("step", "arguments", "new outputs", "temporaries", "kept beside", "peak",
-                 "of the chip", "fits"):  # fmt: skip
+    for name in (
+        "step",
+        "arguments",
+        "new outputs",
+        "temporaries",
+        "kept beside",
+        "peak",
+        "of the chip",
+        "fits",
+    ):
         table.add_column(name, justify="left" if name == "step" else "right")
     for step in plan.steps:
         if step.memory is None:
@@ -76,8 +84,15 @@ def _memory(plan: Plan) -> Table:
 
 def _work(plan: Plan) -> Table:
     table = Table(title="Work per device", title_justify="left")
-    for name in ("step", "FLOPs", "bytes moved", "bytes sent (runs)", "compiled in",
-                 "time, estimate", "limit"):  # fmt: skip
+    for name in (
+        "step",
+        "FLOPs",
+        "bytes moved",
+        "bytes sent (runs)",
+        "compiled in",
+        "time, estimate",
+        "limit",
+    ):
         table.add_column(name, justify="left" if name in ("step", "limit") else "right")
     for step in [*plan.steps, *plan.instead]:
         for name, cost in _parts(step):
@@ -86,9 +101,14 @@ def _work(plan: Plan) -> Table:
                 f"{kind} {_si(size)}B ({cost.calls[kind]:,})" for kind, size in cost.sent.items()
             )
             table.add_row(
-                name, _si(cost.flops), _si(cost.moved) + "B", sent or "none",
-                f"{step.seconds:.0f} s", _time(estimate.seconds), estimate.limit,
-            )  # fmt: skip
+                name,
+                _si(cost.flops),
+                _si(cost.moved) + "B",
+                sent or "none",
+                f"{step.seconds:.0f} s",
+                _time(estimate.seconds),
+                estimate.limit,
+            )
     return table
 
 
@@ -186,8 +206,9 @@ def _step_json(step: Step, plan: Plan) -> dict[str, Any]:
         "largest": [dataclasses.asdict(array) for array in step.arrays],
         "bound": step.costs.bound if step.costs else 0,
         "work": {
-            name: dataclasses.asdict(cost) | dataclasses.asdict(roofline(cost, plan.topology.chip))
+            name: dataclasses.asdict(cost)
+            | dataclasses.asdict(roofline(cost, plan.topology.chip))
             | {"seconds": roofline(cost, plan.topology.chip).seconds}
             for name, cost in _parts(step)
         },
-    }  # fmt: skip
+    }

@@ -48,9 +48,12 @@ def admit(gold: str, answer: str) -> None:
     for pattern in (_STRANGE, _GREAT_POWER, _SIGNS):
         if pattern.search(answer) and not pattern.search(gold):
             raise Unreadable
-    if any(has > max(may, most) for has, may, most in zip(
-        _depths(answer), _depths(gold), (_BRACKETS_DEEP, _POWERS_DEEP), strict=True
-    )):  # fmt: skip
+    if any(
+        has > max(may, most)
+        for has, may, most in zip(
+            _depths(answer), _depths(gold), (_BRACKETS_DEEP, _POWERS_DEEP), strict=True
+        )
+    ):
         raise Unreadable
     if _STRANGE.search(gold) and set(_STRANGE.findall(answer)) - set(_STRANGE.findall(gold)):
         raise Unreadable

@@ -39,9 +39,14 @@ class VerifierPool(WorkerPool):
         recycle_after: int = 5_000,
     ):
         super().__init__(
-            "sage_jax.rewards.verifier:make", {}, title="the verifier", num_workers=num_workers,
-            deadline_s=deadline_s, memory_limit=memory_limit, recycle_after=recycle_after,
-        )  # fmt: skip
+            "sage_jax.rewards.verifier:make",
+            {},
+            title="the verifier",
+            num_workers=num_workers,
+            deadline_s=deadline_s,
+            memory_limit=memory_limit,
+            recycle_after=recycle_after,
+        )
 
     def submit(self, completion: str, gold: str, question: str = "") -> "Future[Verdict]":
         """Ask for a verdict without waiting for it; see `math.score` for the arguments.

@@ -45,8 +45,11 @@ def read_pairs(path: str | Path) -> list[Pair]:
         lines = json_lines.read_lines(path)
     except json_lines.JsonLinesError as error:
         raise VerifyFileError(f"{path}: {error}") from error
-    return [_pair(line, f"{path}, line {number}")
-            for number, line in enumerate(lines, start=1) if line.strip()]  # fmt: skip
+    return [
+        _pair(line, f"{path}, line {number}")
+        for number, line in enumerate(lines, start=1)
+        if line.strip()
+    ]
 
 
 def _pair(line: bytes, where: str) -> Pair:

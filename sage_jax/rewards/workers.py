@@ -69,8 +69,10 @@ class _Shared:
                 self.answered += 1
             if self.answered == 0 and 0 < self.give_up <= self.lost.total() and not self.broken:
                 said = ", ".join(f"{name} {count}" for name, count in sorted(self.lost.items()))
-                self.broken = (f"{self.title}: all of the first calls were lost ({said}); see what "
-                               "it does without `isolate`")  # fmt: skip
+                self.broken = (
+                    f"{self.title}: all of the first calls were lost ({said}); see what "
+                    "it does without `isolate`"
+                )
 
     @property
     def refusal(self) -> str:
@@ -145,9 +147,12 @@ class WorkerPool:
         if num_workers > _MOST_WORKERS:
             raise ValueError(f"num_workers must be at most {_MOST_WORKERS}, got {num_workers}")
         settings = {
-            "use": use, "options": options, "memory_limit": memory_limit,
-            "recycle_after": recycle_after, "alarm_s": 2 * WALL_PER_DEADLINE * deadline_s,
-        }  # fmt: skip
+            "use": use,
+            "options": options,
+            "memory_limit": memory_limit,
+            "recycle_after": recycle_after,
+            "alarm_s": 2 * WALL_PER_DEADLINE * deadline_s,
+        }
         self._shared = _Shared(title, settings, deadline_s, give_up)
         for index in range(num_workers):
             self._start_thread(index)

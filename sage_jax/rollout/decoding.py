@@ -71,9 +71,13 @@ class Decoding:
                 raise ValueError(f"{name} must be at least {least}, got {value}")
         # Equal options are to be one program.
         kinds: dict[str, Any] = {
-            "temperature": float, "top_p": float, "min_p": float, "stop": _strings,
-            "stop_ids": tuple, "cache_dtype": jnp.dtype,
-        }  # fmt: skip
+            "temperature": float,
+            "top_p": float,
+            "min_p": float,
+            "stop": _strings,
+            "stop_ids": tuple,
+            "cache_dtype": jnp.dtype,
+        }
         for name, kind in kinds.items():
             if (value := getattr(self, name)) is not None:
                 object.__setattr__(self, name, kind(value))

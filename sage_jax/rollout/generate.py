@@ -138,9 +138,13 @@ def _complete(
 def _defaults(decoding: Decoding, config: ModelConfig) -> Any:
     ends = config.eos_ids if decoding.stop_ids is None else decoding.stop_ids
     return decoding.filled(
-        stop_ids=ends, pad_id=ends[0] if ends else 0, cache_dtype=jnp.float32, unroll=False,
-        compactions=0, cache_doublings=0,
-    )  # fmt: skip
+        stop_ids=ends,
+        pad_id=ends[0] if ends else 0,
+        cache_dtype=jnp.float32,
+        unroll=False,
+        compactions=0,
+        cache_doublings=0,
+    )
 
 
 def _forward(graphdef, params, *, unrolled: Any) -> Callable[..., tuple[jax.Array, KVCache]]:

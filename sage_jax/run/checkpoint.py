@@ -76,8 +76,10 @@ class Checkpoints:
     def _seal(self) -> None:
         """On the first process and in Orbax's thread, when all files of a step are written."""
         # On a disk the folder has a name of its own until it is whole; in a bucket it has not.
-        hidden = sorted(self._folder.glob(f"{self._saving}.orbax-checkpoint-tmp*"),
-                        key=lambda path: path.stat().st_mtime)  # fmt: skip
+        hidden = sorted(
+            self._folder.glob(f"{self._saving}.orbax-checkpoint-tmp*"),
+            key=lambda path: path.stat().st_mtime,
+        )
         manifest.write(hidden[-1] if hidden else self._folder / str(self._saving))
 
     def restore_newest(

@@ -148,9 +148,12 @@ def _show(results: list[EvalResult]) -> None:
     """One row a figure, one column a model, and the paired difference of the last to the first."""
     if not hosts.is_main():
         return
-    table = Table("", *(f"{r.tag} (step {r.step})" for r in results),
-                  title=f"{results[0].task}: {len(results[0].problems)} problems, "
-                  f"{results[0].samples} samples each, 95% intervals")  # fmt: skip
+    table = Table(
+        "",
+        *(f"{r.tag} (step {r.step})" for r in results),
+        title=f"{results[0].task}: {len(results[0].problems)} problems, "
+        f"{results[0].samples} samples each, 95% intervals",
+    )
     for name in results[0].summary():
         row = [_cell(result.summary()[name]) for result in results]
         table.add_row(name, *row)
@@ -238,8 +241,9 @@ def export_run(path: Path, config: configs.Config, out: Path) -> None:
     """Write a run's newest model in Hugging Face's format, adapters folded in."""
     trained = load_trained(path, config)
     trained.base.task.close()
-    models.save_hf(out, exported_config(trained.base), trained.export(),
-                   trained.base.loaded.tokenizer)  # fmt: skip
+    models.save_hf(
+        out, exported_config(trained.base), trained.export(), trained.base.loaded.tokenizer
+    )
     Terminal().print(f"wrote {out}", markup=False)
 
 

@@ -73,9 +73,13 @@ class Console:
         self._title, self._total, self._line_every = title, total, line_every
         self._last_line = time.monotonic()
         columns = [
-            TextColumn("[bold]{task.description}"), BarColumn(), MofNCompleteColumn(),
-            TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
-        ]  # fmt: skip
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        ]
         self._progress = Progress(*columns, console=self._terminal)
         self._task = self._progress.add_task(title, total=total, start=False)
         self._live = Live(self._progress, console=self._terminal, refresh_per_second=4)
@@ -118,8 +122,11 @@ class Console:
         elif self._is_due(step):
             self._last_line = time.monotonic()
             rows = _ROWS[:6] + [row for row in _ROWS if row[0] in _FAULTS and metrics.get(row[0])]
-            shown = [f"{label} {form.format(metrics[name])}" for name, label, form in rows
-                     if name in metrics]  # fmt: skip
+            shown = [
+                f"{label} {form.format(metrics[name])}"
+                for name, label, form in rows
+                if name in metrics
+            ]
             self.say(f"{self._title} {step}/{self._total}  " + "  ".join(shown))
 
     def _is_due(self, step: int) -> bool:

@@ -61,9 +61,10 @@ def _in_bucket(path: Path) -> dict[str, str]:
     return {
         name: f"{facts.get('size')} bytes, crc32c {facts.get('crc32c')}"
         for name, facts in sorted(known.items())
-        if (name == path.name if alone
-            else _BESIDE.fullmatch(name) or name.endswith(".safetensors"))
-    }  # fmt: skip
+        if (
+            name == path.name if alone else _BESIDE.fullmatch(name) or name.endswith(".safetensors")
+        )
+    }
 
 
 def of_file(path: Path) -> str:
@@ -96,8 +97,9 @@ def _tensors(file: BinaryIO) -> Iterator[tuple[int, int]]:
     length = int.from_bytes(file.read(8), "little")
     try:
         header: dict[str, Any] = json.loads(file.read(min(length, WHOLE)))
-        starts = [entry["data_offsets"][0] for name, entry in header.items()
-                  if name != "__metadata__"]  # fmt: skip
+        starts = [
+            entry["data_offsets"][0] for name, entry in header.items() if name != "__metadata__"
+        ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return  # The reader tells what is wrong with it.
     yield 0, 8 + length

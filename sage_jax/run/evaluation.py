@@ -64,8 +64,11 @@ def evaluate_model(
 
 def _group(num_samples: int, batch_prompts: int) -> int:
     """The largest divisor of `num_samples` that keeps a batch within `MAX_ROWS`."""
-    fitting = [g for g in range(1, num_samples + 1)
-               if num_samples % g == 0 and g * batch_prompts <= MAX_ROWS]  # fmt: skip
+    fitting = [
+        g
+        for g in range(1, num_samples + 1)
+        if num_samples % g == 0 and g * batch_prompts <= MAX_ROWS
+    ]
     return max(fitting, default=1)
 
 

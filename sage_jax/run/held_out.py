@@ -61,16 +61,19 @@ def evaluate(
     lost: list[bool] = []
     for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
         batch_key = jax.random.fold_in(key, index)
-        outcomes = [judge(task, batch, rollout)
-                    for rollout in _samples(sampler, batch, batch_key, num_samples)]  # fmt: skip
+        outcomes = [
+            judge(task, batch, rollout)
+            for rollout in _samples(sampler, batch, batch_key, num_samples)
+        ]
         for outcome in outcomes:
             rows = real * (len(outcome.lengths) // len(batch.ids))
             lengths.extend(outcome.lengths[:rows])
             truncated.extend(outcome.finish[:rows] == Finish.LENGTH)
             lost.extend(reason in LOST for reason in outcome.judged.reasons[:rows])
         judged = [outcome.judged for outcome in outcomes]
-        problems += [_result(task, batch.ids[place], judged, place, len(batch.ids))
-                     for place in range(real)]  # fmt: skip
+        problems += [
+            _result(task, batch.ids[place], judged, place, len(batch.ids)) for place in range(real)
+        ]
         progress(len(problems), len(prompts.ids))
     return Found(
         tuple(problems), float(np.mean(lengths)), float(np.mean(truncated)), float(np.mean(lost))

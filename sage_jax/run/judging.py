@@ -146,10 +146,17 @@ def shared(own: Verdicts) -> Outcome:
     # A process without rows names no parts.
     names = dict.fromkeys(itertools.chain(*(named for _, named in told)))
     judged = Judged(
-        np.array(rewards, np.float32), np.array(correct, bool), answers, reasons,
-        {name: np.array([value for _, named in told for value in named.get(name, ())], np.float32)
-         for name in names},
-    )  # fmt: skip
+        np.array(rewards, np.float32),
+        np.array(correct, bool),
+        answers,
+        reasons,
+        {
+            name: np.array(
+                [value for _, named in told for value in named.get(name, ())], np.float32
+            )
+            for name in names
+        },
+    )
     return Outcome(judged, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
 
 

@@ -73,16 +73,18 @@ def make_listeners(config: configs.Config, folder: RunFolder) -> Listeners:
     """
     steps = config.train.steps
     console = Console(config.name, steps, line_every=max(1, steps // 20))
-    return Listeners([
-        Watchdog(folder.stalls_file, at_least_s=config.train.stall_s),
-        Journal(folder.metrics_file),
-        console,
-        Standstill(config, tell),
-        *_own(config),
-        LostVerdicts(folder, max_share=config.task.max_lost),
-        BadSteps(folder, limit=config.train.max_bad_steps),
-        Samples(folder, every=config.train.sample_every, last=steps),
-    ])  # fmt: skip
+    return Listeners(
+        [
+            Watchdog(folder.stalls_file, at_least_s=config.train.stall_s),
+            Journal(folder.metrics_file),
+            console,
+            Standstill(config, tell),
+            *_own(config),
+            LostVerdicts(folder, max_share=config.task.max_lost),
+            BadSteps(folder, limit=config.train.max_bad_steps),
+            Samples(folder, every=config.train.sample_every, last=steps),
+        ]
+    )
 
 
 def _own(config: configs.Config) -> list[Listener]:

@@ -58,9 +58,12 @@ def _told(config: configs.Config) -> str:
 def _last_rate(config: configs.Config) -> float:
     options = config.optimizer
     schedule = make_schedule(
-        options.schedule, options.learning_rate, warmup_steps=options.warmup_steps,
-        total_steps=config.total_updates, end_factor=options.end_factor,
-    )  # fmt: skip
+        options.schedule,
+        options.learning_rate,
+        warmup_steps=options.warmup_steps,
+        total_steps=config.total_updates,
+        end_factor=options.end_factor,
+    )
     return float(jax.device_get(schedule(config.total_updates)))
 
 

@@ -44,9 +44,12 @@ class Position:
 
 
 def train(
-    config: configs.Config, folder: RunFolder, stop: StopRequest, *,
+    config: configs.Config,
+    folder: RunFolder,
+    stop: StopRequest,
+    *,
     opens: Callable[..., Session] = open_session,
-) -> None:  # fmt: skip
+) -> None:
     """Run a config in a folder from wherever it stands there to its end.
 
     Args:
@@ -193,9 +196,12 @@ def _leaving(session: Session, finish: Callable[[], None]) -> Callable[[], None]
 
 
 def _evaluate(
-    session: Session, emit: Emit, model: tuple[Any, Any], what: tuple[str, int, int],
+    session: Session,
+    emit: Emit,
+    model: tuple[Any, Any],
+    what: tuple[str, int, int],
     leave: Callable[[], None],
-) -> None:  # fmt: skip
+) -> None:
     """Evaluate a model, given as (graphdef, params), and save what came of it.
 
     `what` is (tag, step, samples of each problem).

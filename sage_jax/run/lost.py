@@ -106,5 +106,9 @@ def _rows(task: Task, batch: Batch) -> Iterator[dict[str, str]]:
         if reasons[row] in LOST:
             id = batch.prompts.ids[row // rollout.group_size]
             completion = task.judged_text(tokens[mask > 0])
-            yield {"id": id, "gold": task.gold(id), "completion": completion,
-                   "reason": reasons[row]}  # fmt: skip
+            yield {
+                "id": id,
+                "gold": task.gold(id),
+                "completion": completion,
+                "reason": reasons[row],
+            }

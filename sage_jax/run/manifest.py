@@ -44,5 +44,8 @@ def fault(folder: Path) -> str | None:
 
 
 def _files(folder: Path) -> dict[str, dict]:
-    return {name: facts for name, facts in paths.inventory(folder).items()
-            if name not in (*_LATER, NAME)}  # fmt: skip
+    return {
+        name: facts
+        for name, facts in paths.inventory(folder).items()
+        if name not in (*_LATER, NAME)
+    }

@@ -59,9 +59,13 @@ class Session:
 
 
 def open_session(
-    config: configs.Config, folder: RunFolder, stop: StopRequest, *,
-    opened: Callable[[], None], emit: Emit,
-) -> Session:  # fmt: skip
+    config: configs.Config,
+    folder: RunFolder,
+    stop: StopRequest,
+    *,
+    opened: Callable[[], None],
+    emit: Emit,
+) -> Session:
     """Load or warm up the model, and put everything together.
 
     Args:

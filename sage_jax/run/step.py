@@ -55,9 +55,16 @@ class Step:
     """
 
     def __init__(
-        self, learner: Learner, task: Task, decoding: Decoding, *, root: jax.Array,
-        num_prompts: int, dynamic_sampling: int = 0, chunks: int = 1,
-    ):  # fmt: skip
+        self,
+        learner: Learner,
+        task: Task,
+        decoding: Decoding,
+        *,
+        root: jax.Array,
+        num_prompts: int,
+        dynamic_sampling: int = 0,
+        chunks: int = 1,
+    ):
         self._learner, self._task, self._decoding = learner, task, decoding
         self._root, self._num_prompts, self._chunks = root, num_prompts, chunks
         self._resample = functools.partial(
@@ -126,9 +133,14 @@ class Step:
             return jax.block_until_ready(learned)
 
     def _taken(
-        self, state: TrainState, metrics: reduce.Metrics, bad: NonFinite, prepared: Prepared,
-        batch: Batch, drawn: Sequence[Batch],
-    ) -> Taken:  # fmt: skip
+        self,
+        state: TrainState,
+        metrics: reduce.Metrics,
+        bad: NonFinite,
+        prepared: Prepared,
+        batch: Batch,
+        drawn: Sequence[Batch],
+    ) -> Taken:
         outcome = Outcome.join([one.rewards.result() for one in drawn])
         seen = measures.of_samples(outcome, batch.rollout.group_size)
         seen["groups/batches_drawn"] = float(len(drawn))

@@ -43,9 +43,13 @@ def likelihood(terms: Terms, *, step: Any, key: Any) -> tuple[reduce.Mean, reduc
 
 
 def open_and_warm_up(
-    config: configs.Config, folder: RunFolder, stop: StopRequest, *, opened: Callable[[], None],
+    config: configs.Config,
+    folder: RunFolder,
+    stop: StopRequest,
+    *,
+    opened: Callable[[], None],
     emit: Emit = lambda event: None,
-) -> setup.Base:  # fmt: skip
+) -> setup.Base:
     """The model that reinforcement learning starts from, made by a warm-up where there is one.
 
     Args:
@@ -203,8 +207,12 @@ def _batch(task: Task, base: setup.Base, step: int, count: int) -> tuple[Sequenc
 def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float:
     with stage("evaluating the warm-up") as told:
         result = evaluate_model(
-            config, base, (base.loaded.graphdef, base.loaded.params), tag="warmup", step=0,
+            config,
+            base,
+            (base.loaded.graphdef, base.loaded.params),
+            tag="warmup",
+            step=0,
             num_samples=config.eval.num_samples_during,
             progress=told.leaving(lambda: stop.leave_if_asked(lambda: None)),
-        )  # fmt: skip
+        )
     return result.summary()["pass@1"]["mean"]

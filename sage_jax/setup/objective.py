@@ -98,9 +98,11 @@ def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
     guide, kl_coef = make_guide(config), config.loss.kl_coef
 
     def anchored(rewards: jax.Array, terms: Terms, *, step: Any, key: Any) -> jax.Array:
-        return scored(recipes.anchored_rewards(
-            rewards, terms, kl_coef=kl_coef, step=step, key=key, guide=guide
-        ))  # fmt: skip
+        return scored(
+            recipes.anchored_rewards(
+                rewards, terms, kl_coef=kl_coef, step=step, key=key, guide=guide
+            )
+        )
 
     return anchored
 
