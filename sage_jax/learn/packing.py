@@ -80,8 +80,11 @@ def fit(
     if over or micro_batch % shards:
         return None
     own = micro_batch // shards
+    groups = lengths.reshape(-1, group_size)
+    if own >= group_size and not _any_fit(groups, length):
+        return None
     room = own * length + max(own // group_size, 1) * prompt_length
-    packed = [_first_fit(group, length) for group in lengths.reshape(-1, group_size)]
+    packed = [_first_fit(group, length) for group in groups]
     # Prompts are dealt to updates like cards, see `split_groups`.
     hands = [packed[update::updates] for update in range(updates)]
     if own < group_size:  # One program for all lengths.
@@ -98,6 +101,14 @@ def fit(
         if (cost := sum(passes) * bins * size) < (1 - _WORTH) * least:
             best, least = (rows, bins, passes), cost
     return best and _laid_out(hands, length, *best)
+
+
+def _any_fit(groups: np.ndarray, room: int) -> bool:
+    """Whether any two completions of a group have room in one row, or one is empty."""
+    if groups.shape[1] < 2:
+        return not groups.all()
+    shortest = np.partition(groups, 1, axis=1)[:, :2]
+    return bool((shortest.sum(axis=1) <= room).any())
 
 
 def _first_fit(lengths: np.ndarray, room: int) -> tuple[np.ndarray, int]:

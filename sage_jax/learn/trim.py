@@ -19,10 +19,12 @@ def trim(rollout: Rollout, mesh: Mesh) -> tuple[Rollout, np.ndarray]:
     Waits for the rollout: how long completions are decides what is compiled.
     """
     lengths = np.asarray(_counter(mesh)(rollout.mask))
-    length = bucket(int(lengths.max()), rollout.tokens.shape[1])
-    return _cutter(parallel.batch_sharding(mesh, len(rollout.prompt_tokens)))(
-        rollout, length=length
-    ), lengths
+    room = rollout.tokens.shape[1]
+    length = bucket(int(lengths.max()), room)
+    if length == room:
+        return rollout, lengths
+    cut = _cutter(parallel.batch_sharding(mesh, len(rollout.prompt_tokens)))
+    return cut(rollout, length=length), lengths
 
 
 def bucket(longest: int, room: int, *, halvings: int = 3) -> int:

@@ -31,9 +31,11 @@ def evaluate_model(
     are paired.
     """
     options = config.eval
-    group_size = _group(num_samples, options.batch_prompts)
-    sampler = _compiled(config, base, group_size)
-    rows = parallel.batch_sharding(base.mesh, options.batch_prompts)
+    prompts = base.task.held_out(options.num_problems)
+    batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
+    # As for a full batch, however few problems there are: rows draw by their place.
+    sampler = _compiled(config, base, _group(num_samples, options.batch_prompts))
+    rows = parallel.batch_sharding(base.mesh, batch)
 
     def sample(tokens, mask, key):
         tokens, mask = parallel.shard((tokens, mask), rows)
@@ -42,10 +44,10 @@ def evaluate_model(
     found = evaluate(
         sample,
         base.task,
+        prompts,
         derive(jax.random.key(config.seed), Purpose.EVALUATION),
-        num_problems=options.num_problems,
         num_samples=num_samples,
-        batch_prompts=options.batch_prompts,
+        batch_prompts=batch,
         progress=progress,
     )
     result = EvalResult(
@@ -60,6 +62,11 @@ def evaluate_model(
     if result.lost:
         tell(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
     return result
+
+
+def _batch(most: int, problems: int, shards: int) -> int:
+    """Problems sampled at once: no more than there are, in equal parts for all devices."""
+    return min(most, -(-problems // shards) * shards)
 
 
 def _group(num_samples: int, batch_prompts: int) -> int:

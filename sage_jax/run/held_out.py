@@ -10,7 +10,7 @@ from sage_jax.data.tasks import Judged, Prompts, Task
 from sage_jax.evaluate.results import ProblemResult, tally
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
-from sage_jax.run.judging import judge
+from sage_jax.run.judging import Outcome, judge
 
 Sampler = Callable[[jax.Array, jax.Array, jax.Array], Rollout]
 """(prompt_tokens [N, P], prompt_mask [N, P], key) -> Rollout, with a group size of its own."""
@@ -35,48 +35,43 @@ class Found(NamedTuple):
 def evaluate(
     sampler: Sampler,
     task: Task,
+    prompts: Prompts,
     key: jax.Array,
     *,
-    num_problems: int,
     num_samples: int,
     batch_prompts: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """Sample `num_samples` completions of each held-out problem and judge them.
+    """Sample `num_samples` completions of each prompt and judge them.
 
     Args:
         sampler: draws a group of completions of each prompt; called with batches of one shape,
-            the last one filled up with copies that are not counted.
-        task: the problems and the judge.
+            the last one filled up with copies that are neither judged nor counted.
+        task: the judge.
+        prompts: Q held-out problems.
         key: batch b, repeat r draws with key folded with b, then r.
-        num_problems: Q, the first of the held-out problems.
         num_samples: n, a multiple of the sampler's group size.
         batch_prompts: problems sampled at once.
         progress: called with (problems done, Q).
     """
-    prompts = task.held_out(num_problems)
     problems: list[ProblemResult] = []
-    lengths: list[float] = []
-    truncated: list[float] = []
-    lost: list[bool] = []
+    seen: list[Outcome] = []
     for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
         batch_key = jax.random.fold_in(key, index)
         outcomes = [
-            judge(task, batch, rollout)
+            judge(task, batch, rollout, count=real)
             for rollout in _samples(sampler, batch, batch_key, num_samples)
         ]
-        for outcome in outcomes:
-            rows = real * (len(outcome.lengths) // len(batch.ids))
-            lengths.extend(outcome.lengths[:rows])
-            truncated.extend(outcome.finish[:rows] == Finish.LENGTH)
-            lost.extend(reason in LOST for reason in outcome.judged.reasons[:rows])
         judged = [outcome.judged for outcome in outcomes]
-        problems += [
-            _result(task, batch.ids[place], judged, place, len(batch.ids)) for place in range(real)
-        ]
+        problems += [_result(task, batch.ids[place], judged, place, real) for place in range(real)]
+        seen += outcomes
         progress(len(problems), len(prompts.ids))
+    outcome = Outcome.join(seen)
     return Found(
-        tuple(problems), float(np.mean(lengths)), float(np.mean(truncated)), float(np.mean(lost))
+        tuple(problems),
+        float(outcome.lengths.mean()),
+        float((outcome.finish == Finish.LENGTH).mean()),
+        float(np.mean([reason in LOST for reason in outcome.judged.reasons])),
     )
 
 

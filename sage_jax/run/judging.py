@@ -117,16 +117,26 @@ class Rewards:
         self._host.shutdown(wait=False, cancel_futures=True)
 
 
-def judge(task: Task, prompts: Prompts, rollout: Rollout) -> Outcome:
-    """The outcome of N prompts' completions, here and now. A collective; see `Rewards.submit`."""
-    return shared(verify(task, prompts, rollout))
+def judge(task: Task, prompts: Prompts, rollout: Rollout, *, count: int | None = None) -> Outcome:
+    """The outcome of prompts' completions, here and now. A collective; see `Rewards.submit`.
+
+    Args:
+        task: the judge.
+        prompts: N, of all processes.
+        rollout: of those prompts, over the mesh, whole groups on each process.
+        count: of the prompts, the first ones, that are judged; by default all.
+    """
+    return shared(verify(task, prompts, rollout, count=count))
 
 
-def verify(task: Task, prompts: Prompts, rollout: Rollout) -> Verdicts:
+def verify(task: Task, prompts: Prompts, rollout: Rollout, *, count: int | None = None) -> Verdicts:
     """The part of `judge` that each process does by itself, in any thread."""
     rollout = jax.block_until_ready(rollout)
     rows, tokens = local_rows(rollout.tokens)
     mask, finish = local_rows(rollout.mask)[1], local_rows(rollout.finish)[1]
+    if count is not None:
+        asked = rows < count * rollout.group_size
+        rows, tokens, mask, finish = rows[asked], tokens[asked], mask[asked], finish[asked]
     mine = prompts.take(np.unique(rows // rollout.group_size))
     judged = task.judge(mine, tokens, mask) if len(rows) else _NOTHING
     return Verdicts(rows, judged, mask.sum(axis=1).astype(int), finish)

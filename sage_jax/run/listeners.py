@@ -1,6 +1,7 @@
 """Who is told what happens in a run: files, console and guards of ours, and the user's own."""
 
 import contextlib
+from collections import Counter
 from collections.abc import Sequence
 
 from sage_jax import config as configs
@@ -41,7 +42,9 @@ class Listeners:
 
 
 class BestEffort:
-    """A listener of the user's, whose errors are told, each once in a row, and stop no run.
+    """A listener of the user's, whose errors stop no run.
+
+    Each error is told once, and how many there were at the end.
 
     Args:
         listener: of the user's.
@@ -49,7 +52,8 @@ class BestEffort:
     """
 
     def __init__(self, listener: Listener, part: parts.Part):
-        self._listener, self._part, self._told = listener, part, ""
+        self._listener, self._part = listener, part
+        self._failed: Counter[str] = Counter()
 
     def __call__(self, event: Event) -> None:
         """Tell it of an event."""
@@ -58,9 +62,13 @@ class BestEffort:
         except Exception as error:
             where = parts.place(error, self._part.function)
             line = f"{self._part.field}: {self._part.spec.use}: {parts.said(error)}{where}"
-            if line != self._told:
+            self._failed[line] += 1
+            if self._failed[line] == 1:
                 tell(f"{line}; the run goes on")
-            self._told = line
+        if isinstance(event, Stopped):
+            for line, count in self._failed.items():
+                if count > 1:
+                    tell(f"{line}: {count} times in all")
 
 
 def make_listeners(config: configs.Config, folder: RunFolder) -> Listeners:

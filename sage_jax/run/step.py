@@ -103,7 +103,7 @@ class Step:
         with self._clock("rollout"):
             count = len(prompts.ids)
             rows = count * self._decoding.group_size
-            keys = _row_keys(self._root, step, attempt, rows=rows).reshape(self._chunks, -1)
+            keys = _row_keys(self._root, step, attempt, rows=rows, chunks=self._chunks)
             places = np.split(np.arange(count), self._chunks)
             return [
                 self._learner.sample(state, prompts.take(own), self._decoding, key=one)
@@ -123,13 +123,14 @@ class Step:
     def _learn(
         self, state: TrainState, prepared: Prepared, terms: Terms, outcome: Outcome, step: int
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
-        with self._clock("logprobs"):  # What is left of it when the rewards are there.
-            jax.block_until_ready(terms)
-        with self._clock("update"):
+        with self._clock("update"):  # On its way before anything is waited for.
             rewards = outcome.judged.rewards
             learned = self._learner.apply(
                 state, prepared, terms, rewards, step=step, key=self._root
             )
+        with self._clock("logprobs"):
+            jax.block_until_ready(terms)
+        with self._clock("update"):
             return jax.block_until_ready(learned)
 
     def _taken(
@@ -157,9 +158,13 @@ class Step:
         return parallel.batch_sharding(self._learner.policy.mesh, self._num_prompts)
 
 
-@functools.partial(jax.jit, static_argnames="rows")
-def _row_keys(root: jax.Array, step: int, attempt: int, *, rows: int) -> jax.Array:
-    return row_keys(derive(root, Purpose.ROLLOUT, step, attempt), rows)
+@functools.partial(jax.jit, static_argnames=("rows", "chunks"))
+def _row_keys(
+    root: jax.Array, step: int, attempt: int, *, rows: int, chunks: int
+) -> list[jax.Array]:
+    """A key for each completion, by chunks."""
+    keys = row_keys(derive(root, Purpose.ROLLOUT, step, attempt), rows)
+    return list(keys.reshape(chunks, -1))
 
 
 @functools.cache

@@ -80,8 +80,9 @@ def test_one_that_fails_is_told_once_with_its_line_and_stops_nothing(
     config = make_config({"listeners": [failing, "test_listeners:hear"]})
     fake_run.train(config, RunFolder(tmp_path), StopRequest())
     said = capsys.readouterr().err
-    assert said.count("listeners.0: test_listeners:fails: RuntimeError: no network") == 1
+    assert said.count("listeners.0: test_listeners:fails: RuntimeError: no network") == 2
     assert "test_listeners.py, line 27); the run goes on" in said
+    assert "test_listeners.py, line 27): 4 times in all" in said
     assert named(heard).count("StepDone") == 4
 
 
