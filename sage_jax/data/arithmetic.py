@@ -22,6 +22,7 @@ _SIGNS: dict[Operation, str] = {"add": "+", "subtract": "-", "multiply": "×"}
 _OPERATION_OF: dict[str, Operation] = {sign: name for name, sign in _SIGNS.items()}
 _QUESTION = re.compile(r"What is (\d+) ([+×-]) (\d+)\?")
 _DRAWS_PER_PROBLEM = 50
+_MAX_FACTOR = 9  # Of a product's second number.
 
 
 def is_held_out(operation: Operation, a: int, b: int, *, held_out: float) -> bool:
@@ -41,7 +42,6 @@ def make_problems(
     operations: Sequence[Operation] = OPERATIONS,
     low: int = 10,
     high: int = 99,
-    max_factor: int = 9,
     split: Split = "train",
     held_out: float = 0.2,
 ) -> list[Problem]:
@@ -54,10 +54,9 @@ def make_problems(
     Args:
       seed: of the draws.
       num_problems: how many.
-      operations: of "add", "subtract" (never below zero) and "multiply".
+      operations: of "add", "subtract" (never below zero) and "multiply" (by 2 to 9).
       low: least number; difficulty grows with `high`.
       high: greatest number.
-      max_factor: the second factor of a product is 2 to this.
       split: "train", "held_out" or "all".
       held_out: share of all problems that is held out.
 
@@ -70,14 +69,14 @@ def make_problems(
     >>> [problem.problem for problem in make_problems(0, 2, operations=("add",))]
     ['What is 86 + 67?', 'What is 56 + 34?']
     """
-    _check(num_problems, operations, low, high, max_factor, split, held_out)
+    _check(num_problems, operations, low, high, split, held_out)
     generator = np.random.default_rng([seed, 0])
     problems: dict[str, Problem] = {}
     for _ in range(_DRAWS_PER_PROBLEM * (num_problems + 50)):
         if len(problems) == num_problems:
             break
         operation = operations[int(generator.integers(len(operations)))]
-        a, b = _draw(generator, operation, low, high, max_factor)
+        a, b = _draw(generator, operation, low, high)
         if split == "all" or is_held_out(operation, a, b, held_out=held_out) == (
             split == "held_out"
         ):
@@ -91,9 +90,7 @@ def make_problems(
     return list(problems.values())
 
 
-def count_problems(
-    operations: Sequence[Operation], *, low: int, high: int, max_factor: int = 9
-) -> int:
+def count_problems(operations: Sequence[Operation], *, low: int, high: int) -> int:
     """Number of distinct problems that `make_problems` can draw from, both splits together.
 
     >>> count_problems(("add", "subtract"), low=1, high=20)
@@ -103,7 +100,7 @@ def count_problems(
     of = {
         "add": numbers * numbers,
         "subtract": numbers * (numbers + 1) // 2,
-        "multiply": numbers * (max_factor - 1),
+        "multiply": numbers * (_MAX_FACTOR - 1),
     }
     return sum(of[operation] for operation in operations)
 
@@ -113,7 +110,6 @@ def _check(
     operations: Sequence[str],
     low: int,
     high: int,
-    max_factor: int,
     split: str,
     held_out: float,
 ) -> None:
@@ -123,8 +119,6 @@ def _check(
         raise DataError(f"operations must be some of {OPERATIONS}, got {tuple(operations)}")
     if not 0 <= low <= high <= 10**6:
         raise DataError(f"low {low} and high {high} must satisfy 0 <= low <= high <= 1000000")
-    if not 2 <= max_factor <= 99:
-        raise DataError(f"max_factor must be 2 to 99, got {max_factor}")
     if split not in ("train", "held_out", "all"):
         raise DataError(f"split must be 'train', 'held_out' or 'all', got {split!r}")
     if not 0.0 < held_out < 1.0:
@@ -132,11 +126,11 @@ def _check(
 
 
 def _draw(
-    generator: np.random.Generator, operation: Operation, low: int, high: int, max_factor: int
+    generator: np.random.Generator, operation: Operation, low: int, high: int
 ) -> tuple[int, int]:
     a = int(generator.integers(low, high + 1))
     if operation == "multiply":
-        return a, int(generator.integers(2, max_factor + 1))
+        return a, int(generator.integers(2, _MAX_FACTOR + 1))
     b = int(generator.integers(low, high + 1))
     return (max(a, b), min(a, b)) if operation == "subtract" else (a, b)
 
