@@ -90,17 +90,25 @@ def fit(
     if own < group_size:  # One program for all lengths.
         sizes, least = {own}, math.inf
     else:
-        sizes = {-(-eighths * group_size // 8) for eighths in _EIGHTHS} - {group_size}
-        least = updates * -(-each * group_size // micro_batch) * shards * room
+        sizes = {_ceil(eighths * group_size, 8) for eighths in _EIGHTHS} - {group_size}
+        # Slots computed on without packing: passes x devices x slots of one device's pass.
+        least = updates * _ceil(each * group_size, micro_batch) * shards * room
     best = None
     for rows in sorted(sizes, reverse=True):
         size = prompt_length + rows * length
         # More than one for each group would mostly be empty.
-        bins = min(room // size, own // rows, -(-each // shards)) * shards
-        passes = [-(-sum(-(-n // rows) for _, n in hand) // bins) for hand in hands]
+        bins = min(room // size, own // rows, _ceil(each, shards)) * shards
+        # A group whose completions fill n rows takes ceil(n / rows) bins, an update
+        # ceil(sum of them / bins of a pass) passes.
+        passes = [_ceil(sum(_ceil(n, rows) for _, n in hand), bins) for hand in hands]
         if (cost := sum(passes) * bins * size) < (1 - _WORTH) * least:
             best, least = (rows, bins, passes), cost
     return best and _laid_out(hands, length, *best)
+
+
+def _ceil(number: int, of: int) -> int:
+    """ceil(number / of), exactly."""
+    return -(-number // of)
 
 
 def _any_fit(groups: np.ndarray, room: int) -> bool:
@@ -133,7 +141,7 @@ def _laid_out(
     """Rows of groups as bins, in the order of the groups."""
     group_size = len(hands[0][0][0])
     none = len(hands[0]) * group_size
-    most = -(-len(hands[0]) * -(-group_size // rows) // bins)
+    most = _ceil(len(hands[0]) * _ceil(group_size, rows), bins)
     shape = (len(hands), most * bins)
     prompts = np.zeros(shape, np.int32)
     members = np.full((*shape, group_size), none, np.int32)
@@ -143,10 +151,10 @@ def _laid_out(
         for prompt, (slots, count) in enumerate(hand):
             bin, slot = np.divmod(slots, rows * length)
             places = np.arange(group_size)
-            prompts[update, first : first + -(-count // rows)] = prompt
+            prompts[update, first : first + _ceil(count, rows)] = prompt
             members[update, first + bin, places] = prompt * group_size + places
             starts[update, first + bin, places] = slot
-            first += -(-count // rows)
+            first += _ceil(count, rows)
 
     def by_pass(x: np.ndarray) -> np.ndarray:
         return x.reshape(len(hands), most, bins, *x.shape[2:])

@@ -161,6 +161,9 @@ def _forward(hidden: Array, kernel: Array, tokens: Array, plan: _Plan):
         z = plan.logits(hidden, plan.take(whole, index, hidden.dtype))
         own = jnp.where(ids == tokens[..., None, None], z, 0)
         z = plan.fresh(ids, z, lowest)
+        # With a new top m' in the place of m, what was summed so far is carried over by
+        #   mass'   = exp(m - m') mass
+        #   moment' = exp(m - m') (moment + (m - m') mass),   as z - m' = (z - m) + (m - m').
         higher = jnp.maximum(top, z.max(-1))
         z = z - higher[..., None]
         e, fall = jnp.exp(z), top - higher
@@ -176,6 +179,7 @@ def _forward(hidden: Array, kernel: Array, tokens: Array, plan: _Plan):
 
 def _joined(top: Array, mass: Array, moment: Array, chosen: Array) -> tuple[Array, Array, Array]:
     """Sums over the shards of the vocabulary [..., s] as logps, logsumexp and entropies [...]."""
+    # log Z = m + log mass,   log p(y) = z_y - log Z,   H = log Z - E[z] = log mass - moment / mass.
     highest = top.max(-1, keepdims=True)
     fall = top - highest
     moment = ((moment + mass * fall) * jnp.exp(fall)).sum(-1)
@@ -193,6 +197,7 @@ def _backward(plan: _Plan, kept: tuple[Array, ...], cotangents: tuple[Array, Arr
 
     def body(index: Array, sums: tuple[Array, Array]) -> tuple[Array, Array]:
         d_hidden, d_kernel = sums
+        # d log p(y) / dz_v = [v = y] - p_v,   dH / dz_v = -p_v (log p_v + H).
         ids, block = plan.ids(index, tokens), plan.take(whole, index, hidden.dtype)
         logps = plan.logits(hidden, block) - log_z
         dz = -jnp.exp(logps) * (d_logps + d_entropies * (logps + entropies))
