@@ -19,7 +19,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from sage_jax.data import Problem, read_problems
     from sage_jax.learn import Learner, LoRA, Policy, TrainState, key, load
-    from sage_jax.losses import advantages, guides, kl, recipes, reduce
+    from sage_jax.losses import advantages, by_name, guides, kl, recipes, reduce
     from sage_jax.parallel import make_mesh
     from sage_jax.rollout import Decoding, Rollout
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "sage_jax.data": ("Problem", "read_problems"),
     "sage_jax.learn": ("Learner", "LoRA", "Policy", "TrainState", "key", "load"),
-    "sage_jax.losses": ("advantages", "guides", "kl", "recipes", "reduce"),
+    "sage_jax.losses": ("advantages", "by_name", "guides", "kl", "recipes", "reduce"),
     "sage_jax.parallel": ("make_mesh",),
     "sage_jax.rollout": ("Decoding", "Rollout"),
 }
@@ -41,6 +41,7 @@ __all__ = [
     "Rollout",
     "TrainState",
     "advantages",
+    "by_name",
     "guides",
     "key",
     "kl",

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -19,18 +19,17 @@ from sage_jax.learn.packing import Packing, fit
 from sage_jax.learn.passes import Pass
 from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
+from sage_jax.learn.refusals import finite_rewards, refuse_given_away, refuse_no_optimizer
+from sage_jax.learn.rules import Advantages, follow, refuse_unfit
 from sage_jax.learn.sequences import Sequences, of_rollout, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.trim import trim
 from sage_jax.learn.update import Loss, Update, merge_stacked
 from sage_jax.losses import Objective, Terms, reduce
-from sage_jax.losses.advantages import group_relative
+from sage_jax.losses.advantages import group
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
-
-Advantages = Callable[..., jax.Array]
-"""(rewards [B], terms, *, step, key) -> [B]; a KL in the reward reads the terms."""
 
 
 class Prepared(NamedTuple):
@@ -63,10 +62,11 @@ class Learner:
 
     Attributes:
         policy: model, reference and mesh.
-        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`.
+        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`. With its
+            `kl_in_reward`, that KL is taken off the rewards before they become advantages.
         optimizer: an optax transformation.
-        advantages: (rewards [B], terms, *, step, key) -> [B]; None compares the completions of
-            each prompt, see `advantages.group_relative`.
+        advantages: rewards [B] -> [B], such as `advantages.rloo`; it may ask by name for
+            `group_size`, `terms`, `step` and `key`. None is `advantages.group`.
         temperature: of the policy; sampling has to use the same.
         micro_batch: rows in one forward and backward pass; 0 takes an update's rows at once.
         num_minibatches: M updates that each rollout is split into.
@@ -80,6 +80,9 @@ class Learner:
         full_vocabulary: hand the loss logits, see `kl.reverse_kl(estimator="exact")`. None asks the
             loss, and does not where it cannot say.
         top_entropy_quantile: share of tokens that the policy gradient uses.
+
+    Raises:
+        ValueError: `optimizer` is no transformation, or `advantages` asks for what there is not.
     """
 
     policy: Policy
@@ -95,6 +98,11 @@ class Learner:
     reference: bool | None = None
     full_vocabulary: bool | None = None
     top_entropy_quantile: float = 1.0
+
+    def __post_init__(self):
+        refuse_no_optimizer(self.optimizer)
+        if self.advantages is not None:
+            refuse_unfit(self.advantages)
 
     @property
     def frozen(self) -> Any:
@@ -167,13 +175,14 @@ class Learner:
             A rollout of B = N·G rows over the mesh; `rollout.problems` says what each answers.
 
         Raises:
-            ValueError: `decoding.temperature` is not the learner's.
+            ValueError: `decoding.temperature` is not the learner's, or the state was given away.
         """
         if decoding.temperature != self.temperature:
             raise ValueError(
                 f"temperature is {decoding.temperature} in decoding and {self.temperature} in the "
                 "learner: log-probabilities are of the policy that samples"
             )
+        refuse_given_away(state)
         filled, table = self.policy.decoding(decoding)
         rows = parallel.batch_sharding(self.policy.mesh, len(prompts.tokens))
         keys = row_keys(key, len(prompts.tokens) * decoding.group_size) if key.ndim == 0 else key
@@ -186,7 +195,7 @@ class Learner:
         self,
         state: TrainState,
         rollout: Rollout,
-        rewards: Sequence[float] | np.ndarray | jax.Array,
+        rewards: Sequence[float | tuple[float, str]] | np.ndarray | jax.Array,
         *,
         step: int,
         key: jax.Array | None = None,
@@ -196,13 +205,19 @@ class Learner:
         Args:
             state: the state that sampled; its memory is given away.
             rollout: of `sample`.
-            rewards: [B].
+            rewards: [B], a number for each completion, or (number, reason).
             step: the training step, for schedules and noise.
             key: root of the noise of guides; default `jax.random.key(0)`.
 
         Returns:
-            The next state, and metrics: `metrics["loss"].value()`.
+            The next state, and metrics: `float(metrics["loss"])`.
+
+        Raises:
+            ValueError: a reward is no finite number, there are more or fewer of them than
+                completions, or the state was given away before.
         """
+        refuse_given_away(state)
+        rewards = finite_rewards(rewards, len(rollout.tokens))
         prepared = self.prepare(rollout)
         terms = self.terms(state, prepared)
         return self.apply(state, prepared, terms, rewards, step=step, key=key)[:2]
@@ -342,11 +357,11 @@ class Learner:
         """
         # The first update of the step draws from the same key, so that a noisy guide is one guide.
         key = derive(root, Purpose.LOSS, step, 0)
-        if self.advantages is None:
-            advantages = group_relative(rewards, group_size=rollout.group_size)
-        else:
-            advantages = self.advantages(rewards, terms, step=step, key=key)
-        terms = dataclasses.replace(terms, advantages=advantages)
+        if isinstance(self.loss, Objective):
+            rewards = self.loss.anchored(rewards, terms, step=step, key=key)
+        rule = group if self.advantages is None else self.advantages
+        offered = {"terms": terms, "group_size": rollout.group_size, "step": step, "key": key}
+        terms = dataclasses.replace(terms, advantages=follow(rule, rewards, **offered))
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):

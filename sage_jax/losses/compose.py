@@ -87,14 +87,27 @@ class Objective:
     """A composed objective, a `Loss` that knows what it reads.
 
     `needs` names the fields of `Terms` that a trainer has to fill, from all the parts.
+    `in_reward` is what a trainer has to take off the rewards, see `anchored`.
     """
 
     function: Loss
     needs: frozenset[str] = _NOTHING
+    in_reward: Callable[..., Array] | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         """The loss and its metrics."""
         return self.function(terms, step=step, key=key)
+
+    def anchored(
+        self, rewards: Array, terms: Terms, *, step: ArrayLike, key: Array | None
+    ) -> Array:
+        """The rewards [B] that advantages are to be of: less the KL, where that stands there.
+
+        `terms` are those before the update, with `old_logps` and what the guide reads.
+        """
+        if self.in_reward is None:
+            return rewards
+        return self.in_reward(rewards, terms, step=step, key=key)
 
     @property
     def full_vocabulary(self) -> bool:

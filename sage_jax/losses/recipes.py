@@ -1,5 +1,8 @@
 """Ready-made objectives. They only compose what the other modules hold."""
 
+import functools
+from dataclasses import replace
+
 import jax
 from jax.typing import ArrayLike
 
@@ -24,19 +27,24 @@ def sage(
 
     `guide` None is q = 1: GRPO with a KL term. The parts default to SAGE's own:
     `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `by_name.reduction(reduce.grpo)`.
-    With `kl_in_reward` the divergence is only measured here, and the trainer subtracts it from
-    the rewards with `anchored_rewards`. With kl_coef 0 the divergence is left out and no reference
+    With `kl_in_reward` the divergence is only measured here, and the KL is taken off the rewards by
+    the objective's `anchored`: `Learner` does that by itself, a trainer of your own calls it before
+    it computes advantages. With kl_coef 0 the divergence is left out and no reference
     is needed. Warns (`InertGuideWarning`) when the guide cannot act under the divergence.
     Raises ValueError for a negative kl_coef. Source: SAGE, arXiv 2605.18864.
     """
     surrogate = policy.clipped_surrogate() if surrogate is None else surrogate
     divergence = kl.reverse_kl() if divergence is None else divergence
     transform = None if guide is None else anchors.reshape(guide)
-    return objective(
+    made = objective(
         _with_divergence(surrogate, divergence, kl_coef, kl_in_reward),
         by_name.reduction(reduce.grpo) if reduction is None else reduction,
         transform=transform,
     )
+    if not kl_in_reward or _is_zero(kl_coef):
+        return made
+    in_reward = functools.partial(anchored_rewards, kl_coef=kl_coef, guide=guide)
+    return replace(made, in_reward=in_reward, needs=made.needs | {"old_logps", "ref_logps"})
 
 
 def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Objective:
@@ -84,9 +92,12 @@ def anchored_rewards(
 def _with_divergence(
     surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, kl_in_reward: bool
 ) -> TokenLoss:
-    if isinstance(kl_coef, int | float):
-        if kl_coef < 0:
-            raise ValueError(f"kl_coef is {kl_coef}; it must be 0 or more")
-        if kl_coef == 0:
-            return surrogate
+    if isinstance(kl_coef, int | float) and kl_coef < 0:
+        raise ValueError(f"kl_coef is {kl_coef}; it must be 0 or more")
+    if _is_zero(kl_coef):
+        return surrogate
     return surrogate + (observe(divergence) if kl_in_reward else kl_coef * divergence)
+
+
+def _is_zero(kl_coef: Scheduled) -> bool:
+    return isinstance(kl_coef, int | float) and kl_coef == 0

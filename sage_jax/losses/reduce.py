@@ -26,8 +26,8 @@ class Mean:
     """A mean kept as its sum and its count, scalars both.
 
     >>> left, right = Mean(jnp.array(3.0), jnp.array(2.0)), Mean(jnp.array(5.0), jnp.array(2.0))
-    >>> float(left.merge(right).value())
-    2.0
+    >>> left.merge(right), float(left.merge(right))
+    (Mean(2), 2.0)
     """
 
     sum: Array
@@ -41,6 +41,12 @@ class Mean:
         """The mean, sum / count, and 0 when nothing was counted."""
         empty = self.count == 0
         return jnp.where(empty, 0.0, self.sum / jnp.where(empty, 1.0, self.count))
+
+    def __float__(self) -> float:
+        return float(self.value())
+
+    def __repr__(self) -> str:
+        return _shown(self, self.sum, self.count)
 
 
 @jax.tree_util.register_dataclass
@@ -58,6 +64,12 @@ class Min:
         """The minimum."""
         return self.minimum
 
+    def __float__(self) -> float:
+        return float(self.value())
+
+    def __repr__(self) -> str:
+        return _shown(self, self.minimum)
+
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -73,6 +85,12 @@ class Max:
     def value(self) -> Array:
         """The maximum."""
         return self.maximum
+
+    def __float__(self) -> float:
+        return float(self.value())
+
+    def __repr__(self) -> str:
+        return _shown(self, self.maximum)
 
 
 Metric = Mean | Min | Max
@@ -171,3 +189,12 @@ def _merge_one(name: str, left: Metric, right: Metric) -> Metric:
         return left.merge(right)
     kinds = f"{type(left).__name__} and {type(right).__name__}"
     raise ValueError(f"metric {name!r} is {kinds} in the two parts; it must be of one kind")
+
+
+def _shown(metric: Metric, *parts: Array) -> str:
+    """The number behind a metric; its parts where there is none, as under a transformation."""
+    try:
+        said = f"{float(metric):.6g}"
+    except (TypeError, ValueError, RuntimeError):
+        said = ", ".join(map(repr, parts))
+    return f"{type(metric).__name__}({said})"

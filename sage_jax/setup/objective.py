@@ -32,7 +32,7 @@ def check(config: configs.Config) -> None:
         ConfigError: of the first part that is not there or does not fit.
     """
     make_loss(config)
-    _advantage(config)
+    make_advantages(config)
     for field, spec, room in config.parts:
         parts.resolve(spec, room, field=field)
 
@@ -86,28 +86,12 @@ def _shapes(config: configs.Config, *, vocabulary: bool = True) -> Terms:
     return making.shapes(rows, options.max_completion_length, vocabulary=vocabulary)
 
 
-def make_advantages(config: configs.Config) -> Callable[..., jax.Array]:
-    """(rewards [B], terms, *, step, key) -> advantages [B].
+def make_advantages(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
+    """Rewards [B] -> advantages [B].
 
     Raises:
         ConfigError: if there is no such rule, or it does not give [B] for [B].
     """
-    scored = _advantage(config)
-    if not config.loss.kl_in_reward:
-        return lambda rewards, terms, *, step, key: scored(rewards)
-    guide, kl_coef = make_guide(config), config.loss.kl_coef
-
-    def anchored(rewards: jax.Array, terms: Terms, *, step: Any, key: Any) -> jax.Array:
-        return scored(
-            recipes.anchored_rewards(
-                rewards, terms, kl_coef=kl_coef, step=step, key=key, guide=guide
-            )
-        )
-
-    return anchored
-
-
-def _advantage(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
     part = parts.resolve(config.loss.advantage, parts.ADVANTAGES, field="loss.advantage")
     scored = part.bound(group_size=config.rollout.group_size)
     rows = config.rollout.num_prompts * config.rollout.group_size

@@ -193,5 +193,5 @@ def test_what_the_parts_need_is_computed(
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     config = make_config(PARTS | {"rollout": {"num_prompts": 1, "group_size": 4}})
     rule = objective.make_advantages(config)
-    found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), None, step=0, key=None)
+    found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]))
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])

@@ -1,0 +1,57 @@
+"""What a user hands a learner, refused at once where it does not fit: one line that says why."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+import jax
+import numpy as np
+
+from sage_jax.rewards.values import with_word
+from sage_jax.telling import OneLine, brief
+
+_NEEDED = "a finite number for each completion is needed"
+
+
+def finite_rewards(rewards: Any, count: int) -> np.ndarray:
+    """The rewards of `count` completions, float32[count].
+
+    Args:
+        rewards: a list or an array of numbers, or of (number, reason).
+        count: B.
+
+    Raises:
+        ValueError: if they are fewer or more, or one is no finite number.
+
+    >>> finite_rewards([1, (0.5, "too long"), True], 3)
+    array([1. , 0.5, 1. ], dtype=float32)
+    """
+    plain: Any = getattr(rewards, "tolist", None)  # Of arrays, whatever library they are of.
+    listed: Any = plain() if callable(plain) else rewards
+    if isinstance(listed, str | bytes | Mapping | Set) or not hasattr(listed, "__getitem__"):
+        raise OneLine(f"rewards is {brief(rewards)}; {_NEEDED}")
+    if len(listed) != count:
+        raise OneLine(f"{len(listed)} rewards for {count} completions")
+    return np.array([_finite(i, value) for i, value in enumerate(listed)], np.float32)
+
+
+def _finite(i: int, value: Any) -> float:
+    try:
+        return with_word(value)[0]
+    except ValueError:
+        raise OneLine(f"rewards[{i}] is {brief(value)}; {_NEEDED}") from None
+
+
+def refuse_no_optimizer(optimizer: Any) -> None:
+    """Raise ValueError for anything but an optax transformation."""
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise OneLine(
+            f"optimizer is {brief(optimizer)}; it must be an optax transformation, such as "
+            "optax.adamw(1e-3)"
+        )
+
+
+def refuse_given_away(state: Any) -> None:
+    """Raise ValueError for a state whose memory an update has taken over."""
+    leaves = (leaf for leaf in jax.tree.leaves(state) if isinstance(leaf, jax.Array))
+    if any(leaf.is_deleted() for leaf in leaves):
+        raise OneLine("this state was given to an earlier update; go on with the one it returned")
