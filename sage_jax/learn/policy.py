@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from jax.typing import DTypeLike
 
 from sage_jax import models, parallel
 from sage_jax.data import Problem, render
+from sage_jax.data.problem import DataError
 from sage_jax.data.spelling import Spelling
 from sage_jax.data.tasks import Prompts
 from sage_jax.data.turns import read_turns
@@ -28,6 +29,7 @@ from sage_jax.rollout import (
     pack_prompts,
     padded_length,
 )
+from sage_jax.telling import brief
 
 # For completions shorter than this, loops over smaller batches and shorter caches are not worth
 # their compilation.
@@ -163,12 +165,10 @@ class Policy:
             max_prompt_length: tokens; longer prompts are left out and counted.
 
         Raises:
-            DataError: the template does not write the problem, or no prompt is short enough.
+            DataError: the template does not write the problem, no prompt is short enough, or
+                there is none, or something else than strings and problems.
         """
-        asked = [
-            Problem(id=f"prompt-{i}", problem=p, answer="") if isinstance(p, str) else p
-            for i, p in enumerate(problems)
-        ]
+        asked = _asked(problems)
         ids = [
             render(
                 self.tokenizer,
@@ -215,6 +215,20 @@ class Policy:
         named = (self._turns.end_id, *shape.eos_ids, self.tokenizer.eos_token_id)
         known = (one for one in named if one is not None and one < shape.vocab_size)
         return tuple(dict.fromkeys(known))
+
+
+def _asked(problems: Sequence[Problem | str]) -> list[Problem]:
+    if isinstance(problems, str | Problem):
+        raise DataError(f"encode takes a list, got {brief(problems)}: put it into brackets")
+    for problem in (problems,) if isinstance(problems, Mapping) else problems:
+        if not isinstance(problem, str | Problem):
+            raise DataError(f"encode takes strings or sj.Problem, got {type(problem).__name__}")
+    if not len(problems):
+        raise DataError("encode got an empty list; at least one problem is needed")
+    return [
+        Problem(id=f"prompt-{i}", problem=p, answer="") if isinstance(p, str) else p
+        for i, p in enumerate(problems)
+    ]
 
 
 def load(

@@ -1,25 +1,29 @@
 """Shaping the anchor: π_ref becomes q · π_ref."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
+from . import by_name
 from ._arrays import Array
 from .compose import Guide, TermTransform
 from .terms import Terms, require
 
 
-def reshape(guide: Guide) -> TermTransform:
+def reshape(guide: Guide | Callable[..., Array]) -> TermTransform:
     """The transform that multiplies the anchor by the guide: anchor_logps += log_q.
 
     `terms.log_q` grows by the guide's value, so that several guides chain to the product of their
     q; `terms.ref_logps` stays the plain reference, for guides further on that look at it, and
     `terms.anchor_logps` is the sum. A guide may return [B, T], or [B, T, V] to reshape the whole
     next-token distribution, which the `exact` estimators can see; then `terms.tokens` is needed.
-    Any callable with the signature of a `Guide` will do.
-    Raises ValueError for any other shape.
+    Any callable with the signature of a `Guide` will do, and a function of arrays by the names of
+    its parameters, see `by_name.guide`. Raises ValueError for any other guide or shape.
     """
+    guide = _as_guide(guide)
 
     def reshaped(terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
         log_q = guide(terms, step=step, key=key).astype(terms.logps.dtype)
@@ -32,6 +36,22 @@ def reshape(guide: Guide) -> TermTransform:
         raise ValueError(f"log_q has shape {log_q.shape}; {must}")
 
     return TermTransform(reshaped, (guide,) if isinstance(guide, Guide) else ())
+
+
+def _as_guide(given: Callable[..., Array]) -> Callable[..., Array]:
+    """A guide as it is, or as (terms, *, step, key) -> log q; a function of arrays as a guide."""
+    if isinstance(given, Guide):
+        return given
+    names = set(inspect.signature(given).parameters) if callable(given) else set()
+    if "terms" in names or (names >= {"step", "key"} and not names & set(by_name.FIELDS)):
+        return given
+    if names & set(by_name.READABLE):
+        return by_name.guide(given)
+    said = getattr(given, "__name__", repr(given))
+    raise ValueError(
+        f"guide is {said}; it must be a losses.Guide, as guides.branch_guide(), or a function that "
+        "asks for arrays by name, as (entropies, mask)"
+    )
 
 
 def _multiplied(terms: Terms, log_q: Array) -> Terms:

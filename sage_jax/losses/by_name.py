@@ -17,6 +17,7 @@ from jax.typing import ArrayLike
 
 from . import reduce
 from ._arrays import Array, as_real, as_valid, keep
+from ._options import check_options
 from .compose import ANY, AnchorUse, DependsOn, Guide, TokenLoss
 from .importance import Level, log_ratios
 from .reduce import Mean, Metrics, Reduction
@@ -84,8 +85,8 @@ def guide(function: Callable[..., Array], /, **options: Any) -> Guide:
     vocabulary; it may ask for `step` and `key` too. The result is masked and constant under the
     gradient; clip it by `bounded_log` inside. What it depends on is declared by `depends_on`, or
     told by what it reads: the vocabulary with `logits` or `ref_logits`, the prefix with masks and
-    entropies alone, else the token. The guide raises ValueError for terms that are missing or
-    another shape.
+    entropies alone, else the token. Raises ValueError for an option that is unknown or missing; the
+    guide raises it for terms that are missing or another shape.
 
     >>> def calm(entropies, *, slope):
     ...     return -slope * entropies
@@ -93,6 +94,7 @@ def guide(function: Callable[..., Array], /, **options: Any) -> Guide:
     ('calm', 'prefix')
     """
     label = f"the guide {_label(function)}"
+    check_options(function, options, READABLE, label)
 
     def log_q(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         found = as_real(function(**_given(function, terms, label, step=step, key=key), **options))
@@ -117,12 +119,13 @@ def surrogate(
     with further metrics by name, [B, T] or [B, 1], whose means are reported. It asks by name for
     `ratios`, π_θ / π_old of each token, or at `level` "sequence" of each row, [B, 1], and for all
     that is `READABLE`; `advantages` come as [B, 1] or [B, T]. The metric `ratio/max` is added.
-    Raises ValueError for another level, and when it runs for terms that are missing or another
-    shape.
+    Raises ValueError for another level or option, and when it runs for terms that are missing or
+    another shape.
     """
     label = f"the surrogate {_label(function)}"
     if level not in ("token", "sequence"):
         raise ValueError(f"level is {level!r}; it must be token or sequence")
+    check_options(function, options, READABLE_BY_SURROGATES, label)
 
     def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
         ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask, level=level))
@@ -149,6 +152,7 @@ def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options:
     It raises ValueError when it runs for terms that are missing or another shape.
     """
     label = f"the estimator {_label(function)}"
+    check_options(function, options, READABLE, label)
 
     def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
         made = function(**_given(function, terms, label, step=step, key=key), **options)
@@ -180,6 +184,7 @@ def reduction(function: Callable[..., Mean], /, **options: Any) -> Reduction:
     2.0
     """
     label = f"the reduction {_label(function)}"
+    check_options(function, options, READABLE_BY_REDUCTIONS, label)
 
     def reduced(losses: Array, terms: Terms) -> Mean:
         made = function(**_given(function, terms, label, losses=losses), **options)

@@ -1,6 +1,7 @@
 """Ready-made objectives. They only compose what the other modules hold."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import jax
@@ -15,7 +16,7 @@ from .terms import Terms, check, clean
 
 
 def sage(
-    guide: Guide | None,
+    guide: Guide | Callable[..., Array] | None,
     *,
     kl_coef: Scheduled = 0.05,
     surrogate: TokenLoss | None = None,
@@ -25,13 +26,14 @@ def sage(
 ) -> Objective:
     """The SAGE objective: surrogate + kl_coef · divergence from the anchor q · π_ref, reduced.
 
-    `guide` None is q = 1: GRPO with a KL term. The parts default to SAGE's own:
+    `guide` None is q = 1: GRPO with a KL term; one of your own may be a function of arrays by the
+    names of its parameters; `by_name.guide` takes its options. The parts default to SAGE's own:
     `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `by_name.reduction(reduce.grpo)`.
     With `kl_in_reward` the divergence is only measured here, and the KL is taken off the rewards by
     the objective's `anchored`: `Learner` does that by itself, a trainer of your own calls it before
     it computes advantages. With kl_coef 0 the divergence is left out and no reference
     is needed. Warns (`InertGuideWarning`) when the guide cannot act under the divergence.
-    Raises ValueError for a negative kl_coef. Source: SAGE, arXiv 2605.18864.
+    Raises ValueError for a negative kl_coef or what is no guide. Source: SAGE, arXiv 2605.18864.
     """
     surrogate = policy.clipped_surrogate() if surrogate is None else surrogate
     divergence = kl.reverse_kl() if divergence is None else divergence
@@ -72,7 +74,7 @@ def anchored_rewards(
     kl_coef: Scheduled,
     step: ArrayLike,
     key: Array | None,
-    guide: Guide | None = None,
+    guide: Guide | Callable[..., Array] | None = None,
 ) -> Array:
     """Rewards less kl_coef · Σ_t k1 of the sampling policy against the anchor q · π_ref; [B].
 

@@ -138,3 +138,19 @@ def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):
 def test_what_makes_no_learner_is_refused_at_once(policy, options, message):
     with pytest.raises(ValueError, match=message):
         sj.Learner(policy, **{"loss": sj.recipes.grpo(), "optimizer": optax.sgd(0.1), **options})
+
+
+@pytest.mark.parametrize(
+    ("problems", "message"),
+    [
+        ("hi", "encode takes a list, got 'hi': put it into brackets"),
+        (sj.Problem("a", "hi", ""), "encode takes a list, got Problem"),
+        ({"role": "user"}, "encode takes strings or sj.Problem, got dict"),
+        ([{"role": "user"}], "encode takes strings or sj.Problem, got dict"),
+        ([["hi"]], "encode takes strings or sj.Problem, got list"),
+        ([], "encode got an empty list"),
+    ],
+)
+def test_what_is_no_list_of_problems_is_refused(policy, problems, message):
+    with pytest.raises(ValueError, match=message):
+        policy.encode(problems)

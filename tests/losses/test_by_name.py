@@ -220,3 +220,48 @@ def test_the_clip_is_a_function_of_arrays_alone(batch):
     by_hand = clip_by_hand(batch.logps, batch.old_logps, batch.advantages[:, None], eps=0.2)
     np.testing.assert_allclose(losses, by_hand, rtol=1e-12)
     assert shares.keys() == {"clip/low", "clip/high", "clip/region"}
+
+
+def fading(mask, step, *, strength=0.1):
+    return strength * mask.astype(float) / (1.0 + step)
+
+
+def sloped(entropies, *, slope):
+    return slope * entropies
+
+
+def test_a_function_of_arrays_is_a_guide_wherever_one_is_taken(batch):
+    found = [
+        recipes.sage(guide)(batch, step=1.0, key=None)[1]["q/max"].value()
+        for guide in (fading, by_name.guide(fading), by_name.guide(fading, strength=0.1))
+    ]
+    np.testing.assert_allclose(found, np.exp(0.05), rtol=1e-6)
+    with pytest.warns(InertGuideWarning, match="fading"):
+        recipes.sage(fading, kl_coef=0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: by_name.guide(fading, strenth=1),
+            r"the guide fading has no option strenth \(perhaps strength\?\); it takes strength",
+        ),
+        (lambda: by_name.guide(fading, step=1), "fading: step is given by the trainer"),
+        (lambda: recipes.sage(sloped), "the guide sloped needs a value for slope: it is an option"),
+        (lambda: by_name.estimator(kl.k3, eps=1), "k3 has no option eps; it takes none"),
+        (lambda: by_name.surrogate(surrogates.clipped, eps=1), "clipped has no option eps"),
+        (lambda: by_name.reduction(reduce.dr_grpo), "needs a value for max_completion_length"),
+        (
+            lambda: recipes.sage("branch"),  # pyright: ignore
+            "guide is 'branch'; it must be a losses.Guide",
+        ),
+        (
+            lambda: reshape(guides.branch_guide),  # pyright: ignore
+            "guide is branch_guide; it must be",
+        ),
+    ],
+)
+def test_options_and_guides_that_there_are_not_are_refused_when_composed(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

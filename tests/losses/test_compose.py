@@ -298,12 +298,12 @@ def test_a_guide_of_a_wrong_shape_is_refused(batch):
         return jnp.zeros(8)
 
     with pytest.raises(ValueError, match=r"log_q has shape \(8,\); a guide gives \[B, T\]"):
-        _run(recipes.sage(guide), batch)  # pyright: ignore
+        _run(recipes.sage(guide), batch)
 
 
 def test_a_plain_callable_may_be_a_guide(batch):
     def guide(terms, *, step, key):
         return jnp.full(terms.logps.shape, jnp.log(1.2))
 
-    _, metrics = _run(recipes.sage(guide), batch)  # pyright: ignore
+    _, metrics = _run(recipes.sage(guide), batch)
     assert metrics["q/mean"] == pytest.approx(1.2)
