@@ -307,3 +307,18 @@ def test_a_plain_callable_may_be_a_guide(batch):
 
     _, metrics = _run(recipes.sage(guide), batch)
     assert metrics["q/mean"] == pytest.approx(1.2)
+
+
+def test_metrics_are_numbers_and_are_shown_as_such():
+    shown = []
+
+    def one(values):
+        low = reduce.minimum(values, values)
+        shown.append(repr(low))
+        return low, reduce.maximum(values, values), reduce.mean(values, values)
+
+    found = jax.jit(one)(jnp.array([1.5, 2.0]))
+    assert [repr(metric) for metric in found] == ["Min(1.5)", "Max(2)", "Mean(1.75)"]
+    assert [float(metric) for metric in found] == [1.5, 2.0, 1.75]
+    assert shown[0].startswith("Min(")
+    assert "Tracer" in shown[0]
