@@ -24,8 +24,6 @@ def make_policy(config: configs.Config, base: Placed) -> Policy:
 def make_learner(config: configs.Config, base: Placed) -> Learner:
     """What is fixed while a config trains."""
     options = config.optimizer
-    # What is taken off the rewards is computed before the update.
-    before = True if config.loss.kl_in_reward else None
     return Learner(
         make_policy(config, base),
         loss=objective.make_loss(config),
@@ -36,8 +34,6 @@ def make_learner(config: configs.Config, base: Placed) -> Learner:
         num_minibatches=options.num_minibatches,
         epochs=options.epochs,
         packing=options.packing and config.model.attention == "plain",
-        old_logps=before,
-        reference=before,
         top_entropy_quantile=config.loss.top_entropy_quantile,
     )
 
