@@ -122,7 +122,7 @@ def _make(c: Config, field: str) -> Any:
     from sage_jax.parts import making  # Not before a config is read: it brings JAX with it.
 
     spec, room = next((spec, room) for name, spec, room in c.parts if name == field)
-    part, like = parts.resolve(spec, room, field=field), making.shapes(2, 2)
+    part, like = parts.resolve(spec, room, field=field), making.shapes(3, 2)
     if room is parts.GUIDES:
         return making.guide(part, like, max_steps=c.scheduled_steps)
     if room is parts.SURROGATES:
@@ -140,6 +140,8 @@ def _rewards(c: Config) -> Iterator[str]:
     for place, title in enumerate(titles):
         if title in titles[:place]:
             yield f"reward.{place}: two rewards are named {title!r}: give this one another `name`"
+        if place and c.reward[place].correct_from is not None:
+            yield f"reward.{place}.correct_from: the first reward alone says what is correct"
 
 
 def _mesh(c: Config) -> Iterator[str]:

@@ -4,6 +4,7 @@ Each is tried on arrays' shapes, where nothing is computed: what does not fit is
 work starts, as one line that names the field.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,7 @@ def guide(part: Part, like: Terms, *, max_steps: int) -> Guide | None:
             f"{part.field}: {part.spec.use} gives {brief(made)} and not a guide: let it ask for "
             f"arrays by name ({', '.join(by_name.READABLE)}) and give log q, or make a losses.Guide"
         )
+    part = _giving(part, "an array [B, T] of log q")
     made = by_name.guide(part.bound(max_steps=max_steps))
     _try(part, reshape(made), like)
     return made
@@ -81,6 +83,7 @@ def surrogate(part: Part, like: Terms, *, level: importance.Level) -> TokenLoss:
         ConfigError: if it asks for none, or does not fit.
     """
     _refuse_blind(part, by_name.READABLE_BY_SURROGATES)
+    part = _giving(part, "an array [B, T] of losses")
     made = by_name.surrogate(part.bound(), level=level)
     _try(part, made, like)
     return made
@@ -110,6 +113,7 @@ def estimator(part: Part, like: Terms, *, in_loss: bool, in_reward: bool) -> Tok
             f"{part.field} {name!r} in the loss has an expected gradient of zero: set "
             f"loss.kl_in_reward true, or take {_which(lambda use: use.has_gradient)}"
         )
+    part = _giving(part, "an array [B, T]")
     made = by_name.estimator(part.bound())
     _try(part, made, like)
     return made
@@ -122,6 +126,7 @@ def reduction(part: Part, like: Terms, *, max_completion_length: int) -> Reducti
         ConfigError: if it asks for none, or does not fit.
     """
     _refuse_blind(part, by_name.READABLE_BY_REDUCTIONS)
+    part = _giving(part, "a losses.Mean of two scalars")
     made = by_name.reduction(part.bound(max_completion_length=max_completion_length))
     _try(part, lambda terms, *, step, key: made(terms.logps, terms), like)
     return made
@@ -140,6 +145,22 @@ def _refuse_blind(part: Part, names: tuple[str, ...]) -> None:
             f"{part.field}: {part.spec.use} asks for no array: its parameters are to be named "
             f"after what it reads ({', '.join(names)})"
         )
+
+
+def _giving(part: Part, needed: str) -> Part:
+    """The part with a function that is refused where it gives nothing."""
+
+    @functools.wraps(part.function)
+    def giving(*args: Any, **options: Any) -> Any:
+        made = part.function(*args, **options)
+        if made is None:
+            raise ConfigError(
+                f"{part.field}: {part.spec.use} gives None; {needed} is needed (is a return "
+                "missing?)"
+            )
+        return made
+
+    return dataclasses.replace(part, function=giving) if part.spec.is_foreign else part
 
 
 def _try(part: Part, made: Callable[..., Any], like: Terms) -> None:

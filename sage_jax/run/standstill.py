@@ -1,4 +1,4 @@
-"""Steps that teach little or wait for rewards, in a row: said once, with what to change."""
+"""Steps that teach little, wait for rewards or look mistaken: said once, with what to change."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +11,7 @@ STEPS = 10
 
 
 class Standstill:
-    """A listener that watches for steps that teach little or wait for rewards.
+    """A listener that watches for steps that teach little, wait for rewards or look mistaken.
 
     Those are steps whose completions are all cut off, whose groups are all equal, whose updates
     change next to no weight, or that spend most of their time on rewards.
@@ -20,7 +20,8 @@ class Standstill:
     advantages: nothing is learned from either, though nothing fails. An update below the last place
     of the weights is rounded away, whatever it was learned from. And rewards that take longer than
     all else leave the devices without work. Each is said once a run, also
-    of a run that is resumed, and a single other step begins the count anew.
+    of a run that is resumed, and a single other step begins the count anew. A guide of one's own
+    whose q is far above 1 everywhere is told of at the first such step.
 
     Args:
         config: of the run.
@@ -46,8 +47,13 @@ class Standstill:
     def _count(self, entry: Mapping[str, Any]) -> list[str]:
         """What has lasted long enough with this step for the first time."""
         for name in self._rows:
-            self._rows[name] = self._rows[name] + 1 if _LASTING[name][0](entry) else 0
-        new = [name for name, row in self._rows.items() if row >= STEPS and name not in self._said]
+            holds = _LASTING[name][0](self._config, entry)
+            self._rows[name] = self._rows[name] + 1 if holds else 0
+        new = [
+            name
+            for name, row in self._rows.items()
+            if row >= _AFTER.get(name, STEPS) and name not in self._said
+        ]
         self._said.update(new)
         return new
 
@@ -93,7 +99,7 @@ def _still(config: configs.Config, entry: Mapping[str, Any]) -> str:
     )
 
 
-def _hardly_changes(entry: Mapping[str, Any]) -> bool:
+def _hardly_changes(_: configs.Config, entry: Mapping[str, Any]) -> bool:
     """Of updates that were made and had something to learn from."""
     share, skipped = entry.get("updates/changed"), entry.get("updates/skipped")
     equal = entry.get("groups/zero_variance") == 1
@@ -119,15 +125,29 @@ def _slow(config: configs.Config, entry: Mapping[str, Any]) -> str:
     )
 
 
-def _waits_for_rewards(entry: Mapping[str, Any]) -> bool:
+def _waits_for_rewards(_: configs.Config, entry: Mapping[str, Any]) -> bool:
     return (entry.get("seconds/reward") or 0) > 0.5 * (entry.get("seconds/step") or 0)
 
 
-_FEW = 0.01
+def _not_log(config: configs.Config, entry: Mapping[str, Any]) -> str:
+    return (
+        f"q is {entry['q/min']:.2g} to {entry['q/max']:.2g}, far above 1 everywhere: did guide "
+        f"{config.guide.use} give q in place of log q? (losses.guides.bounded_log)"
+    )
+
+
+def _is_high(config: configs.Config, entry: Mapping[str, Any]) -> bool:
+    """Where q of a guide of one's own is, as exp(q) is for any q above 0.4; ours have a bound."""
+    return config.guide.is_foreign and (entry.get("q/min") or 0) > _HIGH
+
+
+_FEW, _HIGH = 0.01, 1.5
 # What is watched for, and what is said of it.
 _LASTING: dict[str, tuple[Callable[..., bool], Callable[..., str]]] = {
-    "cut off": (lambda entry: entry.get("truncated") == 1, _cut_off),
-    "equal": (lambda entry: entry.get("groups/zero_variance") == 1, _equal),
+    "cut off": (lambda _, entry: entry.get("truncated") == 1, _cut_off),
+    "equal": (lambda _, entry: entry.get("groups/zero_variance") == 1, _equal),
     "still": (_hardly_changes, _still),
     "slow": (_waits_for_rewards, _slow),
+    "not log": (_is_high, _not_log),
 }
+_AFTER = {"not log": 1}  # Steps in a row where they are others than `STEPS`.

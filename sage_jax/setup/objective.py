@@ -81,9 +81,17 @@ def _reduction(config: configs.Config) -> Callable[..., Any]:
 
 
 def _shapes(config: configs.Config, *, vocabulary: bool = True) -> Terms:
-    options = config.rollout
-    rows = options.num_prompts * options.group_size
-    return making.shapes(rows, options.max_completion_length, vocabulary=vocabulary)
+    length = config.rollout.max_completion_length
+    return making.shapes(_rows(config), length, vocabulary=vocabulary)
+
+
+def _rows(config: configs.Config) -> int:
+    """Rows of shapes that are tried: whole groups, of which no axis is as long as another.
+
+    Where two are, what mixes them up has the right shape by accident.
+    """
+    size, length = config.rollout.group_size, config.rollout.max_completion_length
+    return next(n * size for n in (3, 4, 5) if n not in (size, length) and n * size != length)
 
 
 def make_advantages(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
@@ -94,12 +102,13 @@ def make_advantages(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
     """
     part = parts.resolve(config.loss.advantage, parts.ADVANTAGES, field="loss.advantage")
     scored = part.bound(group_size=config.rollout.group_size)
-    rows = config.rollout.num_prompts * config.rollout.group_size
+    rows = _rows(config)
     with part.explained():
         found = jax.eval_shape(scored, jax.ShapeDtypeStruct((rows,), jnp.float32))
     if getattr(found, "shape", None) != (rows,):
+        hint = " (is a return missing?)" if found is None else ""
         raise configs.ConfigError(
             f"loss.advantage: {part.spec.use} gives {brief(found)} for rewards of shape ({rows},); "
-            "advantages have the shape of rewards"
+            f"advantages have the shape of rewards{hint}"
         )
     return scored

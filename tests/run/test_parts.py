@@ -53,6 +53,23 @@ def eager(ratios, advantages, *, power: int = 1):
     return float(ratios[0, 0]) * advantages
 
 
+def crossed(entropies, mask):
+    return entropies * mask.mean(axis=1)[None]
+
+
+def by_group(rewards, *, group_size):
+    groups = rewards.reshape(-1, group_size)
+    return (groups - groups.mean(axis=1)[None]).reshape(-1)
+
+
+def nothing(mask):
+    mask.sum()
+
+
+def silent(rewards):
+    rewards.sum()
+
+
 def blind(*, power: int = 1):
     return power
 
@@ -119,6 +136,18 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
         ({"guide": "bent_parts:gates"}, r"has no function 'gates' \(perhaps gate\?\)"),
         ({"guide": "bent_parts:no_guide"}, "guide: bent_parts:no_guide gives 1 and not a guide"),
         ({"guide": "bent_parts:narrow"}, r"guide: the guide narrow gives shape \(\); log q"),
+        # Shapes that fit by accident where there are as many rows as tokens, or as many groups as
+        # completions of each.
+        (
+            {"guide": "bent_parts:crossed", "rollout": {"num_prompts": 2}},
+            r"guide: .*shapes .*\(12, 8\).*bent_parts.py, line",
+        ),
+        ({"loss": {"advantage": "bent_parts:by_group"}}, r"advantage: .*\(3, 4\), \(1, 3\).*bent_parts"),
+        ({"guide": "bent_parts:nothing"}, r"guide: .* gives None; an array \[B, T\] of log q is "),
+        ({"loss": {"surrogate": "bent_parts:nothing"}}, "surrogate: .* gives None; .*is a return"),
+        ({"loss": {"kl_estimator": "bent_parts:nothing"}}, "estimator: .* gives None; an array"),
+        ({"loss": {"reduction": "bent_parts:nothing"}}, "reduction: .* gives None; a losses.Mean"),
+        ({"loss": {"advantage": "bent_parts:silent"}}, r"gives None .*\(is a return missing\?\)"),
         ({"loss": {"surrogate": "bent_parts:blind"}}, "surrogate: bent_parts:blind asks for no"),
         (
             {"loss": {"surrogate": "bent_parts:eager"}},
@@ -130,7 +159,7 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
         ),
         (
             {"loss": {"kl_estimator": "bent_parts:by_row"}},
-            r"kl_estimator: the estimator by_row gives shape \(16,\); it must be .* \(16, 8",
+            r"kl_estimator: the estimator by_row gives shape \(12,\); it must be .* \(12, 8",
         ),
         (
             {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in_reward": True}},

@@ -80,6 +80,17 @@ def test_rewards_that_take_most_of_the_time_are_told(make_words_config):
     assert not told(make_words_config(), [slow | {"seconds/reward": 2.5}] * 30)
 
 
+def test_q_in_place_of_its_logarithm_is_told_at_once(make_config):
+    high = GOOD | {"q/min": 1.9, "q/max": 2.7}  # exp(0.64) and exp(1).
+    own = make_config({"guide": "mine:gate"})
+    ((number, said),) = told(own, [high] * 30)
+    assert number == 1
+    assert "q is 1.9 to 2.7, far above 1 everywhere: did guide mine:gate give q in place" in said
+    assert not told(own, [high] * 9, before=[high])
+    assert not told(own, [GOOD | {"q/min": 0.6, "q/max": 2.7}] * 30)
+    assert not told(make_config(), [high] * 30)
+
+
 def test_weights_that_do_not_move_are_told(make_config):
     still = GOOD | {"updates/changed": 0.002, "updates/skipped": 0, "learning_rate": 1e-12}
     ((number, said),) = told(make_config(), [still] * 30)
