@@ -3,7 +3,12 @@
 #   bash launch/local.sh CONFIG [--section.field value ...]
 # The run lies in runs/<name of the config file>; RUN_DIR puts it elsewhere. Called again, it goes on.
 set -euo pipefail
-config=$(realpath "${1:?usage: bash launch/local.sh CONFIG [--section.field value ...]}")
+if (($# == 0)) || [[ $1 == -h || $1 == --help ]]; then
+  awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
+  (($#)) && exit 0 || exit 2
+fi
+[[ -f $1 ]] || { echo "local.sh: $1: no such file" >&2; exit 2; }
+config=$(realpath -- "$1")
 shift
 cd "$(dirname "$0")/.."
 # shellcheck source=launch/environment.sh

@@ -176,3 +176,20 @@ def test_local_trains_which_writes_the_report(launch, trainer):
     assert record.read_text() == (
         f"train {launch.checkout}/configs/tiny.yaml --run_dir runs/tiny --seed 3\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["--help"], 0, "launch/local.sh CONFIG"),
+        (["-h"], 0, "launch/local.sh CONFIG"),
+        ([], 2, "launch/local.sh CONFIG"),
+        (["--seed"], 2, "local.sh: --seed: no such file"),
+        (["configs/none.yaml"], 2, "local.sh: configs/none.yaml: no such file"),
+    ],
+)
+def test_local_installs_nothing_for_help_or_a_config_that_is_not_there(launch, words, status, said):
+    left, out, error = launch("local.sh", *words)
+    assert left == status
+    assert said in out + error
+    assert not (launch.checkout / ".venv").exists()
