@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
-import pydantic
 import tyro
 
 from sage_jax import config as configs
@@ -202,7 +201,7 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
         rest, changes = configs.part_arguments(rest, config)
         config = configs.override(config, changes, origin="options") if changes else config
         default = {"default": kind(config=config)}
-    try:
+    with configs.unchecked():
         options = tyro.cli(
             kind,
             args=rest,
@@ -211,8 +210,6 @@ def _parsed(kind: Any, command: str, rest: list[str], config: configs.Config | N
             config=(tyro.conf.FlagCreatePairsOff,),
             **default,
         )
-    except pydantic.ValidationError as error:
-        raise configs.ConfigError(configs.explain(error)) from None
     if config is None:
         return options
     # Text from a shell may be no text, and could not be written into the run folder.
@@ -237,7 +234,7 @@ def _path(text: str) -> Path:
 
 def _train(rest: list[str]) -> None:
     path, rest = _target("train", rest)
-    options = _parsed(_TrainOptions, "train", rest, configs.load(path))
+    options = _parsed(_TrainOptions, "train CONFIG", rest, configs.load(path))
     from sage_jax.parallel import hosts
     from sage_jax.run import orbax_noise
     from sage_jax.run.arms import train_arms
@@ -255,17 +252,19 @@ def _eval(rest: list[str]) -> None:
 
     if path.is_dir():
         config = commands.open_run(path).load()
-        options = _parsed(_Overrides, "eval", rest, config)
+        options = _parsed(_Overrides, "eval RUN_DIR", rest, config)
         commands.evaluate_run(path, options.config)
     else:
-        commands.evaluate_config(_parsed(_Overrides, "eval", rest, configs.load(path)).config)
+        commands.evaluate_config(
+            _parsed(_Overrides, "eval CONFIG", rest, configs.load(path)).config
+        )
 
 
 def _sample(rest: list[str]) -> None:
     path, rest = _target("sample", rest)
     from sage_jax.run import commands
 
-    options = _parsed(_SampleOptions, "sample", rest, commands.open_run(path).load())
+    options = _parsed(_SampleOptions, "sample RUN_DIR", rest, commands.open_run(path).load())
     commands.sample_run(
         path, options.config, prompt=options.prompt, gold=options.gold, count=options.count
     )
@@ -292,7 +291,7 @@ def _export(rest: list[str]) -> None:
     path, rest = _target("export", rest)
     from sage_jax.run import commands
 
-    options = _parsed(_ExportOptions, "export", rest, commands.open_run(path).load())
+    options = _parsed(_ExportOptions, "export RUN_DIR", rest, commands.open_run(path).load())
     if not options.out:
         _fail("export: --out names the folder to write", status=2)
     commands.export_run(path, options.config, _path(options.out))
@@ -328,7 +327,7 @@ def _parts(rest: list[str]) -> None:
 
 def _plan(rest: list[str]) -> None:
     path, rest = _target("plan", rest)
-    options = _parsed(_PlanOptions, "plan", rest, configs.load(path))
+    options = _parsed(_PlanOptions, "plan CONFIG", rest, configs.load(path))
     from rich.console import Console
 
     from sage_jax import plan

@@ -8,7 +8,7 @@ import tyro
 
 from sage_jax import yaml_text
 from sage_jax.faults import ConfigError, renamed
-from sage_jax.parts import Spec
+from sage_jax.parts import ListenerSpec, RewardSpec, Spec
 
 if TYPE_CHECKING:
     from sage_jax.config.sections import Config
@@ -26,7 +26,7 @@ def by_word(kind: type[Spec]) -> Any:
 
 
 def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], dict[str, Any]]:
-    """Take the arguments of parts out of a command line: `--guide.alpha 0.2`, as in YAML.
+    """Take parts and their arguments out of a command line: `--guide.alpha 0.2`, as in YAML.
 
     Args:
         words: of the command line.
@@ -45,7 +45,14 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
         path = option.split(".")
         if renamed(option):
             raise ConfigError(f"--{option}: {renamed(option)}")
-        if option in fields and (equals or len(own) > 1):
+        if option in _LISTS:
+            given = [value] if equals else [own.pop(1) for _ in own[1:]]
+            changes[option] = [*map(_read, given)]
+            fields = {
+                name: kind for name, kind in fields.items() if not name.startswith(f"{option}.")
+            }
+            fields |= {f"{option}.{place}": _LISTS[option] for place in range(len(given))}
+        elif option in fields and (equals or len(own) > 1):
             _put(changes, path, _read(value if equals else own.pop(1)))
         elif ".".join(path[:-1]) in fields:
             if not equals and len(own) < 2:
@@ -57,6 +64,10 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
             continue
         rest += own[1:]
     return rest, changes
+
+
+_LISTS: dict[str, type[Spec]] = {"reward": RewardSpec, "listeners": ListenerSpec}
+"""Fields that name several parts, one a word."""
 
 
 def _options(words: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
@@ -80,12 +91,19 @@ def _yaml(word: str, text: str) -> Any:
         raise ConfigError(f"{word}: {error}") from None
 
 
-def _put(changes: dict[str, Any], path: list[str], value: Any) -> None:
-    for name in path[:-1]:
-        below = changes.get(name, {})
-        changes[name] = below if isinstance(below, dict) else {"use": below}
-        changes = changes[name]
-    changes[path[-1]] = value
+def _put(changes: Any, path: list[str], value: Any) -> None:
+    *above, last = path
+    for name in above:
+        changes = _below(changes, name)
+    changes[int(last) if isinstance(changes, list) else last] = value
+
+
+def _below(changes: Any, name: str) -> Any:
+    """What lies in a field; a part that is named by a word becomes a mapping."""
+    place: Any = int(name) if isinstance(changes, list) else name
+    found = changes[place] if isinstance(changes, list) else changes.get(name, {})
+    changes[place] = found if isinstance(found, dict | list) else {"use": found}
+    return changes[place]
 
 
 def _read(word: str) -> Any:
