@@ -1,6 +1,7 @@
 """Parts by name: what is found, what is refused, and with which words."""
 
 import sys
+import sysconfig
 
 import pytest
 
@@ -36,6 +37,14 @@ def odd(*, size: "Nowhere"):
 
 def opaque(*, array: jnp.ndarray):
     return array
+
+
+def read(ref_entropy, mask):
+    return ref_entropy
+
+
+def blind(text, gold, *, scale: float = 1.0):
+    return scale
 
 
 def cost(completion, difficulty: int, array: jnp.ndarray, *, scale: float):
@@ -83,7 +92,14 @@ def test_what_a_reward_takes_positionally_may_be_a_column_of_the_data(own):
     ]:
         with pytest.raises(ConfigError, match=message):
             options(**given)
+    with pytest.raises(
+        ConfigError, match="own_parts:blind asks for none of completion, completions, tokens"
+    ):
+        parts.resolve(Spec(use=f"{own}:blind"), REWARDS, field="reward.0")
+    given = {"text": "?", "gold": "!"}  # Of what makes a judge.
+    assert parts.resolve(Spec(use=f"{own}:blind", **given), REWARDS, field="r").options == given
     told = parts.listing("reward", f"{own}:cost")
+    assert "  form: of one completion\n  given by the trainer: completion\n" in told
     assert "{use: own_parts:cost, scale}" in told
     assert "difficulty: int, default the column of that name\n" in told
 
@@ -91,7 +107,11 @@ def test_what_a_reward_takes_positionally_may_be_a_column_of_the_data(own):
 REFUSED = [
     ("own_parts:gates", {}, "own_parts.py has no function 'gates' (perhaps gate?); it has Ladder"),
     ("own_parts:LIMIT", {}, "'LIMIT' of "),
-    ("own_part:gate", {}, "there is no module 'own_part': looked for own_part.py among what is"),
+    (
+        "own_part:gate",
+        {},
+        "there is no module 'own_part' (perhaps own_parts?): looked for own_part.py",
+    ),
     ("own_parts.deep:gate", {}, "there is no module 'own_parts.deep'"),
     ("needy_parts:gate", {}, "importing needy_parts fails: ModuleNotFoundError: No module named"),
     ("needy_parts:gate", {}, "needy_parts.py, line 1)"),
@@ -106,6 +126,13 @@ REFUSED = [
     ("own_parts:Ladder", {}, "guide.rungs: must be given (the trainer gives max_steps, logps"),
     ("own_parts:odd", {}, "own_parts:odd: name 'Nowhere' is not defined"),
     ("own_parts:opaque", {}, "own_parts:opaque: no config can hold its argument 'array'"),
+    ("own_parts:read", {}, "guide.ref_entropy: must be given (perhaps ref_entropies, which the "),
+    (
+        "far/own_parts.py:gate",
+        {},
+        "name a module, not a path: own_parts:gate, found in the working",
+    ),
+    ("own_parts.py:gate", {}, "name a module, not a path: own_parts:gate, found in the working"),
     (":gate", {}, "guide: ':gate' names no module: write module:function"),
 ]
 
@@ -118,6 +145,14 @@ def test_mistakes_are_one_line_that_names_the_field(own, use, options, message):
     assert message in said
     assert said.startswith("guide")
     assert "\n" not in said
+
+
+def test_folders_of_programs_are_no_place_for_modules(tmp_path, monkeypatch):
+    programs = sysconfig.get_path("scripts")
+    monkeypatch.setattr(sys, "path", [programs, str(tmp_path), *sys.path])
+    with pytest.raises(ConfigError, match=f"in {tmp_path}, ") as caught:
+        resolve(use="nowhere_at_all:gate")
+    assert programs not in str(caught.value)
 
 
 def test_an_exception_of_the_users_names_the_users_line(own):

@@ -11,6 +11,7 @@ The first two may be `async`, or isolated in worker processes.
 """
 
 import contextlib
+import dataclasses
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ class Reward:
         judge: behind it, where there is one; or the workers or the event loop that are.
         part: that it is made of, for messages.
         call: by which a function of completions is called.
+        correct_from: the least reward that counts as correct; None for all above 0.
     """
 
     name: str
@@ -96,6 +98,7 @@ class Reward:
     judge: Any = None
     part: Part | None = None
     call: Call | None = None
+    correct_from: float | None = None
 
     def score(self, batch: Batch) -> Given:
         """Rewards of a batch.
@@ -106,6 +109,10 @@ class Reward:
         """
         with self._blamed():
             return self.found(batch)
+
+    def correct(self, rewards: np.ndarray) -> np.ndarray:
+        """Which of some rewards are of a right completion, bool [B]."""
+        return rewards > 0 if self.correct_from is None else rewards >= self.correct_from
 
     def answer(self, completion: str) -> str | None:
         """The final answer of a completion, for majority votes. Raises as `score`."""
@@ -147,6 +154,10 @@ def make_reward(spec: RewardSpec, *, field: str, **given: Any) -> Reward:
         given["deadline_s"] = spec.deadline_s
     if problem := next(_impossible(part, spec), None):
         raise ConfigError(f"{field}: {spec.use} {problem}")
+    return dataclasses.replace(_made(part, spec, given), correct_from=spec.correct_from)
+
+
+def _made(part: Part, spec: RewardSpec, given: Mapping[str, Any]) -> Reward:
     if part.asks("completion") or part.asks("completions"):
         return _of_completions(part, spec, given)
     if part.asks("tokens"):

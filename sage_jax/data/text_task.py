@@ -104,7 +104,7 @@ class TextTask:
         return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
 
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
-        """Sum the rewards by weight. Correct is what the first of them gives more than 0."""
+        """Sum the rewards by weight. Correct is what the first of them says is."""
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
         asked = [problem for problem in prompts.problems for _ in range(group_size)]
@@ -117,7 +117,7 @@ class TextTask:
         reasons = [
             _reason(words) for words in zip(*(one.reasons for one in given.values()), strict=True)
         ]
-        return Judged(total, parts[first.name] > 0, answers, reasons, parts)
+        return Judged(total, first.correct(parts[first.name]), answers, reasons, parts)
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""

@@ -73,6 +73,7 @@ def checked(
     except (TypeError, ValueError, NameError) as error:
         raise ConfigError(f"{field}: {spec.use}: {line(error)}") from None
     _refuse_unknown(spec, takes, given, field)
+    _refuse_blind(spec, function, takes, room, field)
     try:
         found = _form(takes).model_validate_json(as_json(spec.options))
     except pydantic.ValidationError as error:
@@ -111,6 +112,24 @@ def _refuse_unknown(
             )
 
 
+def _refuse_blind(
+    spec: Spec,
+    function: Callable[..., Any],
+    takes: Mapping[str, inspect.Parameter],
+    room: "Room",
+    field: str,
+) -> None:
+    """Refuse a function that asks for nothing that it has to, and has another name for it."""
+    asks = inspect.signature(function).parameters
+    bare = [name for name, one in takes.items() if _is_bare(one) and name not in spec.options]
+    if room.asked and bare and asks.keys().isdisjoint(room.asked):
+        raise ConfigError(
+            f"{field}: {spec.use} asks for none of {', '.join(room.asked)}: name the parameter of "
+            f"the {room.asked[0]} `{room.asked[0]}`, or give `{bare[0]}` beside `use` if it makes "
+            "a judge"
+        )
+
+
 def _faults(
     error: pydantic.ValidationError,
     takes: Mapping[str, inspect.Parameter],
@@ -122,8 +141,7 @@ def _faults(
         name = str(fault["loc"][0])
         kind = takes[name].annotation
         if fault["type"] == "missing" and len(fault["loc"]) == 1:
-            gives = f" (the trainer gives {', '.join(given)})" if given else ""
-            yield f"{field}.{name}: must be given{gives}"
+            yield f"{field}.{name}: must be given{_gives(name, given)}"
         elif not _is_union(kind):
             yield told(".".join([field, *map(str, fault["loc"])]), fault)
         elif name not in seen:  # Pydantic tells a fault for every member.
@@ -131,6 +149,13 @@ def _faults(
             got = brief(fault["input"])
             yield f"{field}.{name}: Input should be {shown(kind)} (got {got}){hint}"
         seen.add(name)
+
+
+def _gives(name: str, given: tuple[str, ...]) -> str:
+    """What the trainer gives, or what of it was perhaps meant."""
+    if near := near_miss(name, given, "which the trainer gives"):
+        return near
+    return f" (the trainer gives {', '.join(given)})" if given else ""
 
 
 def shown(kind: Any) -> str:

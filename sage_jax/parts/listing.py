@@ -24,6 +24,10 @@ ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS, TASKS,
 _BESIDE: dict[str, type[Spec]] = {
     REWARDS.kind: RewardSpec, TASKS.kind: TaskSpec, LISTENERS.kind: ListenerSpec,
 }  # fmt: skip
+# Forms of a reward by what it asks for, see `data.rewards`.
+_FORMS = {
+    "completion": "of one completion", "completions": "of a batch", "tokens": "of tokens, in JAX",
+}  # fmt: skip
 
 
 def listing(kind: str = "", name: str = "") -> str:
@@ -49,7 +53,7 @@ def listing(kind: str = "", name: str = "") -> str:
 
 def _room(room: Room) -> str:
     where = f"in {room.module}, or " if room.module else ""
-    lines = [f"{room.kind}: {where}module:function of your own"]
+    lines = [f"{room.kind}: `{room.field}` of a config, {where}module:function of your own"]
     for name in room.names():
         part = _part(room, name)
         lines += [f"  {_signature(part, room)}", f"      {_doc(part)[0]}"]
@@ -62,11 +66,22 @@ def _one(room: Room, name: str) -> Iterator[str]:
     part = _part(room, name)
     yield _signature(part, room)
     yield from (f"    {line}".rstrip() for line in _doc(part))
+    yield from _reads(part, room)
     for argument in arguments(part.function, room.given, room.data).values():
         given = argument.default is not argument.empty
         default = f", default {_plain(argument.default)}" if given else ", must be given"
         yield f"  {argument.name}: {shown(argument.annotation)}{default}"
     yield from _beside(room)
+
+
+def _reads(part: Part, room: Room) -> Iterator[str]:
+    """What a part asks the trainer and the data for, and the form that follows from it."""
+    names = inspect.signature(part.function).parameters
+    if room.asked:
+        forms = (form for name, form in _FORMS.items() if name in names)
+        yield f"  form: {next(forms, 'a judge, made once')}"
+    if asked := [name for name in names if name in room.given]:
+        yield f"  given by the trainer: {', '.join(asked)}"
 
 
 def _beside(room: Room) -> Iterator[str]:

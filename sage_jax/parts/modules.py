@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import sysconfig
 import traceback
 import types
 from collections.abc import Callable, Iterable
@@ -26,8 +27,9 @@ def load(name: str, *, field: str) -> types.ModuleType:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             looked = ", ".join(str(Path(entry or ".").resolve()) for entry in _folders())
+            near = near_miss(error.name, _files(_folders()))
             raise ConfigError(
-                f"{field}: there is no module {brief(error.name)}: looked for "
+                f"{field}: there is no module {brief(error.name)}{near}: looked for "
                 f"{error.name.replace('.', '/')}.py among what is installed and in {looked}"
             ) from None
         raise _failed(name, error, field) from error
@@ -47,10 +49,17 @@ def _failed(name: str, error: Exception, field: str) -> ConfigError:
 
 
 def _folders() -> list[str]:
-    """The folders of the path that hold no installed packages."""
+    """The folders of the path that hold no installed packages, and no programs."""
     library = str(Path(inspect.__file__).parent)
     mine = (p or "." for p in sys.path if not p.startswith(library) and not p.endswith(".zip"))
-    return [p for p in dict.fromkeys(mine) if "site-packages" not in p]
+    programs = Path(sysconfig.get_path("scripts")).resolve()
+    found = (p for p in dict.fromkeys(mine) if "site-packages" not in p)
+    return [p for p in found if Path(p).resolve() != programs]
+
+
+def _files(folders: Iterable[str]) -> list[str]:
+    """Names of the modules that lie in folders."""
+    return [path.stem for folder in folders for path in Path(folder).glob("*.py")]
 
 
 def look_in(folder: Path) -> None:
@@ -90,7 +99,7 @@ def functions(module: types.ModuleType) -> list[str]:
     ]
 
 
-def near_miss(name: str, names: Iterable[str]) -> str:
-    """What was perhaps meant, in brackets."""
+def near_miss(name: str, names: Iterable[str], which: str = "") -> str:
+    """What was perhaps meant, in brackets, and what is so of it."""
     near = difflib.get_close_matches(name, list(names), n=1)
-    return f" (perhaps {near[0]}?)" if near else ""
+    return f" (perhaps {', '.join([near[0], which] if which else near)}?)" if near else ""

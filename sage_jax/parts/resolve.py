@@ -28,6 +28,9 @@ class Room:
             stand in a config.
         data: names of these; a function that asks for one of them may ask for columns of the data
             too, which are what it takes positionally and no config gives.
+        asked: names of these, of which a function has to ask for one that takes anything
+            positionally and not from the config.
+        field: of the config, that names the part.
     """
 
     kind: str
@@ -35,6 +38,8 @@ class Room:
     suffix: str = ""
     given: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    field: str = ""
 
     def names(self) -> list[str]:
         """What a config may call them."""
@@ -129,6 +134,12 @@ def _foreign(spec: Spec, field: str) -> Callable[..., Any]:
     name = spec.label
     if not (spec.module and name):
         raise ConfigError(f"{field}: {brief(spec.use)} names no module: write module:function")
+    if "/" in spec.module or spec.module.endswith(".py"):
+        plain = spec.module.rpartition("/")[2].removesuffix(".py")
+        raise ConfigError(
+            f"{field}: {brief(spec.use)}: name a module, not a path: {plain}:{name}, found in the "
+            "working directory and in the config's folder"
+        )
     module = load(spec.module, field=field)
     function = getattr(module, name, None)
     if callable(function):

@@ -12,13 +12,28 @@ _FIELDS = (
 )  # fmt: skip
 _ARRAYS = (*_FIELDS, "step", "key")
 
-GUIDES = Room("guide", "sage_jax.losses.guides", suffix="_guide", given=("max_steps", *_ARRAYS))
-SURROGATES = Room("surrogate", "sage_jax.losses.surrogates", given=(*_ARRAYS, "ratios"))
-ESTIMATORS = Room("estimator", "sage_jax.losses.kl", given=_ARRAYS)
-REDUCTIONS = Room(
-    "reduction", "sage_jax.losses.reduce", given=(*_FIELDS, "losses", "max_completion_length")
+GUIDES = Room(
+    "guide", "sage_jax.losses.guides", suffix="_guide", given=("max_steps", *_ARRAYS), field="guide"
 )
-ADVANTAGES = Room("advantage", "sage_jax.losses.advantages", given=("rewards", "group_size"))
+SURROGATES = Room(
+    "surrogate",
+    "sage_jax.losses.surrogates",
+    given=(*_ARRAYS, "ratios"),
+    field="loss.surrogate",
+)
+ESTIMATORS = Room("estimator", "sage_jax.losses.kl", given=_ARRAYS, field="loss.kl_estimator")
+REDUCTIONS = Room(
+    "reduction",
+    "sage_jax.losses.reduce",
+    given=(*_FIELDS, "losses", "max_completion_length"),
+    field="loss.reduction",
+)
+ADVANTAGES = Room(
+    "advantage",
+    "sage_jax.losses.advantages",
+    given=("rewards", "group_size"),
+    field="loss.advantage",
+)
 
 _COLUMNS = ("completion", "problem", "prompt", "answer", "solution", "source", "id")
 REWARDS = Room(
@@ -29,6 +44,8 @@ REWARDS = Room(
         "num_workers", "deadline_s",
     ),
     data=("completion", "completions"),
+    asked=("completion", "completions", "tokens"),
+    field="reward",
 )  # fmt: skip
 
 TASKS = Room(
@@ -38,6 +55,7 @@ TASKS = Room(
         "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length",
         *TaskSpec.shared(),
     ),
+    field="task",
 )  # fmt: skip
 
-LISTENERS = Room("listener", given=("event",))  # None of ours.
+LISTENERS = Room("listener", given=("event",), field="listeners")  # None of ours.

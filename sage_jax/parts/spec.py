@@ -71,7 +71,8 @@ class RewardSpec(Spec):
     """Factor in the sum that is trained on; may be negative, and 0 only measures."""
     name: str = pydantic.Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=60)
     """Name in metrics, `reward/NAME`; by default that of the function."""
-
+    correct_from: float | None = None
+    """Of the first reward: the least that counts as correct for pass@k; else all above 0 does."""
     isolate: bool = False
     """Call the function in worker processes, `task.num_workers` of them: one that hangs, crashes or
     takes too much memory loses its reward, and the run goes on."""

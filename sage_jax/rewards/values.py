@@ -65,7 +65,9 @@ def numbers(values: Any, count: int) -> list[float]:
     plain: Any = getattr(values, "tolist", None)
     listed: Any = plain() if callable(plain) else values
     many = not isinstance(listed, str | bytes | Mapping | Set) and hasattr(listed, "__getitem__")
-    if not many or len(listed) != count:
+    if many and len(listed) != count:
+        raise ValueError(f"gives {len(listed)} numbers for {count} completions")
+    if not many:
         raise ValueError(f"gives {brief(values)}; {count} numbers are needed, one a completion")
     return [number(value) for value in listed]
 

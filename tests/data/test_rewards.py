@@ -200,7 +200,7 @@ def test_a_judge_of_ones_own_gives_answers_and_is_closed():
         ("failing", r"my_rewards:failing: KeyError: 12 \(.*my_rewards.py, line 40\), on problem"),
         ("silent", "gives None, which is no finite number, on problem 'p' and '12'"),
         ("endless", "gives nan, which is no finite number"),
-        ("short", r"gives \[1.0\]; 3 numbers are needed"),
+        ("short", "gives 1 numbers for 3 completions"),
         ("wordy", "gives 'good', which is no finite number"),
         ("sums", "3 numbers are needed"),
         ("leaving", r"SystemExit: .*my_rewards.py, line \d+\), on problem 'p' and '12'"),
@@ -256,6 +256,12 @@ def test_a_column_that_no_problem_has_is_refused():
 def test_what_is_no_form_is_refused():
     with pytest.raises(ConfigError, match=r"gives 1, which has no score\(pairs\)"):
         make("my_rewards:no_judge")
+
+
+def test_how_much_is_correct_may_be_said():
+    given = np.array([0.0, 0.2, 0.9], np.float32)
+    assert make("boxed").correct(given).tolist() == [False, True, True]
+    assert make("boxed", correct_from=0.9).correct(given).tolist() == [False, False, True]
 
 
 def test_token_rewards_are_compiled_once():
