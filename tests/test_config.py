@@ -56,6 +56,10 @@ REFUSED = [
         "reward.1: two rewards are named 'b'",
     ),
     (
+        {"reward": ["math", {"use": "boxed", "correct_from": 0.5}]},
+        "reward.1.correct_from: the first reward alone says",
+    ),
+    (
         {"reward": ["boxes"]},
         "reward.0: there is no reward 'boxes' (perhaps boxed?)",
     ),

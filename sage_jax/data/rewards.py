@@ -108,7 +108,13 @@ class Reward:
             VerifierError: if worker processes cannot work.
         """
         with self._blamed():
-            return self.found(batch)
+            return self._said(self.found(batch))
+
+    def _said(self, given: Given) -> Given:
+        """What is above 0 and not yet correct is called partial."""
+        pairs = zip(given.reasons, self.correct(given.rewards), strict=True)
+        words = ["partial" if word == "correct" and not right else word for word, right in pairs]
+        return given._replace(reasons=words)
 
     def correct(self, rewards: np.ndarray) -> np.ndarray:
         """Which of some rewards are of a right completion, bool [B]."""

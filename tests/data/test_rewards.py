@@ -1,5 +1,6 @@
 """Rewards of the user's own: the forms in which they may be written, and what is refused."""
 
+import dataclasses
 import sys
 
 import jax.numpy as jnp
@@ -9,6 +10,8 @@ import pytest
 from sage_jax.data.problem import Problem
 from sage_jax.data.rewards import (
     Batch,
+    Given,
+    Reward,
     RewardError,
     closed_on_failure,
     make_reward,
@@ -262,6 +265,10 @@ def test_how_much_is_correct_may_be_said():
     given = np.array([0.0, 0.2, 0.9], np.float32)
     assert make("boxed").correct(given).tolist() == [False, True, True]
     assert make("boxed", correct_from=0.9).correct(given).tolist() == [False, False, True]
+    partly = Reward("r", 1.0, lambda _: Given(given, ["wrong", "correct", "correct"]))
+    assert partly.score(BATCH).reasons == ["wrong", "correct", "correct"]
+    partly = dataclasses.replace(partly, correct_from=0.9)
+    assert partly.score(BATCH).reasons == ["wrong", "partial", "correct"]
 
 
 def test_token_rewards_are_compiled_once():

@@ -1,8 +1,10 @@
 """The page docs/extending.md: its files and configs, trained with and resumed."""
 
+import dataclasses
 import json
 import re
 import sys
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +12,17 @@ import pytest
 import yaml
 from runs import StopAt, entries
 
+from sage_jax import cli, parts, setup
 from sage_jax import config as configs
-from sage_jax import parts, setup
+from sage_jax.run import arms, events
 from sage_jax.run.inputs import InputError
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stop import Stopped, StopRequest
+from sage_jax.setup import objective
 
-PAGE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "extending.md").read_text()
 FILES = dict(re.findall(r"`(my_\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL))
 BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)]
 
@@ -47,6 +52,29 @@ def test_the_page_has_what_it_promises():
              "tasks", "listeners")  # fmt: skip
     assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
     assert len(BLOCKS) == len(kinds)
+
+
+def test_the_table_of_events_has_all_of_them():
+    table = re.findall(r"^\| `(\w+)` \|.*\|(.*)\|$", PAGE, flags=re.MULTILINE)
+    told = {name: set(re.findall(r"`(\w+)`", fields)) for name, fields in table}
+    kinds = typing.get_args(events.Event)
+    assert told.keys() == {kind.__name__ for kind in kinds}
+    for kind in kinds:
+        assert {field.name for field in dataclasses.fields(kind)} <= told[kind.__name__]
+
+
+def test_the_trial_that_the_page_shows_is_a_run(folder_of_ones_own, monkeypatch):
+    shown = re.search(r"sage-jax train CONFIG(.*?)```", PAGE, flags=re.DOTALL)
+    assert shown is not None
+    given = []
+    monkeypatch.setattr(arms, "train_arms", lambda config, folder: given.append((config, folder)))
+    monkeypatch.setattr(cli, "_tell_results", lambda *_: None)
+    words = shown[1].replace("\\\n", " ").split()
+    cli.main(["train", str(ROOT / "configs" / "smollm2_arithmetic.yaml"), *words])
+    ((config, folder),) = given
+    objective.check(config)
+    assert folder == Path("runs/trial")
+    assert (config.train.steps, config.eval.num_problems, config.optimizer.micro_batch) == (2, 2, 0)
 
 
 def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, tmp_path):

@@ -142,7 +142,7 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             {"guide": "bent_parts:crossed", "rollout": {"num_prompts": 2}},
             r"guide: .*shapes .*\(12, 8\).*bent_parts.py, line",
         ),
-        ({"loss": {"advantage": "bent_parts:by_group"}}, r"advantage: .*\(3, 4\), \(1, 3\).*bent_parts"),
+        ({"loss": {"advantage": "bent_parts:by_group"}}, r"advantage: .*\(3, 4\), \(1, 3\).*bent"),
         ({"guide": "bent_parts:nothing"}, r"guide: .* gives None; an array \[B, T\] of log q is "),
         ({"loss": {"surrogate": "bent_parts:nothing"}}, "surrogate: .* gives None; .*is a return"),
         ({"loss": {"kl_estimator": "bent_parts:nothing"}}, "estimator: .* gives None; an array"),
