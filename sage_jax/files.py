@@ -18,8 +18,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """Puts `data` at `path` whole or not at all, replacing what was there.
 
     Raises:
-      OSError: the folder cannot be written; nothing is left behind.
-      PathError: the same of a folder in a bucket.
+        OSError: the folder cannot be written; nothing is left behind.
+        PathError: the same of a folder in a bucket.
     """
     if is_remote(path):
         write_object(path, data)
@@ -55,7 +55,7 @@ def read_json_lines(path: Path) -> list[tuple[int, dict]]:
     A last line that lacks its newline and cannot be read was cut off by a crash, and is left out.
 
     Raises:
-      ResultError: any other line that is not a JSON object; file and line are named.
+        ResultError: any other line that is not a JSON object; file and line are named.
     """
     lines = path.read_bytes().split(b"\n")
     entries = []

@@ -52,19 +52,19 @@ def make_problems(
     seeds.
 
     Args:
-      seed: of the draws.
-      num_problems: how many.
-      operations: of "add", "subtract" (never below zero) and "multiply" (by 2 to 9).
-      low: least number; difficulty grows with `high`.
-      high: greatest number.
-      split: "train", "held_out" or "all".
-      held_out: share of all problems that is held out.
+        seed: of the draws.
+        num_problems: how many.
+        operations: of "add", "subtract" (never below zero) and "multiply" (by 2 to 9).
+        low: least number; difficulty grows with `high`.
+        high: greatest number.
+        split: "train", "held_out" or "all".
+        held_out: share of all problems that is held out.
 
     Returns:
-      Problems with ids such as "arithmetic-add-23-45"; `solutions` works them out.
+        Problems with ids such as "arithmetic-add-23-45"; `solutions` works them out.
 
     Raises:
-      DataError: if an argument makes no sense, or there are not that many distinct problems.
+        DataError: if an argument makes no sense, or there are not that many distinct problems.
 
     >>> [problem.problem for problem in make_problems(0, 2, operations=("add",))]
     ['What is 86 + 67?', 'What is 56 + 34?']
@@ -148,15 +148,15 @@ def solutions(problem: Problem, *, answer_format: str = ANSWER_FORMAT) -> dict[s
     r"""Work a problem out in every style, each a whole completion that ends with the answer.
 
     Args:
-      problem: one of `make_problems`.
-      answer_format: how to write the answer, which goes in the place of "{answer}".
+        problem: one of `make_problems`.
+        answer_format: how to write the answer, which goes in the place of "{answer}".
 
     Returns:
-      Completions by style: "direct", "split" (by tens and units), "round" (through a round
-      number) and "reorder" (the numbers or digits the other way round).
+        Completions by style: "direct", "split" (by tens and units), "round" (through a round
+        number) and "reorder" (the numbers or digits the other way round).
 
     Raises:
-      DataError: if the problem is not one of these, or the format has not one "{answer}".
+        DataError: if the problem is not one of these, or the format has not one "{answer}".
 
     >>> solutions(make_problems(0, 1, operations=("add",))[0])["split"]
     '86 = 80 + 6 and 67 = 60 + 7. 80 + 60 = 140. 6 + 7 = 13. 140 + 13 = 153. \\boxed{153}'
@@ -172,7 +172,7 @@ def parse(problem: Problem) -> tuple[Operation, int, int]:
     """Read operation and numbers back from a problem's statement.
 
     Raises:
-      DataError: if it is not a question of `make_problems`.
+        DataError: if it is not a question of `make_problems`.
     """
     match = _QUESTION.fullmatch(problem.problem)
     if match is None:

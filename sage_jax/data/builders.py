@@ -43,12 +43,12 @@ with registered.skip_registration():
             """Make a builder.
 
             Args:
-              files: path of the .jsonl or .jsonl.gz file of each split.
-              data_dir: folder for the prepared files.
-              source_prefix: as in `read_problems`.
+                files: path of the .jsonl or .jsonl.gz file of each split.
+                data_dir: folder for the prepared files.
+                source_prefix: as in `read_problems`.
 
             Raises:
-              DataError: if there is no split or a file cannot be read.
+                DataError: if there is no split or a file cannot be read.
             """
             self._files = {split: Path(path) for split, path in files.items()}
             self._source_prefix = source_prefix
@@ -98,17 +98,17 @@ def data_source(
     """Prepare problem files as ArrayRecord, unless that is done, and open a split.
 
     Args:
-      files: path of the JSON Lines file of each split.
-      split: the split to open.
-      data_dir: folder for the prepared files.
-      source_prefix: as in `read_problems`.
+        files: path of the JSON Lines file of each split.
+        split: the split to open.
+        data_dir: folder for the prepared files.
+        source_prefix: as in `read_problems`.
 
     Returns:
-      A random-access source with len() and [index], whose items `as_problem` reads; grain takes
-      it as it is.
+        A random-access source with len() and [index], whose items `as_problem` reads; grain takes
+        it as it is.
 
     Raises:
-      DataError: if a file or the split is not what it should be.
+        DataError: if a file or the split is not what it should be.
     """
     if split not in files:
         raise DataError(f"split {split!r} is not among {sorted(files)}")

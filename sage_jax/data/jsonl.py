@@ -26,13 +26,13 @@ def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list
     The whole file is checked, also the problems that are filtered out.
 
     Args:
-      path: the file.
-      source_prefix: keep only problems whose source begins so, as "dapo_math_17k/en" for the
-        English ones of DAPO-Math-17k.
+        path: the file.
+        source_prefix: keep only problems whose source begins so, as "dapo_math_17k/en" for the
+            English ones of DAPO-Math-17k.
 
     Raises:
-      DataError: naming file, line, id and field, if the file or one of its lines is bad, an id is
-        used twice, or no problem is left.
+        DataError: naming file, line, id and field, if the file or one of its lines is bad, an id is
+            used twice, or no problem is left.
     """
     path = Path(path)
     lines_by_id: dict[str, int] = {}
@@ -148,11 +148,11 @@ def check_golds(problems: Sequence[Problem], pool: VerifierPool) -> None:
     loaded for training: no completion could ever earn a reward on such a problem.
 
     Args:
-      problems: the problems.
-      pool: the verifier.
+        problems: the problems.
+        pool: the verifier.
 
     Raises:
-      DataError: naming the ids, answers and reasons.
+        DataError: naming the ids, answers and reasons.
     """
     reasons = _unread(dict.fromkeys(problem.answer for problem in problems), pool)
     bad = [

@@ -29,16 +29,16 @@ def batch_indices(num_examples: int, batch_size: int, *, seed: int, step: int) -
     twice and none is left out, and a batch may end one epoch and begin the next.
 
     Args:
-      num_examples: size of the data set.
-      batch_size: examples per step.
-      seed: picks the permutations, 0 <= seed < 2**32.
-      step: counted from 0.
+        num_examples: size of the data set.
+        batch_size: examples per step.
+        seed: picks the permutations, 0 <= seed < 2**32.
+        step: counted from 0.
 
     Returns:
-      Indices, int64 [batch_size].
+        Indices, int64 [batch_size].
 
     Raises:
-      ValueError: if a size is not positive, the step is negative, or the seed out of range.
+        ValueError: if a size is not positive, the step is negative, or the seed out of range.
 
     >>> [batch_indices(4, 2, seed=0, step=step).tolist() for step in range(2)]
     [[1, 2], [3, 0]]

@@ -16,13 +16,13 @@ class Problem:
     r"""One question and its gold answer.
 
     Attributes:
-      id: unique name.
-      problem: the statement, without instruction or template.
-      answer: the right answer, bare: no `\boxed{}` or `$` around it.
-      source: where it is from, such as "math500/algebra/level-2".
-      solution: a worked solution, if there is one.
-      extra: further columns of its source, by name, for rewards that ask for them. Shared by all
-        who read the problem, so not to be changed; counts for equality, not for the hash.
+        id: unique name.
+        problem: the statement, without instruction or template.
+        answer: the right answer, bare: no `\boxed{}` or `$` around it.
+        source: where it is from, such as "math500/algebra/level-2".
+        solution: a worked solution, if there is one.
+        extra: further columns of its source, by name, for rewards that ask for them. Shared by all
+            who read the problem, so not to be changed; counts for equality, not for the hash.
     """
 
     id: str

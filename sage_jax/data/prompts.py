@@ -19,10 +19,10 @@ class Prompting:
     """What is said around every problem.
 
     Attributes:
-      system_prompt: empty leaves the template's own.
-      instruction: said below each problem.
-      prefix: how every completion begins; given to the model and judged with what it adds.
-      date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        system_prompt: empty leaves the template's own.
+        instruction: said below each problem.
+        prefix: how every completion begins; given to the model and judged with what it adds.
+        date: what a template that asks for today's date is told, as YYYY-MM-DD.
     """
 
     system_prompt: str = ""
@@ -46,16 +46,16 @@ def render_text(
     instruction as the user's message. Without one, the same parts as paragraphs.
 
     Args:
-      tokenizer: a transformers tokenizer.
-      problem: the problem.
-      system_prompt: system message; None leaves it to the template's own default.
-      answer_instruction: how to give the answer; stands below the problem.
-      add_generation_prompt: end where the model is to go on.
-      date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        tokenizer: a transformers tokenizer.
+        problem: the problem.
+        system_prompt: system message; None leaves it to the template's own default.
+        answer_instruction: how to give the answer; stands below the problem.
+        add_generation_prompt: end where the model is to go on.
+        date: what a template that asks for today's date is told, as YYYY-MM-DD.
 
     Raises:
-      DataError: if the template refuses the messages (some know no system message), or does not
-        write the problem.
+        DataError: if the template refuses the messages (some know no system message), or does not
+            write the problem.
     """
     question = "\n".join(part for part in (problem.problem, answer_instruction) if part)
     if not tokenizer.chat_template:
@@ -97,13 +97,13 @@ def render(
     the problem are text.
 
     Args:
-      tokenizer: a transformers tokenizer.
-      problem: the problem.
-      system_prompt: as in `render_text`.
-      answer_instruction: as in `render_text`.
-      add_generation_prompt: as in `render_text`.
-      date: as in `render_text`.
-      spelling: of this tokenizer, where many prompts are written.
+        tokenizer: a transformers tokenizer.
+        problem: the problem.
+        system_prompt: as in `render_text`.
+        answer_instruction: as in `render_text`.
+        add_generation_prompt: as in `render_text`.
+        date: as in `render_text`.
+        spelling: of this tokenizer, where many prompts are written.
     """
     write_one = functools.partial(
         render_text,
@@ -154,20 +154,21 @@ def demonstration(
     a sampled one continues the prompt token by token.
 
     Args:
-      tokenizer: a transformers tokenizer.
-      problem: the problem.
-      solution: the completion, without an end token.
-      system_prompt: as in `render`.
-      answer_instruction: as in `render`.
-      end_id: the token that ends the completion; if None the one with which the chat template ends
-        a turn, or else the tokenizer's end-of-sequence token.
-      date: as in `render`.
+        tokenizer: a transformers tokenizer.
+        problem: the problem.
+        solution: the completion, without an end token.
+        system_prompt: as in `render`.
+        answer_instruction: as in `render`.
+        end_id: the token that ends the completion; if None the one with which the chat template
+            ends a turn, or else the tokenizer's end-of-sequence token.
+        date: as in `render`.
 
     Returns:
-      Token ids and a loss mask of the same length, True on the completion and its end token alone.
+        Token ids and a loss mask of the same length, True on the completion and its end token
+        alone.
 
     Raises:
-      ValueError: if the solution is empty or there is no end token.
+        ValueError: if the solution is empty or there is no end token.
     """
     spelling = Spelling(tokenizer)
     if end_id is None:

@@ -14,8 +14,8 @@ class Part(NamedTuple):
     """A stretch of text.
 
     Attributes:
-      text: what it says.
-      control: whether control tokens spelt in it are meant as such; text of a problem never is.
+        text: what it says.
+        control: whether control tokens spelt in it are meant as such; text of a problem never is.
     """
 
     text: str
@@ -26,7 +26,8 @@ class Spelling:
     """The special tokens of a tokenizer, and text with and without them.
 
     Args:
-      tokenizer: a transformers tokenizer; one without a `backend_tokenizer` has no special tokens.
+        tokenizer: a transformers tokenizer; one without a `backend_tokenizer` has no special
+            tokens.
     """
 
     def __init__(self, tokenizer: Any):
@@ -45,8 +46,8 @@ class Spelling:
         are not meant: there they are cut like any text.
 
         Args:
-          parts: what to encode.
-          frame: with the tokens that the tokenizer puts around any text.
+            parts: what to encode.
+            frame: with the tokens that the tokenizer puts around any text.
         """
         text = "".join(part.text for part in parts)
         parts = tuple(_merged(parts))
@@ -166,13 +167,13 @@ def joined(text: str, template: str, mark: str, contents: Sequence[str]) -> list
     """A rendered text in parts: the template's own, and those that stand for `mark` in `template`.
 
     Args:
-      text: as rendered.
-      template: rendered with `mark` in the place of the content.
-      mark: stands for the content.
-      contents: forms that the content may have taken, for example without its outer spaces.
+        text: as rendered.
+        template: rendered with `mark` in the place of the content.
+        mark: stands for the content.
+        contents: forms that the content may have taken, for example without its outer spaces.
 
     Returns:
-      Parts that are `text` when joined; None if no form fits.
+        Parts that are `text` when joined; None if no form fits.
     """
     pieces = template.split(mark)
     for content in contents:

@@ -26,13 +26,13 @@ def write(
     """Messages as the tokenizer's chat template writes them.
 
     Args:
-      tokenizer: a transformers tokenizer with a chat template.
-      messages: of roles system, user and assistant.
-      add_generation_prompt: end where the model is to go on.
-      date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        tokenizer: a transformers tokenizer with a chat template.
+        messages: of roles system, user and assistant.
+        add_generation_prompt: end where the model is to go on.
+        date: what a template that asks for today's date is told, as YYYY-MM-DD.
 
     Raises:
-      DataError: if the template refuses the messages (some know no system message).
+        DataError: if the template refuses the messages (some know no system message).
     """
     template = dated(tokenizer, date)
     own: dict[str, Any] = {} if template is None else {"chat_template": template}
@@ -62,7 +62,7 @@ def dated(tokenizer: "PreTrainedTokenizerBase", date: str) -> str | None:
     front of the template stands in for it.
 
     Raises:
-      ValueError: if the date is not one.
+        ValueError: if the date is not one.
     """
     template = tokenizer.chat_template
     if not isinstance(template, str) or "strftime_now" not in template:

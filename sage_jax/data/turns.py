@@ -25,9 +25,9 @@ class Turns:
     """What a template writes around what the model says.
 
     Attributes:
-      opened: text behind the start of the model's turn, with which every completion begins: a
-        thought that the template opens, or words put into the model's mouth.
-      end_id: the token that ends a turn, None if there is none.
+        opened: text behind the start of the model's turn, with which every completion begins: a
+            thought that the template opens, or words put into the model's mouth.
+        end_id: the token that ends a turn, None if there is none.
     """
 
     opened: str = ""
@@ -44,7 +44,7 @@ def read_turns(
     """Look at how the tokenizer's chat template writes a short conversation.
 
     Raises:
-      DataError: if the template refuses the messages, or leaves one of them out.
+        DataError: if the template refuses the messages, or leaves one of them out.
     """
     if not tokenizer.chat_template:
         return Turns()

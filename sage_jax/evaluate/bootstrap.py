@@ -56,16 +56,16 @@ def mean_intervals(
     seed, and it has no width where all problems have the same value.
 
     Args:
-      values: [Q, K], K figures (say, pass@k at K values of k) of Q problems.
-      level: coverage, in (0, 1).
-      resamples: number of redraws.
-      seed: of the redraws.
+        values: [Q, K], K figures (say, pass@k at K values of k) of Q problems.
+        level: coverage, in (0, 1).
+        resamples: number of redraws.
+        seed: of the redraws.
 
     Returns:
-      K intervals, in the columns' order.
+        K intervals, in the columns' order.
 
     Raises:
-      ValueError: no problems, a value that is not finite, a level outside (0, 1).
+        ValueError: no problems, a value that is not finite, a level outside (0, 1).
 
     Source: Efron and Tibshirani 1993, chapter 13 (the percentile interval).
     """
@@ -107,14 +107,14 @@ def pairing(ids: Sequence[str], baseline_ids: Sequence[str]) -> np.ndarray:
     """Positions in `baseline_ids` of each of `ids`, so that rows can be compared pair by pair.
 
     Args:
-      ids: [Q] problem ids of one model's results.
-      baseline_ids: [Q] the same ids in any order.
+        ids: [Q] problem ids of one model's results.
+        baseline_ids: [Q] the same ids in any order.
 
     Returns:
-      [Q] int64 with baseline_ids[result[i]] == ids[i].
+        [Q] int64 with baseline_ids[result[i]] == ids[i].
 
     Raises:
-      ValueError: repeated ids, or ids that only one side has; they are named.
+        ValueError: repeated ids, or ids that only one side has; they are named.
 
     >>> pairing(["a", "b"], ["b", "a"]).tolist()
     [1, 0]
@@ -149,19 +149,19 @@ def paired_differences(
     than two separate ones suggest.
 
     Args:
-      ids: [Q] problem ids of the first model.
-      values: [Q, K] its figures.
-      baseline_ids: [Q] problem ids of the second model, in any order.
-      baseline_values: [Q, K] its figures.
-      level: coverage, in (0, 1).
-      resamples: number of redraws.
-      seed: of the redraws.
+        ids: [Q] problem ids of the first model.
+        values: [Q, K] its figures.
+        baseline_ids: [Q] problem ids of the second model, in any order.
+        baseline_values: [Q, K] its figures.
+        level: coverage, in (0, 1).
+        resamples: number of redraws.
+        seed: of the redraws.
 
     Returns:
-      K intervals.
+        K intervals.
 
     Raises:
-      ValueError: as `pairing` and `mean_intervals`, or shapes that do not agree.
+        ValueError: as `pairing` and `mean_intervals`, or shapes that do not agree.
     """
     left, right = np.asarray(values, float), np.asarray(baseline_values, float)
     order = pairing(ids, baseline_ids)

@@ -17,11 +17,11 @@ class Comparison:
     """Evaluations side by side, on figures that all of them can give.
 
     Attributes:
-      results: {name: evaluation}; base models first, then the arms.
-      bases: names in `results` that are models before training.
-      base_of: {arm: name of its base model}.
-      labels: C figures, such as "pass@1"; "majority@k" last where all have answers.
-      tables: {name: [Q, C] figures of each problem}.
+        results: {name: evaluation}; base models first, then the arms.
+        bases: names in `results` that are models before training.
+        base_of: {arm: name of its base model}.
+        labels: C figures, such as "pass@1"; "majority@k" last where all have answers.
+        tables: {name: [Q, C] figures of each problem}.
     """
 
     results: Mapping[str, EvalResult]
@@ -43,7 +43,7 @@ class Comparison:
         """Each figure's paired difference, name - baseline, with its 95% interval.
 
         Raises:
-          ValueError: the two cover different problems; the ids are named.
+            ValueError: the two cover different problems; the ids are named.
         """
         return paired_differences(
             self.results[name].ids,

@@ -112,13 +112,13 @@ def plot_training(
     one), completion length and groups without signal; metrics that no arm recorded are left out.
 
     Args:
-      arms: {arm: columns of its metrics.jsonl}, from `read_metrics`.
-      theme: LIGHT or DARK.
-      order: all arms of the report, so that colours agree with its other plots; the arms
-        themselves by default.
+        arms: {arm: columns of its metrics.jsonl}, from `read_metrics`.
+        theme: LIGHT or DARK.
+        order: all arms of the report, so that colours agree with its other plots; the arms
+            themselves by default.
 
     Raises:
-      ValueError: no arm recorded any of the metrics.
+        ValueError: no arm recorded any of the metrics.
     """
     panels = [p for p in PANELS if any(p in recorded(metrics) for metrics in arms.values())]
     if not panels:

@@ -59,7 +59,7 @@ def majority_exact(gold: int, others: Sequence[int], samples: int, ks: Sequence[
     Arguments, ties and errors are those of `majority_at_k`; cost grows as n·k² at worst.
 
     Returns:
-      [len(ks)] float64.
+        [len(ks)] float64.
     """
     for k in ks:
         _check(gold, others, samples, k)
@@ -78,7 +78,7 @@ def majority_sampled(
     Arguments, ties and errors are those of `majority_at_k`.
 
     Returns:
-      [len(ks)] float64.
+        [len(ks)] float64.
     """
     rates = []
     for k in ks:
@@ -110,18 +110,18 @@ def majority_at_k(
     n = 256, by seeded subsampling beyond.
 
     Args:
-      gold: samples with the right answer.
-      others: samples with each of the wrong answers.
-      samples: n, at least gold + sum(others); the rest gave no answer.
-      ks: sizes of the vote, each 1 <= k <= n.
-      draws: subsets per k where n > 256.
-      seed: of those subsets.
+        gold: samples with the right answer.
+        others: samples with each of the wrong answers.
+        samples: n, at least gold + sum(others); the rest gave no answer.
+        ks: sizes of the vote, each 1 <= k <= n.
+        draws: subsets per k where n > 256.
+        seed: of those subsets.
 
     Returns:
-      [len(ks)] float64, in [0, 1].
+        [len(ks)] float64, in [0, 1].
 
     Raises:
-      ValueError: k outside 1..n, a negative count, counts adding up to more than n.
+        ValueError: k outside 1..n, a negative count, counts adding up to more than n.
 
     >>> majority_at_k(2, [1, 1], 4, [1, 2, 4]).round(4).tolist()
     [0.5, 0.5, 1.0]

@@ -36,11 +36,11 @@ def read_metrics(path: str | Path) -> dict[str, np.ndarray]:
     middle of a write) is left out.
 
     Returns:
-      {key: [steps] float64}; "step" is always there, strictly increasing.
+        {key: [steps] float64}; "step" is always there, strictly increasing.
 
     Raises:
-      ResultError: no such file, a line that is not a JSON object, a value that is not a number,
-        steps that are missing or do not increase; file and line are named.
+        ResultError: no such file, a line that is not a JSON object, a value that is not a number,
+            steps that are missing or do not increase; file and line are named.
     """
     path = as_path(path)
     if not path.is_file():
@@ -59,11 +59,11 @@ def smooth(values: np.ndarray, width: float) -> np.ndarray:
     """Gaussian running mean that leaves NaNs out and does not lag.
 
     Args:
-      values: [S], in step order.
-      width: standard deviation of the kernel in entries; 0 returns the values.
+        values: [S], in step order.
+        width: standard deviation of the kernel in entries; 0 returns the values.
 
     Returns:
-      [S]; NaN only where everything within four widths is NaN.
+        [S]; NaN only where everything within four widths is NaN.
 
     >>> smooth(np.array([1.0, np.nan, 1.0]), 1.0).round(6).tolist()
     [1.0, 1.0, 1.0]

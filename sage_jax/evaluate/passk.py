@@ -33,15 +33,15 @@ def pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> np.ndarray:
     the share of size-k subsets of the n samples that hold a correct one.
 
     Args:
-      correct: [Q] whole numbers c, correct samples of each problem.
-      samples: n, one for all problems or [Q].
-      k: subset size, 1 <= k <= n.
+        correct: [Q] whole numbers c, correct samples of each problem.
+        samples: n, one for all problems or [Q].
+        k: subset size, 1 <= k <= n.
 
     Returns:
-      [Q] float64, in [0, 1].
+        [Q] float64, in [0, 1].
 
     Raises:
-      ValueError: k < 1 or k > n, a count that is negative, not whole, or c > n.
+        ValueError: k < 1 or k > n, a count that is negative, not whole, or c > n.
 
     Source: Chen et al. 2021, arXiv 2107.03374, eq. 1.
 

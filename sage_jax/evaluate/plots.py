@@ -88,14 +88,14 @@ def plot_pass_at_k(
     """pass@k against k (log2 axis) with 95% bootstrap bands over problems.
 
     Args:
-      results: {name: result}, in drawing order; names in `bases` are grey and dashed.
-      bases: which names are models before training.
-      theme: LIGHT or DARK.
-      order: all arms of the report, so that colours agree with its other plots; by default the
-        names that are not bases.
+        results: {name: result}, in drawing order; names in `bases` are grey and dashed.
+        bases: which names are models before training.
+        theme: LIGHT or DARK.
+        order: all arms of the report, so that colours agree with its other plots; by default the
+            names that are not bases.
 
     Raises:
-      ValueError: there is nothing to draw.
+        ValueError: there is nothing to draw.
     """
     if not results:
         raise ValueError("results must hold at least one evaluation to plot")
@@ -153,12 +153,12 @@ def plot_history(
     """pass@1 and pass@k at the largest common k, on held-out problems, over training.
 
     Args:
-      histories: {arm: evaluations by step}, the base model's first where there is one.
-      theme: LIGHT or DARK.
-      order: all arms of the report, as in `plot_pass_at_k`.
+        histories: {arm: evaluations by step}, the base model's first where there is one.
+        theme: LIGHT or DARK.
+        order: all arms of the report, as in `plot_pass_at_k`.
 
     Raises:
-      ValueError: there is nothing to draw.
+        ValueError: there is nothing to draw.
     """
     if not histories or not all(histories.values()):
         raise ValueError("histories must hold at least one evaluation per arm")
@@ -229,12 +229,12 @@ def plot_support(
     """Problems kept and lost of those the base model solved; gained and never of those it did not.
 
     Args:
-      supports: {arm: its support expansion against its base model}.
-      theme: LIGHT or DARK.
-      order: all arms of the report, as in `plot_pass_at_k`.
+        supports: {arm: its support expansion against its base model}.
+        theme: LIGHT or DARK.
+        order: all arms of the report, as in `plot_pass_at_k`.
 
     Raises:
-      ValueError: there is nothing to draw.
+        ValueError: there is nothing to draw.
     """
     if not supports:
         raise ValueError("supports must hold at least one arm to plot")

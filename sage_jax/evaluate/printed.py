@@ -22,11 +22,11 @@ def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> N
     where the interval excludes zero. Nothing is printed where nothing was evaluated.
 
     Args:
-      run_dirs: run folders, or folders that hold run folders.
-      file: where to; default standard output.
+        run_dirs: run folders, or folders that hold run folders.
+        file: where to; default standard output.
 
     Raises:
-      ResultError: a folder that holds no run, or a file in one that is corrupt.
+        ResultError: a folder that holds no run, or a file in one that is corrupt.
     """
     comparison = compare(read_runs(run_dirs))
     if comparison.results:

@@ -201,15 +201,15 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     and timings. The page needs no network and no scripts, and all model text in it is escaped.
 
     Args:
-      run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
-      out_dir: where to write; made if missing.
+        run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
+        out_dir: where to write; made if missing.
 
     Returns:
-      The path of index.html.
+        The path of index.html.
 
     Raises:
-      ResultError: a folder that holds no run, or a file in one that is corrupt; nothing is
-        written then.
+        ResultError: a folder that holds no run, or a file in one that is corrupt; nothing is
+            written then.
     """
     runs, folder = read_runs(run_dirs), as_path(out_dir)
     comparison = compare(runs)

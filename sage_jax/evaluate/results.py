@@ -25,13 +25,13 @@ class ProblemResult:
     """Outcome of the n samples of one problem.
 
     Attributes:
-      id: of the problem.
-      correct: samples whose verdict is correct.
-      samples: n, all samples, with those that gave no answer.
-      answers: votes, {answer: how many samples gave it}; every correct sample is entered under
-        `gold`, and answers equal in value under one of them, however they are spelt. Empty
-        where the task has no answers to vote on.
-      gold: the right answer.
+        id: of the problem.
+        correct: samples whose verdict is correct.
+        samples: n, all samples, with those that gave no answer.
+        answers: votes, {answer: how many samples gave it}; every correct sample is entered under
+            `gold`, and answers equal in value under one of them, however they are spelt. Empty
+            where the task has no answers to vote on.
+        gold: the right answer.
     """
 
     id: str
@@ -52,13 +52,13 @@ def tally(
     count as a right vote.
 
     Args:
-      answers: [n] what each sample answered, None where it gave no answer.
-      correct: [n] the verdicts.
-      id: of the problem.
-      gold: the right answer.
+        answers: [n] what each sample answered, None where it gave no answer.
+        correct: [n] the verdicts.
+        id: of the problem.
+        gold: the right answer.
 
     Raises:
-      ValueError: lengths differ, or there are no samples.
+        ValueError: lengths differ, or there are no samples.
 
     >>> tally(["1/2", "0.5", None, "7", "7.0"], [True, True, False, False, False],
     ...       id="p", gold="1/2").answers
@@ -82,16 +82,16 @@ class EvalResult:
     """One evaluation of one model: a file `eval/<tag>.json` of a run folder.
 
     Attributes:
-      tag: name of the evaluation: "base", "step-000100", "final".
-      step: training step of the model; 0 for the base model.
-      task: name of the task.
-      samples: samples drawn per problem.
-      seed: of the sampling.
-      temperature: of the sampling; 0 is greedy.
-      problems: one entry per problem, ids unique.
-      mean_length: mean completion length in tokens.
-      truncated: share of completions cut off at the length limit.
-      lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`.
+        tag: name of the evaluation: "base", "step-000100", "final".
+        step: training step of the model; 0 for the base model.
+        task: name of the task.
+        samples: samples drawn per problem.
+        seed: of the sampling.
+        temperature: of the sampling; 0 is greedy.
+        problems: one entry per problem, ids unique.
+        mean_length: mean completion length in tokens.
+        truncated: share of completions cut off at the length limit.
+        lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`.
     """
 
     tag: str
@@ -149,7 +149,7 @@ class EvalResult:
         """Writes the result as JSON, whole or not at all.
 
         Raises:
-          OSError: the folder cannot be written.
+            OSError: the folder cannot be written.
         """
         content = {name: getattr(self, name) for name in _SCALARS}
         content["problems"] = [asdict(problem) for problem in self.problems]
@@ -162,9 +162,9 @@ class EvalResult:
         """Reads and validates a result file.
 
         Raises:
-          ResultError: the file is missing, not JSON, lacks a field, has one that is unknown or
-            ill-typed, contradicts itself, or its summary disagrees with its problems; file,
-            problem, field and value are named.
+            ResultError: the file is missing, not JSON, lacks a field, has one that is unknown or
+                ill-typed, contradicts itself, or its summary disagrees with its problems; file,
+                problem, field and value are named.
         """
         path = as_path(path)
         content = _read(path)

@@ -33,14 +33,14 @@ class Run:
     """One run folder (an "arm" where several are compared).
 
     Attributes:
-      name: what it is called in plots and tables; unique among the runs compared.
-      path: the folder.
-      config: config.yaml, {} where there is none.
-      metrics: columns of metrics.jsonl, {} where there is none.
-      base: evaluation of the model before training, None where there is none.
-      history: evaluations made while training, by step.
-      final: eval/final.json, or else the last of `history`, or None.
-      samples: completions of the last file in samples/.
+        name: what it is called in plots and tables; unique among the runs compared.
+        path: the folder.
+        config: config.yaml, {} where there is none.
+        metrics: columns of metrics.jsonl, {} where there is none.
+        base: evaluation of the model before training, None where there is none.
+        history: evaluations made while training, by step.
+        final: eval/final.json, or else the last of `history`, or None.
+        samples: completions of the last file in samples/.
     """
 
     name: str
@@ -63,7 +63,7 @@ def run_folders(paths: Sequence[str | Path]) -> list[Path]:
     A run folder holds metrics.jsonl, config.yaml or eval/*.json.
 
     Raises:
-      ResultError: a path that is no folder, holds no run, or is given twice.
+        ResultError: a path that is no folder, holds no run, or is given twice.
     """
     found: list[Path] = []
     for path in map(as_path, paths):
@@ -127,7 +127,7 @@ def read_samples(path: str | Path) -> tuple[Sample, ...]:
     """Completions of a samples/step-XXXXXX.jsonl file; a torn last line is left out.
 
     Raises:
-      ResultError: a line that is not an object, or a field that is ill-typed; both are named.
+        ResultError: a line that is not an object, or a field that is ill-typed; both are named.
     """
     path = as_path(path)
     lines = read_json_lines(path)
@@ -150,11 +150,11 @@ def read_run(folder: str | Path, *, name: str | None = None) -> Run:
     """Reads what there is of a run folder; a run still going has less in it, which is fine.
 
     Args:
-      folder: the run folder.
-      name: what to call it; the folder's name by default.
+        folder: the run folder.
+        name: what to call it; the folder's name by default.
 
     Raises:
-      ResultError: a file in it is corrupt; file, place and value are named.
+        ResultError: a file in it is corrupt; file, place and value are named.
     """
     folder = as_path(folder)
     metrics = folder / "metrics.jsonl"
@@ -177,7 +177,7 @@ def read_runs(paths: Sequence[str | Path]) -> list[Run]:
     """Reads run folders, or folders of arms, in the order given.
 
     Raises:
-      ResultError: as `run_folders` and `read_run`.
+        ResultError: as `run_folders` and `read_run`.
     """
     folders = run_folders(paths)
     names = _names(folders)

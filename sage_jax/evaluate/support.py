@@ -13,12 +13,12 @@ class Support:
     """Problems by whether the base and the trained model solved them (one correct of n is enough).
 
     Attributes:
-      gained: ids solved by the trained model only.
-      kept: ids solved by both.
-      lost: ids solved by the base model only.
-      never: ids solved by neither.
-      base_samples: n of the base model.
-      samples: n of the trained model.
+        gained: ids solved by the trained model only.
+        kept: ids solved by both.
+        lost: ids solved by the base model only.
+        never: ids solved by neither.
+        base_samples: n of the base model.
+        samples: n of the trained model.
     """
 
     gained: tuple[str, ...]
@@ -55,7 +55,7 @@ def support_expansion(base: EvalResult, trained: EvalResult) -> Support:
     """Problems gained, kept, lost and never solved by a trained model against its base.
 
     Raises:
-      ValueError: the two results cover different problems; the ids are named.
+        ValueError: the two results cover different problems; the ids are named.
     """
     order = pairing(base.ids, trained.ids)
     before, after = _solved(base), _solved(trained)[order]
@@ -75,12 +75,12 @@ def expected_support(base: EvalResult, trained: EvalResult, k: int) -> dict[str,
     them is the sample budget.
 
     Args:
-      base: result of the base model.
-      trained: result of the trained model on the same problems.
-      k: samples per model, at most the smaller n.
+        base: result of the base model.
+        trained: result of the trained model on the same problems.
+        k: samples per model, at most the smaller n.
 
     Raises:
-      ValueError: different problems, or k outside 1..n.
+        ValueError: different problems, or k outside 1..n.
     """
     order = pairing(base.ids, trained.ids)
     before = base.pass_table([k])[:, 0]

@@ -194,9 +194,9 @@ def label_ends(axes: Axes, ends: Mapping[str, tuple[float, str]], *, size: float
     """Names at the right of the axes, at the heights of their lines' ends, in their colours.
 
     Args:
-      axes: with its limits set.
-      ends: {name: (y in data units, colour)}.
-      size: of the letters, in points.
+        axes: with its limits set.
+        ends: {name: (y in data units, colour)}.
+        size: of the letters, in points.
     """
     low, high = axes.get_ylim()
     tall = axes.get_window_extent().height * 72 / DPI * 0.9

@@ -18,7 +18,7 @@ from sage_jax.models.config import ModelConfig
 class KVCache:
     """Rotated keys and values of all layers, filled from slot 0 on, all rows alike.
 
-    Args:
+    Attributes:
         keys: [L, B, K, H, S] keys after rotation, K key heads of width H, S slots; or L arrays
             without the first axis, see `unstacked`.
         values: [L, B, K, S, H], or like `keys`.

@@ -34,7 +34,7 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 class Loaded:
     """A pretrained model.
 
-    Args:
+    Attributes:
         graphdef: The static half, for `merge`.
         params: The parameters.
         config: Sizes, family and special ids.

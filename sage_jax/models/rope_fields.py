@@ -13,7 +13,7 @@ from sage_jax.telling import brief
 class Llama3Scaling:
     """Rotary frequencies stretched as in Llama 3.1: low ones by `factor`, high ones not at all.
 
-    Args:
+    Attributes:
         factor: By how much wavelengths beyond `original_max_positions / low_freq_factor` grow.
         low_freq_factor: Where the full stretch starts, in turns over the original context.
         high_freq_factor: Where the stretch ends, in turns over the original context.

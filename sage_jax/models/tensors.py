@@ -29,7 +29,7 @@ _IGNORED_SUFFIX = "rotary_emb.inv_freq"
 class TensorRef:
     """A tensor on disk in Hugging Face's layout ([out, in] for linear maps).
 
-    Args:
+    Attributes:
         shape: Its shape.
         read: Reads it, as a floating-point array.
     """

@@ -38,7 +38,7 @@ def admit(gold: str, answer: str) -> None:
     the gold uses: sums, integrals, factorials, `\operatorname` and code are none of an answer's.
 
     Raises:
-      Unreadable: if it holds anything else, a tower of powers or a very great one.
+        Unreadable: if it holds anything else, a tower of powers or a very great one.
 
     >>> admit("x+1", r"1+\frac{2x}{2}")
     """

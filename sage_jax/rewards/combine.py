@@ -22,14 +22,14 @@ def weighted_sum(
     """Add named rewards, each times its weight: total_b = sum_name weights[name] * reward_b[name].
 
     Args:
-      components: rewards by name, each [B].
-      weights: a weight for every name, and for no other.
+        components: rewards by name, each [B].
+        weights: a weight for every name, and for no other.
 
     Returns:
-      The total and the unweighted components, float32 [B].
+        The total and the unweighted components, float32 [B].
 
     Raises:
-      ValueError: if there is nothing to add, the names differ, or the shapes do.
+        ValueError: if there is nothing to add, the names differ, or the shapes do.
 
     >>> weighted_sum({"right": [1.0, 0.0], "boxed": [1.0, 1.0]},
     ...              weights={"right": 1.0, "boxed": 0.5}).total

@@ -20,16 +20,16 @@ def exact_match(
     wrong. The end token counts like any other: put it into the target if completions must stop.
 
     Args:
-      tokens: completions, int [B, T].
-      mask: 1 (or True) at the completions' tokens, [B, T].
-      targets: right answers, int [B, U].
-      target_mask: 1 (or True) at the answers' tokens, [B, U].
+        tokens: completions, int [B, T].
+        mask: 1 (or True) at the completions' tokens, [B, T].
+        targets: right answers, int [B, U].
+        target_mask: 1 (or True) at the answers' tokens, [B, U].
 
     Returns:
-      Rewards, float32 [B].
+        Rewards, float32 [B].
 
     Raises:
-      ValueError: if a mask's shape is not its tokens' shape, or the numbers of rows differ.
+        ValueError: if a mask's shape is not its tokens' shape, or the numbers of rows differ.
 
     >>> import jax.numpy as jnp
     >>> exact_match(jnp.array([[4, 2, 9], [4, 3, 0]]), jnp.array([[1, 1, 0], [1, 1, 0]]),

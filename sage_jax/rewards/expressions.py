@@ -34,8 +34,8 @@ class Library:
         """Whether two expressions are equal in value.
 
         Raises:
-          Unreadable: if the answer cannot be read.
-          UnreadableGold: if the gold cannot.
+            Unreadable: if the answer cannot be read.
+            UnreadableGold: if the gold cannot.
         """
         if squeezed(gold) == squeezed(answer):
             return True

@@ -12,7 +12,7 @@ def encode(message: Mapping[str, Any]) -> bytes:
     """Write a message as a frame; lone surrogates travel as JSON escapes.
 
     Raises:
-      TypeError, ValueError: of what JSON does not hold.
+        TypeError, ValueError: of what JSON does not hold.
     """
     body = json.dumps(message).encode("ascii")
     return HEADER.pack(len(body)) + body
@@ -22,7 +22,7 @@ def decode(buffer: bytes) -> dict[str, Any] | None:
     """Read the one frame in the buffer, or return None while it is incomplete.
 
     Raises:
-      ValueError: if it holds no JSON object.
+        ValueError: if it holds no JSON object.
     """
     if len(buffer) < HEADER.size:
         return None

@@ -44,11 +44,11 @@ class Verdict:
     """What the verifier says of one completion.
 
     Attributes:
-      reward: 1.0 if the reason is "correct", else 0.0.
-      reason: "correct", "wrong", "no_answer" (no box and none stated), "unreadable" (not
-        mathematics, or over the limits of size), "unreadable_gold", "deadline" (the worker was
-        killed), "memory" (it ran into its memory limit) or "crashed" (it died twice on this).
-      seconds: time the judgement took.
+        reward: 1.0 if the reason is "correct", else 0.0.
+        reason: "correct", "wrong", "no_answer" (no box and none stated), "unreadable" (not
+            mathematics, or over the limits of size), "unreadable_gold", "deadline" (the worker was
+            killed), "memory" (it ran into its memory limit) or "crashed" (it died twice on this).
+        seconds: time the judgement took.
     """
 
     reward: float
@@ -145,9 +145,9 @@ def score(completion: str, gold: str, question: str = "") -> Verdict:
     model use `VerifierPool`, which gives the same verdicts and survives hostile text.
 
     Args:
-      completion: what the model wrote.
-      gold: the right answer, bare, without `\boxed{}` or `$`.
-      question: the problem, if an expression copied from it is to be told (see `copied`).
+        completion: what the model wrote.
+        gold: the right answer, bare, without `\boxed{}` or `$`.
+        question: the problem, if an expression copied from it is to be told (see `copied`).
 
     >>> score(r"Half of it, so $\boxed{\frac{1}{2}}$.", "0.5").reason
     'correct'

@@ -17,13 +17,13 @@ class VerifierPool(WorkerPool):
     of which scores 0 with its reason. For the rest see `WorkerPool`.
 
     Args:
-      num_workers: worker processes; one per free core is right.
-      deadline_s: CPU seconds for one answer; five times as many on the wall clock.
-      memory_limit: bytes of address space that a worker may map beside what it begins with.
-      recycle_after: answers after which a worker is replaced.
+        num_workers: worker processes; one per free core is right.
+        deadline_s: CPU seconds for one answer; five times as many on the wall clock.
+        memory_limit: bytes of address space that a worker may map beside what it begins with.
+        recycle_after: answers after which a worker is replaced.
 
     Raises:
-      ValueError: if an argument is not positive and finite, or there are over 1,024 workers.
+        ValueError: if an argument is not positive and finite, or there are over 1,024 workers.
 
     >>> with VerifierPool(num_workers=1) as pool:
     ...     [verdict.reason for verdict in pool.score([(r"\boxed{x+1}", "1+x"), ("hm", "7")])]
@@ -52,7 +52,7 @@ class VerifierPool(WorkerPool):
         """Ask for a verdict without waiting for it; see `math.score` for the arguments.
 
         Raises:
-          VerifierError: if the pool is closed or its workers cannot start.
+            VerifierError: if the pool is closed or its workers cannot start.
         """
         self.refuse_closed()
         started = time.perf_counter()
@@ -74,7 +74,7 @@ class VerifierPool(WorkerPool):
         Equal ones are judged once. See `math.score` for what they mean.
 
         Raises:
-          VerifierError: if the pool is closed or its workers cannot start.
+            VerifierError: if the pool is closed or its workers cannot start.
         """
         futures: dict[tuple[str, ...], Future[Verdict]] = {}
         for pair in pairs:

@@ -74,8 +74,8 @@ class WorkerProcess:
         how busy the machine is; five times as much on the wall clock ends it in any case.
 
         Raises:
-          WorkerOverdue: at the deadline.
-          WorkerDied: if the process ends first.
+            WorkerOverdue: at the deadline.
+            WorkerDied: if the process ends first.
         """
         self.wait_ready()
         limit_s = WALL_PER_DEADLINE * deadline_s

@@ -50,15 +50,15 @@ class Reading:
     """An answer as it was read.
 
     Attributes:
-      kind: one of the names above.
-      text: what was read, tidied.
-      bare: the same without a unit.
-      value: of a number; the base, the modulus, minutes.
-      unit: of a number or an expression, None where it has none; of a time the half of the day.
-      items: parts of a list, a union, a matrix (row by row), the sides of an equation or a
-        relation, the value of a choice (its letter is `bare`).
-      ends: a list's brackets, "" for those of a set and for none; a matrix's shape; a relation's
-        signs.
+        kind: one of the names above.
+        text: what was read, tidied.
+        bare: the same without a unit.
+        value: of a number; the base, the modulus, minutes.
+        unit: of a number or an expression, None where it has none; of a time the half of the day.
+        items: parts of a list, a union, a matrix (row by row), the sides of an equation or a
+            relation, the value of a choice (its letter is `bare`).
+        ends: a list's brackets, "" for those of a set and for none; a matrix's shape; a relation's
+            signs.
     """
 
     kind: str

@@ -64,9 +64,9 @@ class Said(NamedTuple):
     """A statement taken apart.
 
     Attributes:
-      answer: the value, "" if there is none.
-      more: what its sentence goes on with, which does not belong to the value.
-      rest: what follows the sentence.
+        answer: the value, "" if there is none.
+        more: what its sentence goes on with, which does not belong to the value.
+        rest: what follows the sentence.
     """
 
     answer: str

@@ -85,8 +85,8 @@ class Tagged(NamedTuple):
     """What the last tags hold.
 
     Attributes:
-      start: where they open.
-      answer: what they say, or None if it is taken back, inside them or after them.
+        start: where they open.
+        answer: what they say, or None if it is taken back, inside them or after them.
     """
 
     start: int

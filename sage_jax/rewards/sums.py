@@ -73,13 +73,13 @@ def written_out(expression: Any, letters: list[Any], point: int, *, endless: boo
     """The expression with whole numbers for the letters and no sum or product left.
 
     Args:
-      expression: of sympy.
-      letters: those that stand for whole numbers; the later, the larger.
-      point: which of the numbers to take, from 0 to 7.
-      endless: whether a sum to infinity is cut at such a number, to be compared with another one.
+        expression: of sympy.
+        letters: those that stand for whole numbers; the later, the larger.
+        point: which of the numbers to take, from 0 to 7.
+        endless: whether a sum to infinity is cut at such a number, to be compared with another one.
 
     Raises:
-      Endless: if it has too many terms, or no end and may not be cut.
+        Endless: if it has too many terms, or no end and may not be cut.
     """
     places = {letter: _WHOLE[point] + 2 * index for index, letter in enumerate(letters)}
     cut = _WHOLE[point] + 2 * len(letters) if endless else None

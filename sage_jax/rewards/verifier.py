@@ -12,7 +12,7 @@ def make() -> Callable[..., dict[str, Any]]:
     """See that mathematics is read, and give what judges it. For a worker process alone.
 
     Raises:
-      RuntimeError: if math-verify does not find equal what is.
+        RuntimeError: if math-verify does not find equal what is.
     """
     for gold, text in _WARM_UP:
         if judge(text, gold) != CORRECT:

@@ -38,7 +38,7 @@ def read_pairs(path: str | Path) -> list[Pair]:
     Other fields are ignored, and so are blank lines and a byte order mark; the file may be gzipped.
 
     Raises:
-      VerifyFileError: naming file and line, if the file cannot be read or a line is malformed.
+        VerifyFileError: naming file and line, if the file cannot be read or a line is malformed.
     """
     path = Path(path)
     try:
@@ -74,15 +74,15 @@ def verify_file(path: str | Path, pool: VerifierPool) -> Iterator[dict[str, Any]
     The whole file is read and checked before anything is scored.
 
     Args:
-      path: JSON Lines of {"id", "gold", "completion"}, perhaps with "question".
-      pool: the verifier.
+        path: JSON Lines of {"id", "gold", "completion"}, perhaps with "question".
+        pool: the verifier.
 
     Yields:
-      {"id", "reward", "reason", "seconds"} for each line.
+        {"id", "reward", "reason", "seconds"} for each line.
 
     Raises:
-      VerifyFileError: naming file and line, before the first verdict.
-      VerifierError: if the pool cannot work.
+        VerifyFileError: naming file and line, before the first verdict.
+        VerifierError: if the pool cannot work.
     """
     pairs = read_pairs(path)
     return _verdicts(pairs, pool)

@@ -109,19 +109,19 @@ class WorkerPool:
     parent that was killed. May be used from any thread.
 
     Args:
-      use: `module:function` that makes, in a worker, the function that answers: it is called with
-        the members of a question and gives a dict.
-      options: of `use`, as JSON holds them.
-      title: who asks, for messages.
-      num_workers: worker processes; one per free core is right.
-      deadline_s: CPU seconds for one answer; five times as many on the wall clock.
-      memory_limit: bytes of address space that a worker may map beside what it begins with.
-      recycle_after: answers after which a worker is replaced.
-      give_up: lost answers, while there is no other, after which the pool refuses to go on; with 0
-        it never does.
+        use: `module:function` that makes, in a worker, the function that answers: it is called with
+            the members of a question and gives a dict.
+        options: of `use`, as JSON holds them.
+        title: who asks, for messages.
+        num_workers: worker processes; one per free core is right.
+        deadline_s: CPU seconds for one answer; five times as many on the wall clock.
+        memory_limit: bytes of address space that a worker may map beside what it begins with.
+        recycle_after: answers after which a worker is replaced.
+        give_up: lost answers, while there is no other, after which the pool refuses to go on; with
+            0 it never does.
 
     Raises:
-      ValueError: if an argument is not positive and finite, or there are over 1,024 workers.
+        ValueError: if an argument is not positive and finite, or there are over 1,024 workers.
     """
 
     def __init__(
@@ -182,13 +182,13 @@ class WorkerPool:
         """Ask without waiting for the answer.
 
         Args:
-          question: members by name, as JSON holds them.
-          read: makes the result of the answer, or of {"reason": one of `LOST`}, and of the seconds
-            that it took.
+            question: members by name, as JSON holds them.
+            read: makes the result of the answer, or of {"reason": one of `LOST`}, and of the
+                seconds that it took.
 
         Raises:
-          VerifierError: if the pool is closed or its workers cannot start.
-          TypeError, ValueError: of what JSON does not hold.
+            VerifierError: if the pool is closed or its workers cannot start.
+            TypeError, ValueError: of what JSON does not hold.
         """
         self.refuse_closed()
         future: Future[_T] = Future()
