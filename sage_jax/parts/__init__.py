@@ -8,7 +8,8 @@ module, and its parts are the functions in it.
 from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.listing import listing
 from sage_jax.parts.modules import load, look_in, place, said
-from sage_jax.parts.resolve import Part, Room, resolve
+from sage_jax.parts.resolve import Part, resolve
+from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
     ESTIMATORS,

@@ -4,17 +4,15 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pydantic
 
 from sage_jax.faults import ConfigError, as_json, hint_of, renamed, told
 from sage_jax.parts.modules import near_miss
+from sage_jax.parts.room import Room
 from sage_jax.parts.spec import Spec
 from sage_jax.telling import brief, line
-
-if TYPE_CHECKING:
-    from sage_jax.parts.resolve import Room
 
 
 class _Column:
@@ -59,9 +57,7 @@ def _is_bare(parameter: inspect.Parameter) -> bool:
     return bare and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
 
 
-def checked(
-    spec: Spec, function: Callable[..., Any], room: "Room", field: str
-) -> Mapping[str, Any]:
+def checked(spec: Spec, function: Callable[..., Any], room: Room, field: str) -> Mapping[str, Any]:
     """The arguments that a spec gives, as the function takes them.
 
     Raises:
@@ -116,7 +112,7 @@ def _refuse_blind(
     spec: Spec,
     function: Callable[..., Any],
     takes: Mapping[str, inspect.Parameter],
-    room: "Room",
+    room: Room,
     field: str,
 ) -> None:
     """Refuse a function that asks for nothing that it has to, and has another name for it."""

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from sage_jax.faults import ConfigError
 from sage_jax.parts.arguments import COLUMN, arguments, shown
 from sage_jax.parts.modules import near_miss
-from sage_jax.parts.resolve import Part, Room, find
+from sage_jax.parts.resolve import Part, find
+from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
     ESTIMATORS,

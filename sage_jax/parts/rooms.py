@@ -1,6 +1,6 @@
 """The rooms: where parts of each kind are looked for, and what the trainer gives them."""
 
-from sage_jax.parts.resolve import Room
+from sage_jax.parts.room import Room
 from sage_jax.parts.spec import TaskSpec
 
 # What functions of arrays may ask for, see `losses.by_name`, which is not imported here: it brings
