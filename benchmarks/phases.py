@@ -15,16 +15,11 @@ import numpy as np
 from work import Sizes
 
 from sage_jax import models
-from sage_jax.learn.logprobs import logprobs
-from sage_jax.learn.modules import Modules
+from sage_jax.learn import Learner, LoRA, Policy
 from sage_jax.learn.optimizer import make_optimizer
-from sage_jax.learn.passes import Pass
-from sage_jax.learn.policy import Policy
-from sage_jax.learn.sequences import of_rollout
+from sage_jax.learn.placement import place
 from sage_jax.learn.shards import Shards
-from sage_jax.learn.state import TrainState
-from sage_jax.learn.update import Update
-from sage_jax.losses import Terms, guides, recipes
+from sage_jax.losses import guides, recipes
 from sage_jax.parallel import make_mesh
 from sage_jax.rollout import Decoding, Rollout, generate
 from sage_jax.setup import attention
@@ -58,9 +53,10 @@ class Phases:
             "param_dtype": jnp.dtype(self.dtype),
         }
         attend = attention(self.attention, make_mesh(data=1))
-        return models.init(
+        graphdef, params = models.init(
             self.shape, jax.random.key(0), remat=self.remat, attend=attend, **options
         )
+        return graphdef, place(make_mesh(data=1), params)
 
     @functools.cached_property
     def rollout(self) -> Rollout:
@@ -81,40 +77,32 @@ class Phases:
             group_size=self.sizes.group, max_completion_length=length, stop_ids=(), pad_id=0,
             compactions=0,
         )  # fmt: skip
-        loaded = models.Loaded(*self.model, self.shape, None)
-        policy = Policy(loaded, make_mesh(data=1), compute_dtype=jnp.dtype(self.dtype))
-        decoding, _ = policy.decoding(options)
+        decoding, _ = self.learner.policy.decoding(options)
         return lambda: generate(
             *self.model, self.rollout.prompt_tokens, np.ones(self.rollout.prompt_mask.shape, bool),
             jax.random.key(0), decoding,
         ).tokens  # fmt: skip
 
+    @functools.cached_property
+    def learner(self) -> Learner:
+        """SAGE and AdamW, on all weights or on adapters."""
+        lora = LoRA(rank=8, alpha=16.0) if self.sizes.adapters else None
+        loaded = models.Loaded(*self.model, self.shape, None)
+        policy = Policy(loaded, make_mesh(data=1), lora, jnp.dtype(self.dtype))
+        return Learner(
+            policy, loss=recipes.sage(guides.branch_guide()), optimizer=make_optimizer(1e-6),
+            micro_batch=self.micro_batch, packing=False,
+        )  # fmt: skip
+
     def score(self) -> Callable[[], Any]:
-        """Log-probabilities and entropies of the completions."""
-        graphdef, params = self.model
-        run = jax.jit(functools.partial(logprobs, graphdef, each=self._pass))
-        return lambda: run(params, of_rollout(self.rollout))
+        """Log-probabilities and entropies of the completions under the reference."""
+        learner = self.learner
+        state, prepared = learner.init(jax.random.key(1)), learner.prepare(self.rollout)
+        return lambda: learner.terms(state, prepared)
 
     def update(self) -> Callable[[], Any]:
-        """Gradients of the SAGE loss and a step of AdamW, on all weights or on adapters."""
-        graphdef, params = self.model
-        trained, frozen, policy = params, params, Modules(graphdef, graphdef)
-        if self.sizes.adapters:
-            adapted, trained = models.lora.attach(
-                graphdef, params, jax.random.key(1), rank=8, alpha=16.0
-            )
-            policy = Modules(adapted, graphdef, 16.0)
-        optimizer = make_optimizer(1e-6)
-        state = TrainState.create(jax.tree.map(jnp.copy, trained), optimizer)
-        loss = recipes.sage(guides.branch_guide())
-        run = jax.jit(Update(policy, loss, optimizer, self._pass), donate_argnums=0)
-        frozen = frozen if self.sizes.adapters else None
-        return _Updating(run, state, frozen, self.rollout)
-
-    @property
-    def _pass(self) -> Pass:
-        shards = one_device(self.shape.vocab_size)
-        return Pass(1.0, self.micro_batch or self.sizes.rows, shards)
+        """Gradients of the SAGE loss and a step of AdamW."""
+        return _Updating(self.learner, self.rollout)
 
     def seconds(self, rounds: int) -> dict[str, list[float]]:
         """Of each phase; decode is a whole rollout without its prefill."""
@@ -128,18 +116,16 @@ class Phases:
 class _Updating:
     """Updates one after the other, since each takes the last one's memory over."""
 
-    def __init__(self, run: Any, state: TrainState, frozen: Any, rollout: Rollout):
-        self._run, self._state, self._frozen = run, state, frozen
-        rows = rollout.mask.shape[0]
-        ones = jnp.ones_like(rollout.mask)
-        terms = Terms(
-            logps=rollout.logps, mask=rollout.mask, old_logps=None, ref_logps=-8 * ones,
-            entropies=ones, ref_entropies=ones, advantages=jnp.linspace(-1.0, 1.0, rows),
-        )  # fmt: skip
-        self._rest = (of_rollout(rollout), terms, jax.random.key(0), jnp.int32(0))
+    def __init__(self, learner: Learner, rollout: Rollout):
+        self._learner, self._state = learner, learner.init(jax.random.key(1))
+        self._prepared = learner.prepare(rollout)
+        self._terms = learner.terms(self._state, self._prepared)
+        self._rewards = np.linspace(-1.0, 1.0, len(rollout.tokens))
 
     def __call__(self) -> Any:
-        self._state, metrics = self._run(self._state, self._frozen, *self._rest)
+        self._state, metrics, _ = self._learner.apply(
+            self._state, self._prepared, self._terms, self._rewards, step=0
+        )
         return metrics
 
 
