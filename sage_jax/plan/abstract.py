@@ -43,7 +43,7 @@ class Program:
     """One step before it is compiled.
 
     Attributes:
-        name: "rollout", "score" or "update".
+        name: "rollout", "logprobs" or "update".
         function: jitted.
         arguments: shapes with shardings.
         batch: the last of them, which only this step sees.
@@ -93,19 +93,19 @@ class Abstract:
         function = jax.jit(complete, out_shardings=self._by_row)
         return Program("rollout", function, arguments, batch)
 
-    def score(self) -> Program:
+    def logprobs(self) -> Program:
         """Log-probabilities of the reference, and of the policy where they are needed."""
         batch = (self._rollout(), self._packing())
         arguments = (self.learner.layout.trained, self.learner.frozen, *batch)
-        return Program("score", jax.jit(self.learner.logprobs), arguments, batch)
+        return Program("logprobs", jax.jit(self.learner.logprobs), arguments, batch)
 
     def update(self, terms_shardings: Any = None) -> Program:
         """All updates on one rollout.
 
         Args:
-            terms_shardings: how `score` leaves the terms; by rows unless given.
+            terms_shardings: how `logprobs` leaves the terms; by rows unless given.
         """
-        terms = jax.eval_shape(self.learner.logprobs, *self.score().arguments)
+        terms = jax.eval_shape(self.learner.logprobs, *self.logprobs().arguments)
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
         terms = with_shardings(terms, shardings)
         rewards = self._array((self._rows,), jnp.float32, self._by_row)
@@ -218,11 +218,11 @@ def programs(run: Abstract) -> list[tuple[str, Callable[[dict[str, Any]], Progra
     """The steps in their order; each is made from the compiled ones before it, by name."""
 
     def update(compiled: dict[str, Any]) -> Program:
-        before = compiled.get("score")
+        before = compiled.get("logprobs")
         return run.update(before.output_shardings if before is not None else None)
 
     return [
         ("rollout", lambda compiled: run.rollout()),
-        ("score", lambda compiled: run.score()),
+        ("logprobs", lambda compiled: run.logprobs()),
         ("update", update),
     ]

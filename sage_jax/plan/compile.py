@@ -21,7 +21,7 @@ class Step:
     """One compiled step.
 
     Attributes:
-        name: "rollout", "score" or "update".
+        name: "rollout", "logprobs" or "update".
         memory: bytes per chip, None where the compiler refused.
         costs: work per chip, None where the compiler refused.
         arrays: the largest intermediate results that are alive at the peak.

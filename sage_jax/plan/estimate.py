@@ -55,7 +55,7 @@ def estimate(run: Abstract) -> dict[str, Memory]:
     kept = memory.per_chip(run.kept)
     temporaries = {
         "rollout": _whole_weights(run) + _cache(run, sizes) + _logits(run, sizes.rows),
-        "score": _pass(run, sizes),
+        "logprobs": _pass(run, sizes),
         "update": _pass(run, sizes) + _saved(run, sizes) + _gradients(run),
     }
     return {name: Memory(kept, 0, 0, size, 0) for name, size in temporaries.items()}

@@ -34,7 +34,7 @@ class Found:
 def search(
     run: Abstract, chip: Chip, devices: Sequence[Any], *, progress: Any = None
 ) -> list[Found]:
-    """For each kind of rematerialisation, the largest micro-batch whose score and update fit.
+    """For each kind of rematerialisation, the largest micro-batch whose passes fit.
 
     By bisection over the micro-batches that divide an update's rows and are split evenly over the
     mesh; memory grows with the micro-batch. The fastest by estimate comes first; among equals the

@@ -11,7 +11,7 @@ from sage_jax.rollout.filters import (
 )
 from sage_jax.rollout.generate import generate, row_keys
 from sage_jax.rollout.prompts import PackedPrompts, pack_prompts, padded_length
-from sage_jax.rollout.result import Finish, Rollout, Sequences, completion_ids, sequences
+from sage_jax.rollout.result import Finish, Rollout, completion_ids
 from sage_jax.rollout.sampling import draw, greedy, sample
 from sage_jax.rollout.stopping import StopTable, compile_stop_strings
 from sage_jax.rollout.vocabulary import special_id, token_bytes
@@ -21,7 +21,6 @@ __all__ = [
     "Finish",
     "PackedPrompts",
     "Rollout",
-    "Sequences",
     "StopTable",
     "apply_filters",
     "apply_min_p",
@@ -38,7 +37,6 @@ __all__ = [
     "padded_length",
     "row_keys",
     "sample",
-    "sequences",
     "special_id",
     "token_bytes",
 ]

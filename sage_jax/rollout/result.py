@@ -3,13 +3,10 @@
 import dataclasses
 import enum
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-
-from sage_jax.models import count_positions
 
 
 class Finish(enum.IntEnum):
@@ -55,36 +52,6 @@ class Rollout:
     def group_size(self) -> int:
         """G, completions per prompt."""
         return self.tokens.shape[0] // self.prompt_tokens.shape[0]
-
-
-class Sequences(NamedTuple):
-    """Prompts and completions side by side, as a transformer scores them.
-
-    Attributes:
-        tokens: [B, P + T] int32. Column P + t holds completion token t.
-        positions: [B, P + T] int32, valid tokens counted from 0.
-        valid: [B, P + T] bool, false on the padding at both ends.
-    """
-
-    tokens: jax.Array
-    positions: jax.Array
-    valid: jax.Array
-
-
-def sequences(rollout: Rollout) -> Sequences:
-    """Each completion behind its own copy of its prompt.
-
-    The hidden state that predicts completion token t lies in column P + t - 1.
-    """
-    group_size = rollout.group_size
-    prompts = jnp.repeat(rollout.prompt_tokens, group_size, axis=0)
-    prompt_valid = jnp.repeat(rollout.prompt_mask, group_size, axis=0)
-    valid = jnp.concatenate([prompt_valid, rollout.mask > 0], axis=1)
-    return Sequences(
-        tokens=jnp.concatenate([prompts, rollout.tokens], axis=1),
-        positions=count_positions(valid),
-        valid=valid,
-    )
 
 
 def completion_ids(rollout: Rollout) -> list[list[int]]:

@@ -15,7 +15,7 @@ from sage_jax.files import write_atomically
 from sage_jax.learn.non_finite import INPUTS
 from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts, local_rows
-from sage_jax.run.console import tell
+from sage_jax.run.console import warn
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
 from sage_jax.run.run_folder import RunFolder
@@ -52,7 +52,7 @@ class BadSteps:
         if hosts.is_main():
             with best_effort(path):
                 write_atomically(path, _packed(event.batch))
-        tell(f"step {step}: {name} is not finite; update skipped, batch in {path}")
+        warn(f"step {step}: {name} is not finite; update skipped, batch in {path}")
         if weight or self._row >= self._limit:
             raise BadStepError(
                 f"step {step}: stopped after {self._row} bad steps in a row; first went bad: "

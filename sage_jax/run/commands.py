@@ -24,7 +24,7 @@ from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
 from sage_jax.run.checkpoint import Checkpoints
-from sage_jax.run.console import tell
+from sage_jax.run.console import warn
 from sage_jax.run.evaluation import evaluate_model
 from sage_jax.run.run_folder import RunFolder
 
@@ -86,7 +86,7 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
         source = str(folder.base) if config.warmup.steps else config.model.source
         base = setup.open_base(config, source)
         learner = setup.make_learner(config, base)
-        found = checkpoints.restore_newest(learner.layout, say=tell)
+        found = checkpoints.restore_newest(learner.layout, say=warn)
         assert found is not None
         step, state, _ = found
     finally:

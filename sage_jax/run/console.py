@@ -45,13 +45,13 @@ _ROWS = [
 _FAULTS = ("verdicts/lost",)  # Said in a line of text too, where they are not zero.
 
 
-def tell(text: str) -> None:
+def warn(text: str) -> None:
     """A line on standard error, of the first process alone."""
     if hosts.is_main():
         sys.stderr.write(f"sage-jax: {text}\n")
 
 
-def announce(text: str) -> None:
+def log(text: str) -> None:
     """A line on standard output, of the first process alone."""
     Terminal(highlight=False, quiet=not hosts.is_main()).print(text, markup=False, soft_wrap=True)
 

@@ -9,7 +9,7 @@ from sage_jax import config as configs
 from sage_jax import parallel, setup
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.learn.keys import Purpose, derive
-from sage_jax.run.console import tell
+from sage_jax.run.console import warn
 from sage_jax.run.held_out import evaluate
 
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
@@ -60,7 +60,7 @@ def evaluate_model(
         **found._asdict(),
     )
     if result.lost:
-        tell(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
+        warn(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
     return result
 
 

@@ -9,7 +9,7 @@ from sage_jax import parts
 from sage_jax.config import ConfigError
 from sage_jax.parallel import hosts
 from sage_jax.run.bad_steps import BadSteps
-from sage_jax.run.console import Console, tell
+from sage_jax.run.console import Console, warn
 from sage_jax.run.events import Event, Listener, Stopped
 from sage_jax.run.journal import Journal
 from sage_jax.run.lost import LostVerdicts
@@ -64,11 +64,11 @@ class BestEffort:
             line = f"{self._part.field}: {self._part.spec.use}: {parts.said(error)}{where}"
             self._failed[line] += 1
             if self._failed[line] == 1:
-                tell(f"{line}; the run goes on")
+                warn(f"{line}; the run goes on")
         if isinstance(event, Stopped):
             for line, count in self._failed.items():
                 if count > 1:
-                    tell(f"{line}: {count} times in all")
+                    warn(f"{line}: {count} times in all")
 
 
 def make_listeners(config: configs.Config, folder: RunFolder) -> Listeners:
@@ -86,7 +86,7 @@ def make_listeners(config: configs.Config, folder: RunFolder) -> Listeners:
             Watchdog(folder.stalls_file, at_least_s=config.train.stall_s),
             Journal(folder.metrics_file),
             console,
-            Standstill(config, tell),
+            Standstill(config, warn),
             *_own(config),
             LostVerdicts(folder, max_share=config.task.max_lost),
             BadSteps(folder, limit=config.train.max_bad_steps),

@@ -9,7 +9,7 @@ from sage_jax import parts
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.optimizer import make_schedule
 from sage_jax.parallel import hosts
-from sage_jax.run.console import tell
+from sage_jax.run.console import warn
 from sage_jax.run.run_folder import RunFolder
 
 
@@ -27,9 +27,9 @@ def continued(config: configs.Config, folder: RunFolder) -> configs.Config:
     if not config.train.schedule_steps and config.train.steps != total:
         config = configs.override(config, {"train": {"schedule_steps": total}})
     if config.train.steps > old.train.steps:
-        tell(f"train.steps: {old.train.steps} before, {config.train.steps} now; {_told(config)}")
+        warn(f"train.steps: {old.train.steps} before, {config.train.steps} now; {_told(config)}")
     if config.scheduled_steps != total:
-        tell(
+        warn(
             f"train.schedule_steps: from here on schedules are spread over {config.scheduled_steps}"
             f" steps, not over the {total} that the run began with"
         )

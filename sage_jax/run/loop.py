@@ -16,7 +16,7 @@ from sage_jax.parallel import hosts
 from sage_jax.run import events, inputs, measures
 from sage_jax.run.bad_steps import refuse_bad_weights
 from sage_jax.run.checkpoint import Checkpoints
-from sage_jax.run.console import announce, tell
+from sage_jax.run.console import log, warn
 from sage_jax.run.journal import read_history
 from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
@@ -98,7 +98,7 @@ def _run(session: Session, emit: Emit) -> None:
         history = read_history(folder.metrics_file, done=position.done)
         emit(events.TrainingStarted(position.done, config.train.steps, history))
         if session.why:
-            announce(session.why)
+            log(session.why)
         position = _steps(session, emit, checkpoints, position)
         emit(events.PhaseStarted("last checkpoint", position.done))
         checkpoints.wait()
@@ -111,14 +111,14 @@ def _resumed(session: Session, checkpoints: Checkpoints) -> Position:
     state = session.first_state()
     if checkpoints.latest() is None:
         if session.folder.metrics_file.is_file():
-            tell(f"{session.folder.checkpoints}: no checkpoint; training begins at step 1 again")
+            warn(f"{session.folder.checkpoints}: no checkpoint; training begins at step 1 again")
         return Position(state, 0, 0, 0.0)
     # The fresh arrays make room first: weights and moments would not fit twice.
     jax.tree.map(lambda x: x.delete(), state)
-    found = checkpoints.restore_newest(session.learner.layout, say=tell, set_aside=True)
+    found = checkpoints.restore_newest(session.learner.layout, say=warn, set_aside=True)
     assert found is not None
     done, state, notes = found
-    announce(f"going on after step {done} of {session.config.train.steps}")
+    log(f"going on after step {done} of {session.config.train.steps}")
     return Position(state, done, notes["cursor"], notes["elapsed"])
 
 
@@ -137,7 +137,7 @@ def _steps(session: Session, emit: Emit, checkpoints: Checkpoints, position: Pos
 
 def _step(session: Session, emit: Emit, position: Position, *, is_first: bool) -> Position:
     begun = time.perf_counter()
-    with compiling(is_first, announce):
+    with compiling(is_first, log):
         taken = session.step(position.state, position.done, position.cursor)
     rate = np.asarray(session.learning_rate(taken.state.updates - 1)).item()
     done, elapsed = position.done + 1, position.elapsed + time.perf_counter() - begun

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from sage_jax.parallel import hosts
-from sage_jax.run.console import announce
+from sage_jax.run.console import log
 
 Say = Callable[[str], None]
 
@@ -48,7 +48,7 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage(name: str, say: Say = announce) -> Iterator[Stage]:
+def stage(name: str, say: Say = log) -> Iterator[Stage]:
     """Tell of a stage while its body runs: when it begins, every minute, and when it ends.
 
     The minutes are told by a thread, since a compilation comes back to nobody.

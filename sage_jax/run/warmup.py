@@ -25,7 +25,7 @@ from sage_jax.learn.update import Update
 from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.run.checkpoint import Checkpoints
-from sage_jax.run.console import Console, tell
+from sage_jax.run.console import Console, warn
 from sage_jax.run.evaluation import evaluate_model
 from sage_jax.run.events import Event, WarmupStepDone
 from sage_jax.run.run_folder import RunFolder
@@ -132,7 +132,7 @@ class _Attempt:
 
     def _steps(self, step: Any, state: TrainState, checkpoints: Checkpoints) -> TrainState:
         options, done = self.config.warmup, 0
-        if (found := checkpoints.restore_newest(state, say=tell, set_aside=True)) is not None:
+        if (found := checkpoints.restore_newest(state, say=warn, set_aside=True)) is not None:
             done, state, _ = found
         console = Console(f"{self.config.name} warm-up", options.steps, line_every=250)
         with console.shown(done):

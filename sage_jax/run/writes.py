@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sage_jax.paths import PathError
-from sage_jax.run.console import tell
+from sage_jax.run.console import warn
 
 
 @contextlib.contextmanager
@@ -18,4 +18,4 @@ def best_effort(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, PathError) as error:
-        tell(f"{path}: not written ({error}); training goes on")
+        warn(f"{path}: not written ({error}); training goes on")

@@ -32,7 +32,7 @@ def devices(count):
 
 class TestPlan:
     def test_every_step_is_compiled_and_fits(self, plan):
-        assert [step.name for step in plan.steps] == ["rollout", "score", "update"]
+        assert [step.name for step in plan.steps] == ["rollout", "logprobs", "update"]
         assert plan.fits
         assert all(step.memory and step.memory.peak > 0 for step in plan.steps)
 
@@ -79,7 +79,7 @@ class TestFlops:
 
     def test_score(self, small):
         config = on(small, mesh={"data": 1})
-        run, flops = self.flops(config, "score")
+        run, flops = self.flops(config, "logprobs")
         assert flops == pytest.approx(self.forward(run, config), rel=0.02)
 
     def test_update(self, small):
@@ -118,7 +118,7 @@ class TestSharedRows:
         config = on(small, **TEXT, optimizer={"micro_batch": 8})
         run = open_abstract(config, devices(8))
         assert run.most_passes() == 4
-        score, whole = (compile_steps(run, only=("score",))[0] for run in (
+        score, whole = (compile_steps(run, only=("logprobs",))[0] for run in (
             run, open_abstract(on(config, optimizer={"packing": False}), devices(8))))  # fmt: skip
         assert score.costs is not None
         assert whole.costs is not None
@@ -251,7 +251,7 @@ class TestWithoutACompiler:
         assert plan.estimated
         assert "8 of H100" in plan.topology.reason
         assert plan.fits
-        assert [step.name for step in plan.steps] == ["rollout", "score", "update"]
+        assert [step.name for step in plan.steps] == ["rollout", "logprobs", "update"]
 
     def test_the_formula_is_near_the_compiler(self, small):
         config = on(small, rollout={"num_prompts": 64, "group_size": 8})

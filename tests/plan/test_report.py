@@ -39,7 +39,7 @@ def test_json_of_a_config_that_fits(path, capsys, monkeypatch, plan):
     assert status == 0
     assert said["fits"]
     assert said["devices"] == 8
-    assert [step["name"] for step in said["steps"]] == ["rollout", "score", "update"]
+    assert [step["name"] for step in said["steps"]] == ["rollout", "logprobs", "update"]
     update = said["steps"][2]
     assert update["memory"]["peak"] > update["memory"]["arguments"]
     assert update["work"]["update"]["sent"]["all-reduce"] > 0

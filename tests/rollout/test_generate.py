@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy import stats
+from whole_rows import whole_rows
 
 from sage_jax import models
 from sage_jax import rollout as rollouts
@@ -19,7 +20,6 @@ from sage_jax.rollout import (
     compile_stop_strings,
     completion_ids,
     pack_prompts,
-    sequences,
 )
 
 PROMPTS = [[5, 6, 7], [8, 9, 10, 11, 12], [3], [4, 4]]
@@ -73,7 +73,7 @@ def full_logits(tiny, inputs):
 
 
 def score(tiny, rollout, temperature):
-    logits = full_logits(tiny, sequences(rollout)) / temperature
+    logits = full_logits(tiny, whole_rows(rollout)) / temperature
     logps = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
     chosen = logps[:, rollout.prompt_tokens.shape[1] - 1 : -1]
     tokens = np.asarray(rollout.tokens)[..., None]
@@ -129,7 +129,7 @@ def test_logps_are_unfiltered_and_equal_token_logps(tiny, packed):
     rollout = roll(tiny, packed, jax.random.key(2), **options)
     assert_well_formed(rollout)
     np.testing.assert_allclose(rollout.logps, score(tiny, rollout, 0.8), atol=1e-4)
-    scored = run(tiny[0], tiny[1], *sequences(rollout))[1][:, packed.tokens.shape[1] - 1 : -1]
+    scored = run(tiny[0], tiny[1], *whole_rows(rollout))[1][:, packed.tokens.shape[1] - 1 : -1]
     np.testing.assert_allclose(rollout.logps, scored * rollout.mask, atol=1e-4)
 
 
@@ -138,7 +138,7 @@ def test_greedy_equals_the_argmax_of_full_forward_passes(tiny, packed):
     rollout = roll(tiny, packed, jax.random.key(0), **options)
     assert_well_formed(rollout)
     rows = completion_ids(rollout)
-    predicted = full_logits(tiny, sequences(rollout))[:, packed.tokens.shape[1] - 1 :].argmax(-1)
+    predicted = full_logits(tiny, whole_rows(rollout))[:, packed.tokens.shape[1] - 1 :].argmax(-1)
     for index, row in enumerate(rows):
         assert row == rows[index // 3 * 3]
         assert row == predicted[index, : len(row)].tolist()

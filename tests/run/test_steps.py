@@ -9,6 +9,7 @@ import numpy as np
 import optax
 import pytest
 from runs import assert_close
+from whole_rows import whole_rows
 
 from sage_jax import models, parallel, setup
 from sage_jax.data import brackets
@@ -18,7 +19,7 @@ from sage_jax.learn.packing import fit
 from sage_jax.learn.sequences import completion_hidden, join_groups, of_rollout, split_groups
 from sage_jax.learn.trim import bucket
 from sage_jax.losses import reduce
-from sage_jax.rollout import Rollout, sequences
+from sage_jax.rollout import Rollout
 
 # float32 sums in another order: the largest difference seen is 2e-6.
 CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}
@@ -320,8 +321,7 @@ def test_shared_prompts_give_what_whole_rows_give(make_config, make_base, length
     assert (packing is None) == (length == 1)
     if packing is not None:
         shared.append(packed_hidden(model, of_rollout(rollout), packing))
-    whole = sequences(rollout)
-    hidden, _ = model(whole.tokens, whole.positions, whole.valid)
+    hidden, _ = model(*whole_rows(rollout))
     kept = np.asarray(rollout.mask) > 0
     # Hidden states reach 10; float32 sums over other blocks differ by up to 4e-5.
     for one in shared:
