@@ -37,8 +37,7 @@ class Isolated:
             "given": {name: value for name, value in given.items() if part.asks(name)},
         }
         self._pool = WorkerPool(
-            "sage_jax.data.isolated:make",
-            options,
+            ("sage_jax.data.isolated:make", options),
             title=f"{part.field} {spec.use}",
             num_workers=num_workers,
             deadline_s=deadline_s,

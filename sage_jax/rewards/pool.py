@@ -39,8 +39,7 @@ class VerifierPool(WorkerPool):
         recycle_after: int = 5_000,
     ):
         super().__init__(
-            "sage_jax.rewards.verifier:make",
-            {},
+            ("sage_jax.rewards.verifier:make", {}),
             title="the verifier",
             num_workers=num_workers,
             deadline_s=deadline_s,

@@ -109,9 +109,8 @@ class WorkerPool:
     parent that was killed. May be used from any thread.
 
     Args:
-        use: `module:function` that makes, in a worker, the function that answers: it is called with
-            the members of a question and gives a dict.
-        options: of `use`, as JSON holds them.
+        maker: (`module:function`, its options as JSON holds them): makes, in a worker, the function
+            that answers: it is called with the members of a question and gives a dict.
         title: who asks, for messages.
         num_workers: worker processes; one per free core is right.
         deadline_s: CPU seconds for one answer; five times as many on the wall clock.
@@ -126,8 +125,7 @@ class WorkerPool:
 
     def __init__(
         self,
-        use: str,
-        options: Mapping[str, Any],
+        maker: tuple[str, Mapping[str, Any]],
         *,
         title: str,
         num_workers: int,
@@ -147,8 +145,8 @@ class WorkerPool:
         if num_workers > _MOST_WORKERS:
             raise ValueError(f"num_workers must be at most {_MOST_WORKERS}, got {num_workers}")
         settings = {
-            "use": use,
-            "options": options,
+            "use": maker[0],
+            "options": maker[1],
             "memory_limit": memory_limit,
             "recycle_after": recycle_after,
             "alarm_s": 2 * WALL_PER_DEADLINE * deadline_s,

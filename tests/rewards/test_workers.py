@@ -72,7 +72,10 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def workers(folder):
     with WorkerPool(
-        "asked_functions:make", {"greeting": "hello"}, title="mine", num_workers=1, deadline_s=20.0
+        ("asked_functions:make", {"greeting": "hello"}),
+        title="mine",
+        num_workers=1,
+        deadline_s=20.0,
     ) as pool:
         yield pool
 
@@ -125,7 +128,7 @@ def test_a_result_that_cannot_be_read_harms_nothing(workers):
 def test_a_function_that_cannot_be_made_is_told_in_one_line(folder):
     with (
         WorkerPool(
-            "asked_functions:broken", {}, title="mine", num_workers=1, deadline_s=1.0
+            ("asked_functions:broken", {}), title="mine", num_workers=1, deadline_s=1.0
         ) as pool,
         pytest.raises(
             VerifierError, match=r"mine: a worker.*not start: ImportError: no such thing$"
@@ -152,7 +155,7 @@ def test_a_worker_that_takes_no_input_is_overdue(folder):
 
 def test_a_pool_gives_up_where_nothing_is_ever_answered(folder, tmp_path):
     options = {"title": "mine", "num_workers": 1, "deadline_s": 5.0, "give_up": 2}
-    with WorkerPool("asked_functions:make", {"greeting": ""}, **options) as pool:
+    with WorkerPool(("asked_functions:make", {"greeting": ""}), **options) as pool:
         asked = {"what": "leaves_a_child", "path": str(tmp_path / "pid")}
         coming = [pool.ask(asked, lambda reply, _: reply["reason"]) for _ in range(3)]
         assert [one.result() for one in coming[:2]] == ["crashed"] * 2
