@@ -54,7 +54,7 @@ def _window(one: Instruction, axis: int) -> dict[str, int]:
         "stride": int(at("stride", "1")),
         "padding": int(at("pad", "0_0").split("_")[0]),
         "dilation": int(at("lhs_dilate", "1")),
-        "shard": int(at("rhs_dilate", "1")),
+        "spread": int(at("rhs_dilate", "1")),
     }
 
 

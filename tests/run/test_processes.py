@@ -247,9 +247,9 @@ def test_a_process_that_fails_tells_the_others(words, tmp_path):
         home = tmp_path / str(index)
         home.mkdir()
         words_here = command(home, words, RunFolder(tmp_path / "run"))
-        return words_here if index == 0 else [*words_here, "--rollout.num_prompts", "0"]
+        return words_here if index == 0 else [*words_here, "--rollout.num_promptz", "3"]
 
     with Pod(tmp_path, each, processes=2, devices=4) as pod:
         assert pod.statuses() == [2, 2]
         assert "sage-jax: process 1 failed: it said why itself" in pod.said()[0]
-        assert "greater than or equal to 1" in pod.said()[1]
+        assert "Unrecognized options: --rollout.num_promptz" in pod.said()[1]
