@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
@@ -15,9 +16,8 @@ from sage_jax import config as configs
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate import EvalResult
 from sage_jax.rewards import Verdict, read_pairs
-from sage_jax.rewards import parts as rooms
 from sage_jax.rollout import Rollout
-from sage_jax.run import lost as losing
+from sage_jax.run import lost as module
 from sage_jax.run.console import Console
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.judging import Outcome, Pending
@@ -28,26 +28,20 @@ from sage_jax.run.stop import StopRequest
 
 
 class Losing:
-    """A verifier that reads golds and loses all that a model wrote."""
-
-    def __init__(self, *_):
-        pass
+    """A judge that loses all that a model wrote."""
 
     def score(self, pairs):
-        if len(pairs[0]) == 2:  # The check of the golds, which knows no question.
-            return [Verdict.of("correct") for _ in pairs]
         return [Verdict.of(("deadline", "memory")[place % 2]) for place in range(len(pairs))]
 
     def answer(self, completion):
         return None
 
-    def close(self):
-        pass
-
 
 @pytest.fixture
-def losing_verifier(monkeypatch):
-    monkeypatch.setattr(rooms, "VerifierPool", Losing)
+def losing(monkeypatch):
+    """What to change of a config, so that it judges by that."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    return {"reward": "test_lost:Losing"}
 
 
 class Spelled:
@@ -75,10 +69,9 @@ def step(number, judged, lost, reason="crashed"):
     return step_done(number, drawn=[batch], task=TASK)
 
 
-def test_a_run_that_loses_its_verdicts_ends_and_leaves_them(
-    make_words_config, losing_verifier, tmp_path
-):
-    config, folder = make_words_config({"train": {"steps": 3}}), RunFolder(tmp_path / "run")
+def test_a_run_that_loses_its_verdicts_ends_and_leaves_them(make_words_config, losing, tmp_path):
+    config = make_words_config(losing | {"train": {"steps": 3}})
+    folder = RunFolder(tmp_path / "run")
     with pytest.raises(LostVerdictsError) as caught:
         train(config, folder, StopRequest())
     message = str(caught.value)
@@ -97,9 +90,9 @@ def test_a_run_that_loses_its_verdicts_ends_and_leaves_them(
     assert not any(path.name == "2" for path in folder.checkpoints.glob("*"))
 
 
-def test_the_command_ends_with_one_message(make_words_config, losing_verifier, tmp_path, capsys):
+def test_the_command_ends_with_one_message(make_words_config, losing, tmp_path, capsys):
     path = tmp_path / "words.yaml"
-    path.write_text(configs.dump(make_words_config()))
+    path.write_text(configs.dump(make_words_config(losing)))
     with pytest.raises(SystemExit) as leaving:
         cli.main(["train", str(path), "--run_dir", str(tmp_path / "run")])
     error = capsys.readouterr().err
@@ -108,20 +101,21 @@ def test_the_command_ends_with_one_message(make_words_config, losing_verifier, t
     assert "Traceback" not in error
 
 
-def test_an_evaluation_counts_and_tells_what_it_lost(
-    make_words_config, losing_verifier, tmp_path, capsys
-):
-    config, folder = make_words_config({"task": {"max_lost": 1.0}}), RunFolder(tmp_path / "run")
+def test_an_evaluation_counts_and_tells_what_it_lost(make_words_config, losing, tmp_path, capsys):
+    config, folder = (
+        make_words_config(losing | {"task": {"max_lost": 1.0}}),
+        RunFolder(tmp_path / "run"),
+    )
     train(config, folder, StopRequest())
     assert EvalResult.load(folder.eval_file("final")).summary()["lost"] == 1.0
     said = capsys.readouterr().err
     assert "evaluation final: 100.00% of its verdicts were lost and count as wrong" in said
 
 
-def test_all_that_resampling_drew_is_counted(make_words_config, losing_verifier, tmp_path):
+def test_all_that_resampling_drew_is_counted(make_words_config, losing, tmp_path):
     changes = {"rollout": {"dynamic_sampling": 1}, "task": {"max_lost": 1.0}, "train": {"steps": 1}}
     folder = RunFolder(tmp_path / "run")
-    train(make_words_config(changes), folder, StopRequest())
+    train(make_words_config(losing | changes), folder, StopRequest())
     assert len(folder.lost_file(1).read_text().splitlines()) == 16
 
 
@@ -161,7 +155,7 @@ def test_old_steps_are_forgotten(tmp_path):
 
 def test_what_every_process_lost_is_written(tmp_path, monkeypatch):
     other = [{"id": "b", "gold": "2", "completion": "y", "reason": "memory"}]
-    monkeypatch.setattr(losing.hosts, "gather", lambda value: [value, other if value else value])
+    monkeypatch.setattr(module.hosts, "gather", lambda value: [value, other if value else value])
     folder = RunFolder(tmp_path)
     LostVerdicts(folder, max_share=0.05)(step(7, 4, 1))
     rows = [json.loads(line) for line in folder.lost_file(7).read_text().splitlines()]
