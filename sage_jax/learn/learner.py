@@ -21,7 +21,7 @@ from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.refusals import finite_rewards, refuse_given_away, refuse_no_optimizer
 from sage_jax.learn.rules import Advantages, follow, refuse_unfit
-from sage_jax.learn.sequences import Sequences, of_rollout, split_groups
+from sage_jax.learn.sequences import of_rollout, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.trim import trim
@@ -31,6 +31,9 @@ from sage_jax.losses.advantages import group
 from sage_jax.losses.terms import with_batch_statistics
 from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
 
+_SHORT = 8
+"""Slots of a completion up to which its length is not asked for: it costs more than it spares."""
+
 
 class Prepared(NamedTuple):
     """A rollout as log-probabilities and updates read it.
@@ -38,19 +41,16 @@ class Prepared(NamedTuple):
     Attributes:
         rollout: without columns that no completion reaches.
         packing: how its completions share rows, if they do.
-        lengths: int[B], tokens of each completion.
     """
 
     rollout: Rollout
     packing: Packing | None
-    lengths: np.ndarray
 
-    @property
-    def padding(self) -> float:
-        """Share of the places for completion tokens that are computed on and hold none."""
+    def padding(self, tokens: int) -> float:
+        """Share of the places for completion tokens that hold none, where `tokens` hold one."""
         rows, length = self.rollout.tokens.shape
         taken = rows if self.packing is None else self.packing.rows_taken
-        return 1 - float(self.lengths.sum()) / (taken * length)
+        return 1 - tokens / (taken * length)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,24 +114,28 @@ class Learner:
         """Whether the policy's log-probabilities are computed before the first update."""
         if self.old_logps is not None:
             return self.old_logps
-        several = self.num_minibatches * self.epochs > 1
-        return several or (isinstance(self.loss, Objective) and self.loss.old_logps)
+        return self.num_minibatches * self.epochs > 1 or self._told.old_logps
 
     @property
     def needs_logits(self) -> bool:
         """Whether the loss is given logits of policy and reference."""
         if self.full_vocabulary is not None:
             return self.full_vocabulary
-        return isinstance(self.loss, Objective) and self.loss.full_vocabulary
+        return self._told.full_vocabulary
 
     @property
     def needs_reference(self) -> bool:
         """Whether the reference's log-probabilities are computed."""
         if self.reference is not None:
             return self.reference
-        # Logits are computed of both or of neither.
-        told = isinstance(self.loss, Objective)
-        return self.needs_logits or not told or self.loss.reference
+        return self.needs_logits or self._told.reference  # Logits are of both or of neither.
+
+    @functools.cached_property
+    def _told(self) -> Objective:
+        """The loss as one that knows what it reads: any other may read the reference."""
+        if isinstance(self.loss, Objective):
+            return self.loss
+        return Objective(self.loss, frozenset(("ref_logps",)))
 
     @functools.cached_property
     def layout(self) -> TrainState:
@@ -223,11 +227,16 @@ class Learner:
         return self.apply(state, prepared, terms, rewards, step=step, key=key)[:2]
 
     def prepare(self, rollout: Rollout) -> Prepared:
-        """The rollout cut to the columns worth computing on, and packed. Waits for it."""
+        """The rollout cut to the columns worth computing on, and packed.
+
+        Waits for it, since lengths decide, unless its completions are too short to spare anything.
+        """
         mesh = self.policy.mesh
+        if rollout.tokens.shape[1] <= _SHORT:
+            return Prepared(rollout, None)
         rollout, lengths = trim(rollout, mesh)
         packing = self.pack(lengths, rollout)
-        return Prepared(rollout, parallel.shard(packing, parallel.replicated(mesh)), lengths)
+        return Prepared(rollout, parallel.shard(packing, parallel.replicated(mesh)))
 
     def terms(self, state: TrainState, prepared: Prepared) -> Terms:
         """`logprobs` of a prepared rollout, compiled; does not wait for the devices."""
@@ -357,8 +366,7 @@ class Learner:
         """
         # The first update of the step draws from the same key, so that a noisy guide is one guide.
         key = derive(root, Purpose.LOSS, step, 0)
-        if isinstance(self.loss, Objective):
-            rewards = self.loss.anchored(rewards, terms, step=step, key=key)
+        rewards = self._told.anchored(rewards, terms, step=step, key=key)
         rule = group if self.advantages is None else self.advantages
         offered = {"terms": terms, "group_size": rollout.group_size, "step": step, "key": key}
         terms = dataclasses.replace(terms, advantages=follow(rule, rewards, **offered))
@@ -368,9 +376,8 @@ class Learner:
             part, index = drawn
             sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
-            state, metrics, bad = self.minibatch(
-                state, frozen, sequences, terms, key, step, packing
-            )
+            update = self._update(len(sequences.tokens))
+            state, metrics, bad = update(state, frozen, sequences, terms, key, step, packing)
             return state, (metrics, bad)
 
         passes = jnp.arange(self.num_minibatches * self.epochs, dtype=jnp.int32)
@@ -383,21 +390,10 @@ class Learner:
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics, bad
 
-    def minibatch(
-        self,
-        state: TrainState,
-        frozen: Any,
-        sequences: Sequences,
-        terms: Terms,
-        key: jax.Array,
-        step: jax.Array,
-        packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
-        """One optimiser update on some rows; pure."""
-        rows = sequences.tokens.shape[0]
+    def _update(self, rows: int) -> Update:
+        """One optimiser update on some rows, a pure function."""
         each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)
-        update = Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)
-        return update(state, frozen, sequences, terms, key, step, packing)
+        return Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)
 
     def _micro_batch(self, rows: int) -> int:
         return self.micro_batch or rows // self.num_minibatches

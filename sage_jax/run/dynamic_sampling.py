@@ -73,20 +73,12 @@ def take(drawn: Sequence[Batch], places: np.ndarray, sharding: jax.sharding.Name
 
 
 def _prompts(drawn: Sequence[Batch], places: np.ndarray) -> Prompts:
-    """Prompts of several batches; their tokens are in the rollout, by whose width they differ."""
+    """Which prompts they are; their tokens are in the rollout, padded to one width."""
     prompts = [one.prompts for one in drawn]
-    length = max(one.tokens.shape[1] for one in prompts)
-
-    def wide(x: np.ndarray) -> np.ndarray:
-        return np.pad(x, ((0, 0), (length - x.shape[1], 0)))
-
-    return Prompts(
-        [id for one in prompts for id in one.ids],
-        np.concatenate([wide(one.tokens) for one in prompts]),
-        np.concatenate([wide(one.mask) for one in prompts]),
-        prompts[0].dropped,
-        tuple(problem for one in prompts for problem in one.problems),
-    ).take(places)
+    ids = [id for one in prompts for id in one.ids]
+    problems = tuple(problem for one in prompts for problem in one.problems)
+    none = np.zeros((len(ids), 0), np.int32)
+    return Prompts(ids, none, none.astype(bool), prompts[0].dropped, problems).take(places)
 
 
 @functools.cache

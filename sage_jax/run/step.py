@@ -146,9 +146,10 @@ class Step:
         seen = measures.of_samples(outcome, batch.rollout.group_size)
         seen["groups/batches_drawn"] = float(len(drawn))
         seen["prompts/dropped"] = float(drawn[0].prompts.dropped)
-        seen["padding"] = prepared.padding
+        judged, lengths, _ = batch.rewards.result()
+        seen["padding"] = prepared.padding(int(lengths.sum()))
         values = {name: np.asarray(metric.value()).item() for name, metric in metrics.items()}
-        parts = batch.rewards.result().judged.means()
+        parts = judged.means()
         seconds = measures.of_time(self._clock.read(), seen["tokens/sampled"])
         host = NonFinite(*map(int, bad))
         return Taken(state, seen | values | parts | seconds, host, batch, drawn)
