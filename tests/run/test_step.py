@@ -69,7 +69,7 @@ class Told:
 
     def prepare(self, rollout):
         self.scored.append(rollout.tokens[::SIZE, 0].tolist())
-        return Prepared(rollout, None, np.full(len(rollout.tokens), LENGTH))
+        return Prepared(rollout, None)
 
     def terms(self, state, prepared):
         self.events.append("logprobs")

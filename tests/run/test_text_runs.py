@@ -57,11 +57,13 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
     for packed in (True, False):
         stop = [chr(code) for code in range(33, 127)]
         optimizer = {"packing": packed, "num_minibatches": 1, "learning_rate": 1e-5}
-        config = make_words_config({"rollout": {"stop": stop}, "optimizer": optimizer})
+        config = make_words_config(
+            {"rollout": {"stop": stop, "max_completion_length": 12}, "optimizer": optimizer}
+        )
         folder = RunFolder(tmp_path / str(packed))
         train(config, folder, StopRequest())
         seen.append(entries(folder))
-    assert [one and one.rows for one in made] == [2, 3]
+    assert [one and one.rows for one in made] == [3, 2]
     for left, right in zip(*seen, strict=True):
         assert left.pop("padding") < right.pop("padding")
         # float32 sums over other numbers of rows.
