@@ -60,6 +60,7 @@ _RENAMED = {
     "loss.epsilon": _CLIP,
     "loss.epsilon_high": _CLIP,
     "loss.delta": "is an argument of the surrogate: surrogate: {use: clipped, delta: 1.5}",
+    "loss.kl_in_reward": "has another name: kl_in: reward",
     "loss.kl_renormalize": "is an argument of the estimator now: kl_estimator: {use: exact, "
     "renormalize: true}",
     "loss.beta": "is named loss.kl_coef here",

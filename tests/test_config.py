@@ -71,15 +71,18 @@ REFUSED = [
     ({"rollout": {"group_size": 1}}, "rollout.group_size is 1, but loss.advantage 'group'"),
     (
         {"loss": {"advantage": "grop"}},
-        "loss.advantage: there is no advantage 'grop'",
+        "loss.advantage.0: there is no advantage 'grop'",
     ),
-    ({"loss": {"advantage": {"use": "group", "epsilon": "1e-6"}}}, "loss.advantage.epsilon: Input"),
+    (
+        {"loss": {"advantage": {"use": "group", "epsilon": "1e-6"}}},
+        "advantage.0.epsilon: Input",
+    ),
     ({"loss": {"advantage": {"use": "rloo", "group_size": 2}}}, "is given by the trainer"),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
     ({"optimizer": {"num_minibatches": 7}}, "num_minibatches 7 does not divide the 256"),
     ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),
     ({"loss": {"kl_estimator": "k1"}}, "'k1' in the loss has an expected gradient of zero"),
-    ({"loss": {"kl_in_reward": True}}, "loss.kl_in_reward takes the log-ratio itself"),
+    ({"loss": {"kl_in": "reward"}}, "loss.kl_in reward takes the log-ratio itself"),
     ({"loss": {"kl_estimator": {"use": "k3", "renormalize": True}}}, "k3 has no such argument"),
     (
         {"loss": {"kl_renormalize": True}},
@@ -94,8 +97,8 @@ REFUSED = [
     ({"loss": {"epsilon_high": 0.3}}, "argument of the surrogate: surrogate: {use: clipped, eps_"),
     ({"loss": {"reduction": "mean"}}, "there is no reduction 'mean'; there are bnpo, dapo"),
     (
-        {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in_reward": True, "kl_estimator": "k1"}},
-        "loss.kl_in_reward is true, but loss.kl_coef is 0",
+        {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in": "reward", "kl_estimator": "k1"}},
+        "loss.kl_in is 'reward', but loss.kl_coef is 0",
     ),
     ({"task": "jsonl"}, "task.train_file: must be given"),
     ({"task": "bracket"}, "task: there is no task 'bracket' (perhaps brackets?); there are arit"),
@@ -270,7 +273,7 @@ NOT_WHOLE = {
 NO_TEXT = {"name: 1e5": "YAML takes it for a float: write text in quotes",
            "guide: no": "YAML takes it for a bool: write text in quotes",
            "rollout: {stop: END}": "; write a list, [...]",
-           "loss: {kl_in_reward: 'no'}": "; write true or false"}  # fmt: skip
+           "optimizer: {packing: 'no'}": "; write true or false"}  # fmt: skip
 MEANT = [
     *((f"optimizer: {{learning_rate: {text}}}", told) for text, told in NOT_NUMBERS.items()),
     *((f"seed: {text}", told) for text, told in NOT_WHOLE.items()),

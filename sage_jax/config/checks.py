@@ -36,12 +36,14 @@ def impossible(c: Config) -> Iterator[str]:
 
 
 def _groups(c: Config) -> Iterator[str]:
-    advantage = c.loss.advantage
-    if c.rollout.group_size == 1 and not advantage.is_foreign:
+    comparing = [one.use for one in c.loss.advantage if not one.is_foreign]
+    if c.rollout.group_size == 1 and comparing:
         yield (
-            f"rollout.group_size is 1, but loss.advantage {advantage.use!r} compares "
+            f"rollout.group_size is 1, but loss.advantage {comparing[0]!r} compares "
             "completions of one prompt: take a group of 2 or more"
         )
+    if not c.loss.advantage:
+        yield "loss.advantage names no rule: `none` subtracts the mean of the group"
 
 
 def _rows(c: Config) -> Iterator[str]:
@@ -64,8 +66,10 @@ def _rows(c: Config) -> Iterator[str]:
 def _anchor(c: Config) -> Iterator[str]:
     if c.loss.kl_coef > 0:
         return
-    if c.loss.kl_in_reward:
-        yield "loss.kl_in_reward is true, but loss.kl_coef is 0"
+    if c.loss.kl_in != "loss":
+        yield f"loss.kl_in is {c.loss.kl_in!r}, but loss.kl_coef is 0"
+    if c.loss.kl_gates:
+        yield "loss.kl_gates are set, but loss.kl_coef is 0"
     # A surrogate of one's own may read the anchor too.
     if not c.loss.surrogate.is_foreign and (c.guide.is_foreign or _make(c, "guide")):
         yield (
@@ -128,8 +132,9 @@ def _make(c: Config, field: str) -> Any:
     if room is parts.SURROGATES:
         return making.surrogate(part, like, level=c.loss.level)
     if room is parts.ESTIMATORS:
-        held = {"in_loss": c.loss.kl_coef > 0, "in_reward": c.loss.kl_in_reward}
-        return making.estimator(part, like, **held)
+        return making.estimator(part, like, kl_in=c.loss.kl_in if c.loss.kl_coef > 0 else None)
+    if room is parts.GATES:
+        return making.gate(part, like)
     if room is parts.REDUCTIONS:
         return making.reduction(part, like, max_completion_length=2)
     return part

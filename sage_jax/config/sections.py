@@ -4,6 +4,7 @@ Every field has a default except `name` and `model`.
 """
 
 import pkgutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from sage_jax.config.words import by_word
 from sage_jax.parts import (
     ADVANTAGES,
     ESTIMATORS,
+    GATES,
     GUIDES,
     LISTENERS,
     REDUCTIONS,
@@ -150,6 +152,11 @@ class Rollout(Section):
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 
 
+def as_tuple(value: Any) -> Any:
+    """Several parts as they are, one as the only one."""
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
 class Loss(Section):
     """The policy-gradient loss and its KL anchor."""
 
@@ -166,12 +173,19 @@ class Loss(Section):
     """Estimator of the KL term. `k1`, `k2`, `k3` and `exact` are of the reverse KL, `forward` and
     `forward_exact` of the forward KL; the exact ones sum over the vocabulary and take
     `renormalize`, which divides the shaped anchor by its sum. Or `module:function` of your own."""
-    kl_in_reward: bool = False
-    """Take the KL off the reward instead of adding it to the loss."""
-    advantage: Part = Spec(use="group")
-    """From rewards to advantages. Standard deviation that divides r - mean(group): `group`'s,
-    `batch`'s, `none` (Dr. GRPO); leave-one-out without scaling (`rloo`); or `module:function` of
-    your own, (rewards, *, group_size, **options) -> advantages [B]."""
+    kl_in: Literal["loss", "reward", "advantage"] = "loss"
+    """Where the KL stands: a term of the loss; taken off the reward, before advantages; or off the
+    advantages, centred in each group (ZCPO)."""
+    kl_gates: tuple[Part, ...] = ()
+    """Where the KL holds: factors of `kl_coef` by prompt, row and token, multiplied. Each is
+    `unequal`, `unclipped`, `wrong`, `opening`, ... or `module:function` of your own; `sage-jax
+    parts gate` lists them."""
+    advantage: tuple[Part, ...] = (Spec(use="group"),)
+    """From rewards to advantages: one rule, or several of which each gets what the one before gave.
+    Standard deviation that divides r - mean(group): `group`'s, `batch`'s, `none` (Dr. GRPO);
+    leave-one-out without scaling (`rloo`); after one of these right answers weighed by how rare
+    they are; or `module:function` of your own, (rewards, *, group_size, **options) -> advantages
+    [B]. `sage-jax parts advantage` lists them."""
     reduction: Part = Spec(use="grpo")
     """Normaliser: mean of each sequence (`grpo`), tokens of the update (`bnpo`), a constant length
     (`dr_grpo`), tokens of the whole rollout (`dapo`), or `module:function` of your own."""
@@ -179,6 +193,8 @@ class Loss(Section):
     """What to do where the sampler's probabilities differ from the scorer's."""
     sampler_cap: float = Field(default=2.0, gt=1)
     """Bound of the correction's ratio."""
+
+    _several = pydantic.field_validator("kl_gates", "advantage", mode="before")(as_tuple)
 
 
 class Optimizer(Section):
@@ -331,10 +347,7 @@ class Config(Section):
     arms: Annotated[dict[str, dict[str, Any]], tyro.conf.Suppress] = {}
     """Variants trained one after the other from the same warmed-up model: name -> overrides."""
 
-    @pydantic.field_validator("reward", "listeners", mode="before")
-    @classmethod
-    def _one(cls, value: Any) -> Any:
-        return tuple(value) if isinstance(value, list | tuple) else (value,)
+    _one = pydantic.field_validator("reward", "listeners", mode="before")(as_tuple)
 
     @pydantic.model_validator(mode="after")
     def _check(self) -> "Config":
@@ -351,9 +364,10 @@ class Config(Section):
             ("loss.surrogate", self.loss.surrogate, SURROGATES),
             ("loss.kl_estimator", self.loss.kl_estimator, ESTIMATORS),
             ("loss.reduction", self.loss.reduction, REDUCTIONS),
-            ("loss.advantage", self.loss.advantage, ADVANTAGES),
-            *((f"reward.{place}", one, REWARDS) for place, one in enumerate(self.reward)),
-            *((f"listeners.{place}", one, LISTENERS) for place, one in enumerate(self.listeners)),
+            *_listed("loss.kl_gates", self.loss.kl_gates, GATES),
+            *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
+            *_listed("reward", self.reward, REWARDS),
+            *_listed("listeners", self.listeners, LISTENERS),
         ]
 
     @property
@@ -381,3 +395,8 @@ class Config(Section):
     def total_updates(self) -> int:
         """Optimiser updates that the schedule of the learning rate is spread over."""
         return self.scheduled_steps * self.optimizer.num_minibatches * self.optimizer.epochs
+
+
+def _listed(field: str, specs: Sequence[Spec], room: Room) -> list[tuple[str, Spec, Room]]:
+    """Several parts of one field, each by its place."""
+    return [(f"{field}.{place}", spec, room) for place, spec in enumerate(specs)]

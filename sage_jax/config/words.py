@@ -47,7 +47,7 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
             raise ConfigError(f"--{option}: {renamed(option)}")
         if option in _LISTS:
             given = [value] if equals else [own.pop(1) for _ in own[1:]]
-            changes[option] = [*map(_read, given)]
+            _put(changes, path, [*map(_read, given)])
             fields = {
                 name: kind for name, kind in fields.items() if not name.startswith(f"{option}.")
             }
@@ -66,7 +66,12 @@ def part_arguments(words: Sequence[str], config: "Config") -> tuple[list[str], d
     return rest, changes
 
 
-_LISTS: dict[str, type[Spec]] = {"reward": RewardSpec, "listeners": ListenerSpec}
+_LISTS: dict[str, type[Spec]] = {
+    "reward": RewardSpec,
+    "listeners": ListenerSpec,
+    "loss.kl_gates": Spec,
+    "loss.advantage": Spec,
+}
 """Fields that name several parts, one a word."""
 
 

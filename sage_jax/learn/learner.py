@@ -2,13 +2,14 @@
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 
 from sage_jax import parallel
 from sage_jax.data.tasks import Prompts
@@ -19,7 +20,12 @@ from sage_jax.learn.packing import Packing, fit
 from sage_jax.learn.passes import Pass
 from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.policy import Policy
-from sage_jax.learn.refusals import finite_rewards, refuse_given_away, refuse_no_optimizer
+from sage_jax.learn.refusals import (
+    as_outcome,
+    finite_rewards,
+    refuse_given_away,
+    refuse_no_optimizer,
+)
 from sage_jax.learn.rules import Advantages, follow, refuse_unfit
 from sage_jax.learn.sequences import of_rollout, split_groups
 from sage_jax.learn.shards import Shards
@@ -28,7 +34,8 @@ from sage_jax.learn.trim import trim
 from sage_jax.learn.update import Loss, Update, merge_stacked
 from sage_jax.losses import Objective, Terms, reduce
 from sage_jax.losses.advantages import group
-from sage_jax.losses.terms import with_batch_statistics
+from sage_jax.losses.groups import with_statistics
+from sage_jax.losses.terms import require, with_batch_statistics
 from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
 
 _SHORT = 8
@@ -62,11 +69,12 @@ class Learner:
 
     Attributes:
         policy: model, reference and mesh.
-        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`. With its
-            `kl_in_reward`, that KL is taken off the rewards before they become advantages.
+        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`. Its KL is taken
+            off the rewards or the advantages here, where its `kl_in` says so.
         optimizer: an optax transformation.
-        advantages: rewards [B] -> [B], such as `advantages.rloo`; it may ask by name for
-            `group_size`, `terms`, `step` and `key`. None is `advantages.group`.
+        advantages: rewards [B] -> [B], such as `advantages.rloo`, or several, each of which gets
+            what the one before gave, such as (advantages.group, rarity.rare_by_logps). They may ask
+            by name for what is `rules.OFFERED`. None is `advantages.group`.
         temperature: of the policy; sampling has to use the same.
         micro_batch: rows in one forward and backward pass; 0 takes an update's rows at once.
         num_minibatches: M updates that each rollout is split into.
@@ -88,7 +96,7 @@ class Learner:
     policy: Policy
     loss: Loss
     optimizer: optax.GradientTransformation
-    advantages: Advantages | None = None
+    advantages: Advantages | Sequence[Advantages] | None = None
     temperature: float = 1.0
     micro_batch: int = 0
     num_minibatches: int = 1
@@ -101,8 +109,16 @@ class Learner:
 
     def __post_init__(self):
         refuse_no_optimizer(self.optimizer)
-        if self.advantages is not None:
-            refuse_unfit(self.advantages)
+        for rule in self.rules:
+            refuse_unfit(rule)
+
+    @property
+    def rules(self) -> Sequence[Advantages]:
+        """From rewards to advantages, one after the other."""
+        if self.advantages is None:
+            return (group,)
+        several: Any = isinstance(self.advantages, list | tuple)
+        return self.advantages if several else (self.advantages,)  # type: ignore[return-value]
 
     @property
     def frozen(self) -> Any:
@@ -203,6 +219,7 @@ class Learner:
         *,
         step: int,
         key: jax.Array | None = None,
+        outcome: Mapping[str, ArrayLike] | None = None,
     ) -> tuple[TrainState, reduce.Metrics]:
         """Learn from a rollout: log-probabilities, packing, and all updates.
 
@@ -212,6 +229,8 @@ class Learner:
             rewards: [B], a number for each completion, or (number, reason).
             step: the training step, for schedules and noise.
             key: root of the noise of guides; default `jax.random.key(0)`.
+            outcome: [B] each, what else a loss or a rule of advantages reads of a completion or its
+                prompt: `right` (else a reward above 0.5 is), `modes`, `base_pass_rate`.
 
         Returns:
             The next state, and metrics: `float(metrics["loss"])`.
@@ -224,7 +243,8 @@ class Learner:
         rewards = finite_rewards(rewards, len(rollout.tokens))
         prepared = self.prepare(rollout)
         terms = self.terms(state, prepared)
-        return self.apply(state, prepared, terms, rewards, step=step, key=key)[:2]
+        learned = self.apply(state, prepared, terms, rewards, step=step, key=key, outcome=outcome)
+        return learned[:2]
 
     def prepare(self, rollout: Rollout) -> Prepared:
         """The rollout cut to the columns worth computing on, and packed.
@@ -251,14 +271,17 @@ class Learner:
         *,
         step: int,
         key: jax.Array | None = None,
+        outcome: Mapping[str, ArrayLike] | None = None,
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         """`learn` from a prepared rollout and its terms, compiled; see `update`."""
         rollout = prepared.rollout
         rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
-        rewards = parallel.shard(np.asarray(rewards, np.float32), rows)
+        known: dict[str, Any] = {"rewards": np.asarray(rewards, np.float32)}
+        known |= as_outcome(outcome or {}, len(rollout.tokens))
+        terms = dataclasses.replace(terms, **parallel.shard(known, rows))
         root = jax.random.key(0) if key is None else key
         return self._learn(
-            state, self.frozen, rollout, terms, rewards, root, jnp.int32(step), prepared.packing
+            state, self.frozen, rollout, terms, root, jnp.int32(step), prepared.packing
         )
 
     @functools.cached_property
@@ -343,7 +366,6 @@ class Learner:
         frozen: Any,
         rollout: Rollout,
         terms: Terms,
-        rewards: jax.Array,
         root: jax.Array,
         step: jax.Array,
         packing: Packing | None = None,
@@ -354,8 +376,7 @@ class Learner:
             state: trained arrays and the optimiser's.
             frozen: see `Modules`.
             rollout: B completions.
-            terms: of `logprobs`.
-            rewards: [B].
+            terms: of `logprobs`, with `rewards`.
             root: the run's root key.
             step: int32 scalar.
             packing: of `pack`.
@@ -366,10 +387,15 @@ class Learner:
         """
         # The first update of the step draws from the same key, so that a noisy guide is one guide.
         key = derive(root, Purpose.LOSS, step, 0)
-        rewards = self._told.anchored(rewards, terms, step=step, key=key)
-        rule = group if self.advantages is None else self.advantages
-        offered = {"terms": terms, "group_size": rollout.group_size, "step": step, "key": key}
-        terms = dataclasses.replace(terms, advantages=follow(rule, rewards, **offered))
+        size = rollout.group_size
+        rewards = require(terms, "rewards", "learning")
+        terms = with_statistics(terms, rewards, group_size=size)
+        values = self._told.anchored(rewards, terms, step=step, key=key)
+        for rule in self.rules:
+            offered = {"rewards": rewards, "terms": terms, "group_size": size}
+            values = follow(rule, values, **offered, step=step, key=key)
+        values = self._told.tilted(values, terms, group_size=size, step=step, key=key)
+        terms = dataclasses.replace(terms, advantages=values)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):

@@ -41,6 +41,29 @@ def _finite(i: int, value: Any) -> float:
         raise OneLine(f"rewards[{i}] is {brief(value)}; {_NEEDED}") from None
 
 
+OUTCOME = {"right": np.float32, "modes": np.int32, "base_pass_rate": np.float32}
+"""What may be told of completions beside their rewards; see `losses.Terms`."""
+
+
+def as_outcome(told: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
+    """What is known of `count` completions beside their rewards, [count] each; None is left out.
+
+    Raises:
+        ValueError: for another name, or more or fewer numbers.
+
+    >>> as_outcome({"right": [True, False], "modes": None}, 2)
+    {'right': array([1., 0.], dtype=float32)}
+    """
+    if unknown := sorted(told.keys() - OUTCOME.keys()):
+        raise OneLine(f"outcome has {unknown[0]!r}; it may have {', '.join(OUTCOME)}")
+    given = {name: values for name, values in told.items() if values is not None}
+    known = {name: np.asarray(values).astype(OUTCOME[name]) for name, values in given.items()}
+    for name, values in known.items():
+        if values.shape != (count,):
+            raise OneLine(f"outcome {name!r} has shape {values.shape}; it must be ({count},)")
+    return known
+
+
 def refuse_no_optimizer(optimizer: Any) -> None:
     """Raise ValueError for anything but an optax transformation."""
     if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):

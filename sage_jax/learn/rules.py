@@ -10,10 +10,11 @@ import jax
 from sage_jax.telling import OneLine, brief
 
 Advantages = Callable[..., jax.Array]
-"""rewards [B] and what else it asks for -> advantages [B]; see `OFFERED`."""
+"""rewards or advantages [B] and what else it asks for -> advantages [B]; see `OFFERED`."""
 
-OFFERED = ("terms", "group_size", "step", "key")
-"""What a rule may ask for by name, beside its first argument, the rewards."""
+OFFERED = ("rewards", "terms", "group_size", "step", "key")
+"""What a rule may ask for by name, beside its first argument, the rewards or what another rule made
+of them. `terms` hold how completions came out: `rewards` as they were given, `right`, `modes`."""
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _REST = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -29,16 +30,17 @@ def refuse_unfit(rule: Advantages) -> None:
     for one in parameters[1:]:
         if one.default is one.empty and one.kind not in _REST and one.name not in OFFERED:
             raise OneLine(
-                f"advantages: {_name(rule)} asks for {one.name!r}; beside rewards there are "
-                f"{', '.join(OFFERED)}"
+                f"advantages: {_name(rule)} asks for {one.name!r}; beside its first argument there "
+                f"are {', '.join(OFFERED)}"
             )
 
 
-def follow(rule: Advantages, rewards: jax.Array, **offered: Any) -> jax.Array:
+def follow(rule: Advantages, values: jax.Array, **offered: Any) -> jax.Array:
     """The advantages [B] of rewards [B] by a rule, which gets what it asks for of `OFFERED`."""
     bound = rule.keywords if isinstance(rule, functools.partial) else {}
-    asked = inspect.signature(rule).parameters.keys() - bound.keys()
-    return rule(rewards, **{name: value for name, value in offered.items() if name in asked})
+    _, *asked = inspect.signature(rule).parameters
+    wanted = {*asked} - bound.keys()
+    return rule(values, **{name: value for name, value in offered.items() if name in wanted})
 
 
 def _name(rule: Any) -> str:

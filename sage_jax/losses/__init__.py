@@ -10,11 +10,15 @@ from . import (
     anchors,
     by_name,
     compose,
+    declared,
     fused,
+    gates,
+    groups,
     guides,
     importance,
     kl,
     policy,
+    rarity,
     recipes,
     reduce,
     schedules,
@@ -23,8 +27,8 @@ from . import (
     weights,
 )
 from .anchors import reshape
-from .by_name import depends_on, moved_by
 from .compose import (
+    Gate,
     Guide,
     InertGuideWarning,
     Loss,
@@ -35,6 +39,7 @@ from .compose import (
     objective,
     observe,
 )
+from .declared import depends_on, moved_by
 from .fused import from_hidden
 from .kl import forward_kl, reverse_kl
 from .policy import clipped_surrogate
@@ -42,6 +47,7 @@ from .reduce import Max, Mean, Metrics, Min
 from .terms import Terms, from_logits
 
 __all__ = [
+    "Gate",
     "Guide",
     "InertGuideWarning",
     "Loss",
@@ -59,11 +65,14 @@ __all__ = [
     "chain",
     "clipped_surrogate",
     "compose",
+    "declared",
     "depends_on",
     "forward_kl",
     "from_hidden",
     "from_logits",
     "fused",
+    "gates",
+    "groups",
     "guides",
     "importance",
     "kl",
@@ -71,6 +80,7 @@ __all__ = [
     "objective",
     "observe",
     "policy",
+    "rarity",
     "recipes",
     "reduce",
     "reshape",

@@ -10,12 +10,23 @@ import jax
 import jax.numpy as jnp
 
 from ._arrays import Array, as_real, like
+from .rarity import rare_by_logps, rare_by_mode, rare_by_rank, smoothed
 from .reduce import Mean
 
 Scale = Literal["group", "batch", "none"]
 
-# Whole rules, (rewards, *, group_size, **options) -> advantages; the rest is for building others.
-__all__ = ["batch", "group", "none", "rloo"]
+# Whole rules, (rewards, *, group_size, **options) -> advantages, and what may go before or after
+# one; the rest is for building others.
+__all__ = [
+    "batch",
+    "group",
+    "none",
+    "rare_by_logps",
+    "rare_by_mode",
+    "rare_by_rank",
+    "rloo",
+    "smoothed",
+]
 
 
 def group_relative(

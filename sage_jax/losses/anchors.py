@@ -1,15 +1,18 @@
-"""Shaping the anchor: π_ref becomes q · π_ref."""
+"""Shaping the anchor: π_ref becomes q · π_ref, and where it holds: kl_coef becomes g · kl_coef."""
 
 import inspect
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from . import by_name
+from . import by_name, reduce
 from ._arrays import Array
-from .compose import Guide, TermTransform
+from ._metrics import union
+from .compose import Gate, Guide, TermTransform, TokenLoss
+from .reduce import Metrics
 from .terms import Terms, require
 
 
@@ -36,6 +39,49 @@ def reshape(guide: Guide | Callable[..., Array]) -> TermTransform:
         raise ValueError(f"log_q has shape {log_q.shape}; {must}")
 
     return TermTransform(reshaped, (guide,) if isinstance(guide, Guide) else ())
+
+
+def gate(divergence: TokenLoss, *gates: Gate | Callable[..., Array]) -> TokenLoss:
+    """The divergence times the product of all gates, token by token: where the anchor holds.
+
+    A gate is one of `by_name.gate`, or a function of arrays by the names of its parameters, such as
+    those in `gates`. The metrics of the divergence stay those of all tokens; `kl/gate` is the mean
+    factor. Without gates the divergence as it is.
+
+    >>> from .gates import wrong
+    >>> from .kl import reverse_kl
+    >>> sorted(gate(reverse_kl(), wrong).needs)
+    ['ref_logps', 'right']
+    """
+    if not gates:
+        return divergence
+    made = [*map(as_gate, gates)]
+
+    def gated(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        losses, metrics = divergence(terms, step=step, key=key)
+        factor = product(made, terms, step=step, key=key)
+        share: Metrics = {"kl/gate": reduce.mean(factor, terms.valid)}
+        return losses * factor, union(metrics, share)
+
+    needs = divergence.needs.union(*(one.needs for one in made))
+    return TokenLoss(gated, divergence.anchor_uses, needs)
+
+
+def product(
+    gates: Sequence[Gate | Callable[..., Array]],
+    terms: Terms,
+    *,
+    step: ArrayLike,
+    key: Array | None,
+) -> Array:
+    """The product of gates, [B, T]; 1 where there are none."""
+    start = jnp.ones_like(terms.logps)
+    return math.prod((as_gate(one)(terms, step=step, key=key) for one in gates), start=start)
+
+
+def as_gate(given: Gate | Callable[..., Array]) -> Gate:
+    """A gate as it is, a function of arrays as one."""
+    return given if isinstance(given, Gate) else by_name.gate(given)
 
 
 def _as_guide(given: Callable[..., Array]) -> Callable[..., Array]:

@@ -9,7 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import fields, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,10 +18,10 @@ from jax.typing import ArrayLike
 from . import reduce
 from ._arrays import Array, as_real, as_valid, keep
 from ._options import check_options
-from .compose import ANY, AnchorUse, DependsOn, Guide, TokenLoss
+from .compose import ANY, AnchorUse, DependsOn, Gate, Guide, TokenLoss
 from .importance import Level, log_ratios
 from .reduce import Mean, Metrics, Reduction
-from .terms import Terms, require
+from .terms import OUTCOME, Terms, require
 
 FIELDS = (*(field.name for field in fields(Terms)), "anchor_logps")
 READABLE = (*FIELDS, "step", "key")
@@ -31,51 +31,16 @@ READABLE_BY_REDUCTIONS = (*FIELDS, "losses")
 
 _OF_THE_PREFIX = {
     "mask", "entropies", "ref_entropies", "rows", "step", "key", "entropy_threshold",
-    "tokens_per_row",
+    "tokens_per_row", "base_pass_rate",
 }  # fmt: skip
 _OF_THE_ANCHOR = {"anchor_logps", "log_q", "vocab_log_q"}
 # What is always there: the policy's own, and what stands for `old_logps` and q where none is given.
 _ALWAYS = {"logps", "mask", "old_logps", "log_q", "vocab_log_q"}
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 
 def reads(function: Callable[..., Any], names: tuple[str, ...] = READABLE) -> tuple[str, ...]:
     """Which of `names` a function asks for by the names of its parameters."""
     return tuple(name for name in inspect.signature(function).parameters if name in names)
-
-
-def depends_on(kind: DependsOn) -> Callable[[F], F]:
-    """Decorator: what the value of a guide depends on, where its arguments would tell otherwise.
-
-    >>> @depends_on("prefix")
-    ... def peaked(logits, mask):
-    ...     return 0.1 * jnp.max(jax.nn.log_softmax(logits), axis=-1) * mask
-    >>> guide(peaked).depends_on
-    'prefix'
-    """
-
-    def declare(function: F) -> F:
-        vars(function)["depends_on"] = kind
-        return function
-
-    return declare
-
-
-def moved_by(*kinds: DependsOn, in_loss: bool = True, in_reward: bool = False) -> Callable[[F], F]:
-    """Decorator: which guides move an estimator's gradient, and where it may stand.
-
-    `kinds` as of `Guide.depends_on`; an estimator that declares nothing is moved by all. `in_loss`
-    is false where its expected gradient is zero, `in_reward` true where its sum over a row may be
-    taken off the reward.
-    """
-
-    def declare(function: F) -> F:
-        use = AnchorUse(function.__name__, frozenset(kinds), in_loss, in_reward)
-        vars(function)["anchor_use"] = use
-        return function
-
-    return declare
 
 
 def guide(function: Callable[..., Array], /, **options: Any) -> Guide:
@@ -171,6 +136,26 @@ def anchor_use(function: Callable[..., Any]) -> AnchorUse:
     return AnchorUse(_label(function), ANY) if declared is None else declared
 
 
+def gate(function: Callable[..., Array], /, **options: Any) -> Gate:
+    """A factor of the KL coefficient of a function of arrays, as those of `gates`.
+
+    It asks by name for `ratios` and all that is `READABLE`, and gives a factor of 0 or more, [B, T]
+    or [B, 1], which is constant under the gradient. What says how a row, its group or its prompt
+    came out, `rewards` say, is [B, 1]. `anchors.gate` takes it. Raises ValueError for an option
+    that is unknown or missing, and when it runs for terms that are missing or another shape.
+    """
+    label = f"the gate {_label(function)}"
+    check_options(function, options, READABLE_BY_SURROGATES, label)
+
+    def factor(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
+        ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask))
+        given = _given(function, terms, label, step=step, key=key, ratios=ratios)
+        made = _shaped(as_real(function(**given, **options)), terms, label, rows=True)
+        return jax.lax.stop_gradient(jnp.broadcast_to(made, terms.logps.shape))
+
+    return Gate(factor, _label(function), _needs(function))
+
+
 def reduction(function: Callable[..., Mean], /, **options: Any) -> Reduction:
     """A reduction (losses, terms) -> Mean of a function of arrays, as `reduce.grpo`.
 
@@ -218,6 +203,8 @@ def _read(terms: Terms, name: str) -> Array | None:
         case "old_logps":
             return terms.sampling_logps
         case "advantages" if value is not None and value.ndim == 1:
+            return value[:, None]
+        case _ if name in OUTCOME and value is not None:
             return value[:, None]
         case "vocab_log_q" if value is None and terms.log_q is not None:
             return terms.log_q[..., None]

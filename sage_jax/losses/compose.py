@@ -6,7 +6,7 @@ callable of the right signature may stand in for a `TermTransform` or a guide.
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from . import reduce
 from ._arrays import Array, keep, like
+from ._metrics import term_metrics, union
 from .reduce import Mean, Metrics, Reduction
 from .schedules import Scheduled, at
 from .terms import Terms, check, clean
@@ -71,6 +71,22 @@ class Guide:
 
 
 @dataclass(frozen=True)
+class Gate:
+    """A factor of the KL coefficient as a function of terms, `(terms, step=, key=)` -> [B, T].
+
+    `needs` names the fields of `Terms` that a trainer has to fill for it.
+    """
+
+    function: Callable[..., Array]
+    name: str
+    needs: frozenset[str] = _NOTHING
+
+    def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
+        """The factor of every token, [B, T]."""
+        return self.function(terms, step=step, key=key)
+
+
+@dataclass(frozen=True)
 class TermTransform:
     """A transform of terms that remembers the guides it applies."""
 
@@ -87,12 +103,14 @@ class Objective:
     """A composed objective, a `Loss` that knows what it reads.
 
     `needs` names the fields of `Terms` that a trainer has to fill, from all the parts.
-    `in_reward` is what a trainer has to take off the rewards, see `anchored`.
+    `in_reward` and `in_advantage` are what a trainer has to take off the rewards or the advantages,
+    see `anchored` and `tilted`.
     """
 
     function: Loss
     needs: frozenset[str] = _NOTHING
     in_reward: Callable[..., Array] | None = None
+    in_advantage: Callable[..., Array] | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         """The loss and its metrics."""
@@ -108,6 +126,23 @@ class Objective:
         if self.in_reward is None:
             return rewards
         return self.in_reward(rewards, terms, step=step, key=key)
+
+    def tilted(
+        self,
+        advantages: Array,
+        terms: Terms,
+        *,
+        group_size: int,
+        step: ArrayLike,
+        key: Array | None,
+    ) -> Array:
+        """The advantages [B] that are to be learned from: less the KL, where that stands there.
+
+        `terms` as of `anchored`, rows of one prompt adjacent.
+        """
+        if self.in_advantage is None:
+            return advantages
+        return self.in_advantage(advantages, terms, group_size=group_size, step=step, key=key)
 
     @property
     def full_vocabulary(self) -> bool:
@@ -224,7 +259,7 @@ def objective(
         if transform is not None:
             terms = clean(transform(terms, step=step, key=key))
         losses, metrics = token_loss(terms, step=step, key=key)
-        metrics = union(metrics, _term_metrics(terms))
+        metrics = union(metrics, term_metrics(terms))
         return reduction(keep(terms.valid, losses), terms), jax.lax.stop_gradient(metrics)
 
     return Objective(loss, token_loss.needs.union(*map(_guide_needs, guides)))
@@ -233,40 +268,6 @@ def objective(
 def _guide_needs(guide: Guide) -> frozenset[str]:
     # What a guide says of the whole vocabulary is looked up at the tokens.
     return guide.needs | ({"tokens"} if guide.depends_on == "vocabulary" else _NOTHING)
-
-
-def union(left: Mapping[str, reduce.Metric], right: Mapping[str, reduce.Metric]) -> Metrics:
-    """Metrics of two losses of the same batch side by side; ValueError where names collide."""
-    both = sorted(left.keys() & right.keys())
-    if both:
-        raise ValueError(f"metrics: {both} come from two losses; give one of them another name")
-    return {**left, **right}
-
-
-def _term_metrics(terms: Terms) -> Metrics:
-    valid, metrics = terms.valid, {}
-    if terms.entropies is not None:
-        metrics["entropy"] = reduce.mean(terms.entropies, valid)
-    if terms.sampler_logps is not None:
-        gap = jnp.abs(terms.sampling_logps - terms.sampler_logps)
-        metrics["sampler_gap"] = reduce.mean(gap, valid)
-    if terms.ref_logps is not None:
-        away = terms.ref_logps - terms.logps
-        metrics["kl/reference"] = reduce.mean(jnp.expm1(away) - away, valid)
-        metrics |= guide_metrics(terms)
-    return metrics
-
-
-def guide_metrics(terms: Terms) -> Metrics:
-    """Mean, minimum and maximum of q over valid tokens, and the share of tokens with q above 1."""
-    log_q = jnp.zeros_like(terms.logps) if terms.log_q is None else terms.log_q
-    q = jnp.exp(log_q)
-    return {
-        "q/mean": reduce.mean(q, terms.valid),
-        "q/min": reduce.minimum(q, terms.valid),
-        "q/max": reduce.maximum(q, terms.valid),
-        "q/above_one": reduce.mean(log_q > 0, terms.valid),
-    }
 
 
 def _warn_if_inert(guides: tuple[Guide, ...], uses: tuple[AnchorUse, ...]) -> None:

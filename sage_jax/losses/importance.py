@@ -14,7 +14,8 @@ from jax.typing import ArrayLike
 
 from . import reduce
 from ._arrays import Array, as_real, as_valid, keep, masked_sum, row_mean
-from .compose import TokenLoss, union
+from ._metrics import union
+from .compose import TokenLoss
 from .reduce import Metrics
 from .terms import Terms, require
 

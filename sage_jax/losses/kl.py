@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from . import by_name
-from ._arrays import Array, as_real, as_valid, like, masked_sum
-from .by_name import moved_by
+from ._arrays import Array, as_real, as_valid, like, masked_sum, row_mean
 from .compose import TokenLoss
+from .declared import moved_by
 from .terms import log_softmax
 
 Estimator = Literal["k1", "k2", "k3", "exact"]
@@ -137,17 +137,41 @@ def forward_kl(
 def penalize_rewards(
     rewards: Array, logps: Array, anchor_logps: Array, mask: Array, *, kl_coef: float | Array
 ) -> Array:
-    """Rewards minus kl_coef times the row's sum of k1 against the anchor: the KL in the reward.
+    """Rewards minus the row's sum of kl_coef times k1 against the anchor: the KL in the reward.
 
-    r − kl_coef · Σ_t (log π − log anchor) [B]; `rewards` [B], `logps` (of the policy that sampled),
-    `anchor_logps` and `mask` [B, T]. Constant under the gradient. Policy gradient on it follows the
-    reverse KL to q · π_ref without bias, so log q is an exploration bonus of kl_coef · Σ_t log q_t.
-    Compute advantages from the result.
+    r − Σ_t kl_coef · (log π − log anchor) [B]; `kl_coef` a scalar or [B, T], `rewards` [B], `logps`
+    (of the policy that sampled), `anchor_logps` and `mask` [B, T]. Constant under the gradient.
+    Policy gradient on it follows the reverse KL to q · π_ref without bias, so log q is an
+    exploration bonus of kl_coef · Σ_t log q_t. Compute advantages from the result.
     """
     distance = as_real(logps) - as_real(anchor_logps)
-    penalty = like(kl_coef, distance) * masked_sum(distance, as_valid(mask), axis=-1)
+    penalty = masked_sum(like(kl_coef, distance) * distance, as_valid(mask), axis=-1)
     rewards = as_real(rewards)
     return jax.lax.stop_gradient(rewards - like(penalty, rewards))
+
+
+def tilt_advantages(
+    advantages: Array, distances: Array, mask: Array, *, group_size: int, kl_coef: float | Array
+) -> Array:
+    """The KL as a coefficient: A_i / max|A| − kl_coef · (D_i − mean of D over the group), [B].
+
+    D_i is the mean of `distances` [B, T] over the row's valid tokens and max|A| the largest of the
+    group; `advantages` [B], rows of one prompt adjacent. A group whose advantages are all 0 stays
+    so: the KL never moves the policy alone. Centred, what is alike for every token of the group
+    drops out, as does a constant q. Constant under the gradient.
+    Source: ZCPO, arXiv 2610.12161; there A = r − group mean, and the distance is exact.
+
+    >>> print(tilt_advantages(jnp.array([0.5, -0.5]), jnp.array([[0.2], [0.4]]), jnp.ones((2, 1)),
+    ...     group_size=2, kl_coef=1.0))
+    [ 1.1 -1.1]
+    """
+    groups = as_real(advantages).reshape(-1, group_size)
+    rows = row_mean(as_real(distances), as_valid(mask)).reshape(groups.shape)
+    away = rows - rows.mean(axis=1, keepdims=True)
+    largest = jnp.abs(groups).max(axis=1, keepdims=True)
+    held = largest > 0
+    scaled = groups / jnp.where(held, largest, 1.0) - like(kl_coef, groups) * away
+    return jax.lax.stop_gradient(jnp.where(held, scaled, 0.0).reshape(-1))
 
 
 _REVERSE: Mapping[str, Callable[..., Array]] = {"k1": k1, "k2": k2, "k3": k3, "exact": exact}

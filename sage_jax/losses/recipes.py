@@ -1,18 +1,21 @@
 """Ready-made objectives. They only compose what the other modules hold."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Literal
 
 import jax
 from jax.typing import ArrayLike
 
 from . import anchors, by_name, kl, policy, reduce
 from ._arrays import Array
-from .compose import Guide, Objective, TokenLoss, objective, observe
+from .compose import Gate, Guide, Objective, TokenLoss, objective, observe
 from .reduce import Reduction
 from .schedules import Scheduled, at
 from .terms import Terms, check, clean
+
+KLIn = Literal["loss", "reward", "advantage"]
 
 
 def sage(
@@ -22,31 +25,42 @@ def sage(
     surrogate: TokenLoss | None = None,
     divergence: TokenLoss | None = None,
     reduction: Reduction | None = None,
-    kl_in_reward: bool = False,
+    gates: Sequence[Gate | Callable[..., Array]] = (),
+    kl_in: KLIn = "loss",
 ) -> Objective:
-    """The SAGE objective: surrogate + kl_coef · divergence from the anchor q · π_ref, reduced.
+    """The SAGE objective: surrogate + kl_coef · g · divergence from the anchor q · π_ref, reduced.
 
     `guide` None is q = 1: GRPO with a KL term; one of your own may be a function of arrays by the
     names of its parameters; `by_name.guide` takes its options. The parts default to SAGE's own:
     `policy.clipped_surrogate()`, `kl.reverse_kl(estimator="k3")`, `by_name.reduction(reduce.grpo)`.
-    With `kl_in_reward` the divergence is only measured here, and the KL is taken off the rewards by
-    the objective's `anchored`: `Learner` does that by itself, a trainer of your own calls it before
-    it computes advantages. With kl_coef 0 the divergence is left out and no reference
-    is needed. Warns (`InertGuideWarning`) when the guide cannot act under the divergence.
-    Raises ValueError for a negative kl_coef or what is no guide. Source: SAGE, arXiv 2605.18864.
+    `gates` give g, by default 1, where the anchor is to hold; see `anchors.gate`.
+    With `kl_in` "reward" or "advantage" the divergence is only measured here. "reward" takes k1 off
+    the rewards, see `anchored_rewards`; "advantage" takes the divergence off the advantages, see
+    `tilted_advantages`. `Learner` does that by itself; a trainer of your own calls the objective's
+    `anchored` before it computes advantages and `tilted` after. With kl_coef 0 the divergence is
+    left out and no reference is needed. Warns (`InertGuideWarning`) when the guide cannot act under
+    the divergence. Raises ValueError for a negative kl_coef, another `kl_in` or what is no guide.
+    Source: SAGE, arXiv 2605.18864.
     """
     surrogate = policy.clipped_surrogate() if surrogate is None else surrogate
     divergence = kl.reverse_kl() if divergence is None else divergence
     transform = None if guide is None else anchors.reshape(guide)
+    if kl_in not in ("loss", "reward", "advantage"):
+        raise ValueError(f"kl_in is {kl_in!r}; it must be loss, reward or advantage")
+    gated = anchors.gate(divergence, *gates)
     made = objective(
-        _with_divergence(surrogate, divergence, kl_coef, kl_in_reward),
+        _with_divergence(surrogate, gated, kl_coef, in_loss=kl_in == "loss"),
         by_name.reduction(reduce.grpo) if reduction is None else reduction,
         transform=transform,
     )
-    if not kl_in_reward or _is_zero(kl_coef):
+    if kl_in == "loss" or _is_zero(kl_coef):
         return made
-    in_reward = functools.partial(anchored_rewards, kl_coef=kl_coef, guide=guide)
-    return replace(made, in_reward=in_reward, needs=made.needs | {"old_logps", "ref_logps"})
+    needs = made.needs | {"old_logps", "ref_logps"}
+    if kl_in == "reward":
+        take = functools.partial(anchored_rewards, kl_coef=kl_coef, guide=guide, gates=gates)
+        return replace(made, in_reward=take, needs=needs)
+    take = functools.partial(tilted_advantages, kl_coef=kl_coef, guide=guide, divergence=gated)
+    return replace(made, in_advantage=take, needs=needs)
 
 
 def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Objective:
@@ -75,30 +89,62 @@ def anchored_rewards(
     step: ArrayLike,
     key: Array | None,
     guide: Guide | Callable[..., Array] | None = None,
+    gates: Sequence[Gate | Callable[..., Array]] = (),
 ) -> Array:
-    """Rewards less kl_coef · Σ_t k1 of the sampling policy against the anchor q · π_ref; [B].
+    """Rewards less kl_coef · Σ_t g · k1 of the sampling policy against the anchor q · π_ref; [B].
 
     The KL in the reward, to be called before advantages are computed; `terms` need `ref_logps` and
-    what the guide reads. Give `step` and `key` as to the loss. Here a guide acts as an exploration
-    bonus, + kl_coef · Σ_t log q_t, whatever it depends on. See `kl.penalize_rewards`.
+    what guide and gates read. Give `step` and `key` as to the loss. Here a guide acts as an
+    exploration bonus, + kl_coef · Σ_t log q_t, whatever it depends on. See `kl.penalize_rewards`.
     """
+    terms = _before(terms, guide, step=step, key=key)
+    coefficient = at(kl_coef, step) * anchors.product(gates, terms, step=step, key=key)
+    return kl.penalize_rewards(
+        rewards, terms.logps, terms.anchor_logps, terms.mask, kl_coef=coefficient
+    )
+
+
+def tilted_advantages(
+    advantages: Array,
+    terms: Terms,
+    *,
+    group_size: int,
+    kl_coef: Scheduled,
+    divergence: TokenLoss,
+    step: ArrayLike,
+    key: Array | None,
+    guide: Guide | Callable[..., Array] | None = None,
+) -> Array:
+    """Advantages less kl_coef times the row's mean divergence, centred in its group; [B].
+
+    The KL as a coefficient of the surrogate, to be called after advantages are computed, rows of
+    one prompt adjacent; the divergence is of the sampling policy from the anchor q · π_ref. See
+    `kl.tilt_advantages`. Source: ZCPO, arXiv 2610.12161.
+    """
+    terms = _before(replace(terms, advantages=advantages), guide, step=step, key=key)
+    distances, _ = divergence(terms, step=step, key=key)
+    return kl.tilt_advantages(
+        advantages, distances, terms.mask, group_size=group_size, kl_coef=at(kl_coef, step)
+    )
+
+
+def _before(
+    terms: Terms, guide: Guide | Callable[..., Array] | None, *, step: ArrayLike, key: Array | None
+) -> Terms:
+    """Terms of the policy that sampled, before its update, with the shaped anchor."""
     check(terms)
-    terms = clean(jax.lax.stop_gradient(terms))
-    if guide is not None:
-        terms = anchors.reshape(guide)(terms, step=step, key=key)
-    coefficient = at(kl_coef, step)
-    logps = terms.sampling_logps
-    return kl.penalize_rewards(rewards, logps, terms.anchor_logps, terms.mask, kl_coef=coefficient)
+    terms = clean(jax.lax.stop_gradient(replace(terms, logps=terms.sampling_logps)))
+    return terms if guide is None else anchors.reshape(guide)(terms, step=step, key=key)
 
 
 def _with_divergence(
-    surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, kl_in_reward: bool
+    surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, *, in_loss: bool
 ) -> TokenLoss:
     if isinstance(kl_coef, int | float) and kl_coef < 0:
         raise ValueError(f"kl_coef is {kl_coef}; it must be 0 or more")
     if _is_zero(kl_coef):
         return surrogate
-    return surrogate + (observe(divergence) if kl_in_reward else kl_coef * divergence)
+    return surrogate + (kl_coef * divergence if in_loss else observe(divergence))
 
 
 def _is_zero(kl_coef: Scheduled) -> bool:

@@ -32,6 +32,13 @@ class Terms:
     rows               [B]        index of each row in the whole batch; seeds its noise
     entropy_threshold  [B]        the whole batch's threshold for top-entropy masking, repeated
     tokens_per_row     [B]        the whole batch's mean number of valid tokens a row, repeated
+    rewards            [B]        of each completion, before any KL is taken off
+    right              [B]        1 where its answer is right, else 0
+    modes              [B]        which way of being right it took, any integers; negative: none
+    base_pass_rate     [B]        share of the base model's answers to its prompt that are right
+    pass_rate          [B]        share of its group that is right, see `groups.with_statistics`
+    reward_range       [B]        highest less lowest reward of its group
+    best_ref_logps     [B]        log π_ref of the likeliest among its group's best completions
     """
 
     logps: Array
@@ -50,6 +57,13 @@ class Terms:
     rows: Array | None = None
     entropy_threshold: Array | None = None
     tokens_per_row: Array | None = None
+    rewards: Array | None = None
+    right: Array | None = None
+    modes: Array | None = None
+    base_pass_rate: Array | None = None
+    pass_rate: Array | None = None
+    reward_range: Array | None = None
+    best_ref_logps: Array | None = None
 
     @property
     def valid(self) -> Array:
@@ -71,15 +85,18 @@ class Terms:
         return jax.lax.stop_gradient(self.logps if self.old_logps is None else self.old_logps)
 
 
+OUTCOME = (
+    "rewards", "right", "modes", "base_pass_rate", "pass_rate", "reward_range", "best_ref_logps",
+)  # fmt: skip
+"""Fields that say how a row, its group or its prompt came out; functions of arrays get [B, 1]."""
+_OF_THE_BATCH = ("entropy_threshold", "tokens_per_row")
 _TRAINED = ("logps", "entropies", "logits")
 _RANKS: dict[str, tuple[str, ...]] = {
     "advantages": ("[B]", "[B, T]"),
     "logits": ("[B, T, V]",),
     "ref_logits": ("[B, T, V]",),
     "vocab_log_q": ("[B, T, V]",),
-    "rows": ("[B]",),
-    "entropy_threshold": ("[B]",),
-    "tokens_per_row": ("[B]",),
+    **dict.fromkeys(("rows", *_OF_THE_BATCH, *OUTCOME), ("[B]",)),
 }
 
 
@@ -195,12 +212,12 @@ def _given(terms: Terms) -> list[tuple[str, Array]]:
 def _clean_one(name: str, value: Array, valid: Array, dtype: jnp.dtype) -> Array:
     if name == "mask":
         return valid
-    if name in ("tokens", "rows"):
+    if name in ("tokens", "rows", "modes"):
         return keep(valid, value) if name == "tokens" else value
     value = value.astype(dtype)
     if name not in _TRAINED:
         value = jax.lax.stop_gradient(value)
-    if name in ("entropy_threshold", "tokens_per_row"):
+    if name in (*_OF_THE_BATCH, *OUTCOME):
         return value
     held = valid.any(axis=-1) if value.ndim == 1 else valid
     return keep(held[..., None] if value.ndim == 3 else held, value)

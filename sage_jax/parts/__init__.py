@@ -13,6 +13,7 @@ from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
     ESTIMATORS,
+    GATES,
     GUIDES,
     LISTENERS,
     REDUCTIONS,
@@ -26,6 +27,7 @@ from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 __all__ = [
     "ADVANTAGES",
     "ESTIMATORS",
+    "GATES",
     "GUIDES",
     "LISTENERS",
     "REDUCTIONS",

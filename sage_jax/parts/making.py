@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 
 from sage_jax.faults import ConfigError
-from sage_jax.losses import Guide, Terms, TokenLoss, by_name, importance, reshape
+from sage_jax.losses import Gate, Guide, Terms, TokenLoss, by_name, importance, recipes, reshape
 from sage_jax.losses.reduce import Reduction
-from sage_jax.losses.terms import clean
+from sage_jax.losses.terms import OUTCOME, clean
 from sage_jax.parts.resolve import Part
 from sage_jax.parts.rooms import ESTIMATORS
 from sage_jax.telling import brief
@@ -43,8 +43,9 @@ def shapes(rows: int, length: int, *, vocabulary: bool = True) -> Terms:
         "log_q",
     )
     terms = {name: real((rows, length)) for name in by_token}
-    terms |= {name: real((rows,)) for name in ("advantages", "entropy_threshold", "tokens_per_row")}
-    terms["rows"] = jax.ShapeDtypeStruct((rows,), jnp.int32)
+    by_row = ("advantages", "entropy_threshold", "tokens_per_row", *OUTCOME)
+    terms |= {name: real((rows,)) for name in by_row}
+    terms |= {name: jax.ShapeDtypeStruct((rows,), jnp.int32) for name in ("rows", "modes")}
     if vocabulary:
         terms |= {name: real((rows, length, _VOCABULARY)) for name in ("logits", "ref_logits")}
         terms["tokens"] = jax.ShapeDtypeStruct((rows, length), jnp.int32)
@@ -89,32 +90,49 @@ def surrogate(part: Part, like: Terms, *, level: importance.Level) -> TokenLoss:
     return made
 
 
-def estimator(part: Part, like: Terms, *, in_loss: bool, in_reward: bool) -> TokenLoss:
+def estimator(part: Part, like: Terms, *, kl_in: recipes.KLIn | None) -> TokenLoss:
     """The estimator of a function of arrays; see `by_name.estimator`.
 
     Args:
         part: of `ESTIMATORS`.
         like: as of `shapes`.
-        in_loss: whether it is a term of the loss.
-        in_reward: whether it is taken off the reward.
+        kl_in: what it is a term of; None where there is no KL.
 
     Raises:
         ConfigError: if it asks for no arrays, does not fit, or does nothing where it stands.
     """
     _refuse_blind(part, by_name.READABLE)
     use, name = by_name.anchor_use(part.function), part.spec.use
-    if in_reward and not use.in_reward:
+    if kl_in == "reward" and not use.in_reward:
         raise ConfigError(
-            "loss.kl_in_reward takes the log-ratio itself off the reward, which is "
+            "loss.kl_in reward takes the log-ratio itself off the reward, which is "
             f"{part.field} {_which(lambda use: use.in_reward)}, not {name!r}"
         )
-    if in_loss and not in_reward and not use.has_gradient:
+    if kl_in == "loss" and not use.has_gradient:
         raise ConfigError(
-            f"{part.field} {name!r} in the loss has an expected gradient of zero: set "
-            f"loss.kl_in_reward true, or take {_which(lambda use: use.has_gradient)}"
+            f"{part.field} {name!r} in the loss has an expected gradient of zero: set loss.kl_in "
+            f"reward or advantage, or take {_which(lambda use: use.has_gradient)}"
         )
     part = _giving(part, "an array [B, T]")
     made = by_name.estimator(part.bound())
+    _try(part, made, like)
+    if kl_in == "advantage" and {"logits", "ref_logits"} & made.needs:
+        raise ConfigError(
+            f"{part.field} {name!r} reads logits, which there are none of before the update: with "
+            "loss.kl_in advantage take k1, k2 or k3"
+        )
+    return made
+
+
+def gate(part: Part, like: Terms) -> Gate:
+    """The gate of a function of arrays; see `by_name.gate`.
+
+    Raises:
+        ConfigError: if it asks for none, or does not fit.
+    """
+    _refuse_blind(part, by_name.READABLE_BY_SURROGATES)
+    part = _giving(part, "a factor [B, T] or [B, 1]")
+    made = by_name.gate(part.bound())
     _try(part, made, like)
     return made
 

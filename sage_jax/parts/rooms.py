@@ -8,7 +8,8 @@ from sage_jax.parts.spec import TaskSpec
 _FIELDS = (
     "logps", "mask", "advantages", "old_logps", "ref_logps", "entropies", "ref_entropies",
     "sampler_logps", "log_q", "tokens", "logits", "ref_logits", "vocab_log_q", "rows",
-    "entropy_threshold", "tokens_per_row", "anchor_logps",
+    "entropy_threshold", "tokens_per_row", "rewards", "right", "modes", "base_pass_rate",
+    "pass_rate", "reward_range", "best_ref_logps", "anchor_logps",
 )  # fmt: skip
 _ARRAYS = (*_FIELDS, "step", "key")
 
@@ -31,9 +32,10 @@ REDUCTIONS = Room(
 ADVANTAGES = Room(
     "advantage",
     "sage_jax.losses.advantages",
-    given=("rewards", "group_size"),
+    given=("rewards", "advantages", "terms", "group_size", "step", "key"),
     field="loss.advantage",
 )
+GATES = Room("gate", "sage_jax.losses.gates", given=(*_ARRAYS, "ratios"), field="loss.kl_gates")
 
 _COLUMNS = ("completion", "problem", "prompt", "answer", "solution", "source", "id")
 REWARDS = Room(

@@ -107,9 +107,9 @@ class Abstract:
         """
         terms = jax.eval_shape(self.learner.logprobs, *self.logprobs().arguments)
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
-        terms = with_shardings(terms, shardings)
-        rewards = self._array((self._rows,), jnp.float32, self._by_row)
-        batch = (self._rollout(), terms, rewards, self._key(), self._scalar(), self._packing())
+        told = self._array((self._rows,), jnp.float32, self._by_row)
+        terms = dataclasses.replace(with_shardings(terms, shardings), rewards=told, right=told)
+        batch = (self._rollout(), terms, self._key(), self._scalar(), self._packing())
         layout = self.learner.layout
         function = keep_sharding(self.learner.learn, layout)
         arguments = (layout, self.learner.frozen, *batch)

@@ -124,9 +124,14 @@ class Step:
         self, state: TrainState, prepared: Prepared, terms: Terms, outcome: Outcome, step: int
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         with self._clock("update"):  # On its way before anything is waited for.
-            rewards = outcome.judged.rewards
             learned = self._learner.apply(
-                state, prepared, terms, rewards, step=step, key=self._root
+                state,
+                prepared,
+                terms,
+                outcome.judged.rewards,
+                step=step,
+                key=self._root,
+                outcome={"right": outcome.judged.correct},
             )
         with self._clock("logprobs"):
             jax.block_until_ready(terms)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from sage_jax import config as configs
 from sage_jax import parts
+from sage_jax.learn import rules
 from sage_jax.losses import Terms, compose, importance, policy, recipes
 from sage_jax.parts import making
 from sage_jax.telling import brief
@@ -21,7 +22,7 @@ def make_guide(config: configs.Config) -> compose.Guide | None:
     """
     part = parts.resolve(config.guide, parts.GUIDES, field="guide")
     # What goes into the reward is known before the update, and logits are not.
-    like = _shapes(config, vocabulary=not config.loss.kl_in_reward)
+    like = _shapes(config, vocabulary=config.loss.kl_in == "loss")
     return making.guide(part, like, max_steps=config.scheduled_steps)
 
 
@@ -50,7 +51,8 @@ def make_loss(config: configs.Config) -> compose.Objective:
         surrogate=_surrogate(config),
         divergence=_divergence(config),
         reduction=_reduction(config),
-        kl_in_reward=options.kl_in_reward,
+        gates=_gates(config),
+        kl_in=options.kl_in,
     )
 
 
@@ -70,8 +72,15 @@ def _divergence(config: configs.Config) -> compose.TokenLoss:
     options = config.loss
     part = parts.resolve(options.kl_estimator, parts.ESTIMATORS, field="loss.kl_estimator")
     return making.estimator(
-        part, _shapes(config), in_loss=options.kl_coef > 0, in_reward=options.kl_in_reward
+        part, _shapes(config), kl_in=options.kl_in if options.kl_coef > 0 else None
     )
+
+
+def _gates(config: configs.Config) -> list[compose.Gate]:
+    like = _shapes(config)
+    named = enumerate(config.loss.kl_gates)
+    found = (parts.resolve(one, parts.GATES, field=f"loss.kl_gates.{n}") for n, one in named)
+    return [making.gate(part, like) for part in found]
 
 
 def _reduction(config: configs.Config) -> Callable[..., Any]:
@@ -94,21 +103,37 @@ def _rows(config: configs.Config) -> int:
     return next(n * size for n in (3, 4, 5) if n not in (size, length) and n * size != length)
 
 
-def make_advantages(config: configs.Config) -> Callable[[jax.Array], jax.Array]:
-    """Rewards [B] -> advantages [B].
+def make_advantages(config: configs.Config) -> list[rules.Advantages]:
+    """Rules that turn rewards [B] into advantages [B], one after the other.
 
     Raises:
         ConfigError: if there is no such rule, or it does not give [B] for [B].
     """
-    part = parts.resolve(config.loss.advantage, parts.ADVANTAGES, field="loss.advantage")
-    scored = part.bound(group_size=config.rollout.group_size)
-    rows = _rows(config)
+    named = enumerate(config.loss.advantage)
+    return [
+        _rule(config, parts.resolve(one, parts.ADVANTAGES, field=f"loss.advantage.{place}"))
+        for place, one in named
+    ]
+
+
+def _rule(config: configs.Config, part: parts.Part) -> rules.Advantages:
+    rule, rows = part.bound(), _rows(config)
+    rewards, step = (
+        jax.ShapeDtypeStruct(*form) for form in (((rows,), jnp.float32), ((), jnp.int32))
+    )
+    offered = {"rewards": rewards, "terms": _shapes(config, vocabulary=False), "step": step}
+    offered |= {"key": jax.eval_shape(lambda: jax.random.key(0))}
+
+    def follow(rewards: jax.Array, offered: dict[str, Any]) -> jax.Array:
+        return rules.follow(rule, rewards, **offered, group_size=config.rollout.group_size)
+
     with part.explained():
-        found = jax.eval_shape(scored, jax.ShapeDtypeStruct((rows,), jnp.float32))
+        rules.refuse_unfit(rule)
+        found = jax.eval_shape(follow, rewards, offered)
     if getattr(found, "shape", None) != (rows,):
         hint = " (is a return missing?)" if found is None else ""
         raise configs.ConfigError(
-            f"loss.advantage: {part.spec.use} gives {brief(found)} for rewards of shape ({rows},); "
+            f"{part.field}: {part.spec.use} gives {brief(found)} for rewards of shape ({rows},); "
             f"advantages have the shape of rewards{hint}"
         )
-    return scored
+    return rule

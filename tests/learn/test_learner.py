@@ -114,7 +114,7 @@ def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):
     def doubling(mask):
         return jnp.log(2.0) * jnp.arange(len(mask), dtype=float)[:, None] * mask.astype(float)
 
-    loss = sj.recipes.sage(sj.by_name.guide(doubling), kl_coef=0.5, kl_in_reward=True)
+    loss = sj.recipes.sage(sj.by_name.guide(doubling), kl_coef=0.5, kl_in="reward")
     seen = advantages_seen(policy, rollout, loss, lambda rewards: rewards)
     bonus = 0.5 * np.log(2.0) * np.arange(4) * np.asarray(rollout.mask).sum(axis=1)
     np.testing.assert_allclose(seen, np.array([3, 0, 0, 0]) + bonus, atol=1e-4)
@@ -131,7 +131,7 @@ def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):
         ({"advantages": lambda: 1}, "<lambda> takes no rewards"),
         (
             {"advantages": lambda rewards, texts: rewards},
-            "asks for 'texts'; beside rewards there are terms, group_size, step, key",
+            "asks for 'texts'; beside its first argument there are rewards, terms, group_size",
         ),
     ],
 )

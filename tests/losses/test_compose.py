@@ -176,7 +176,7 @@ def test_recipes_are_the_compositions_they_say(batch):
 
 def test_kl_in_the_reward_is_measured_and_not_trained_on(batch):
     guide = guides.branch_guide()
-    loss = recipes.sage(guide, kl_coef=0.3, kl_in_reward=True)
+    loss = recipes.sage(guide, kl_coef=0.3, kl_in="reward")
     value, metrics = _run(loss, batch)
     assert value == _run(recipes.grpo(), batch)[0]
     assert metrics["kl"] == _run(recipes.sage(guide), batch)[1]["kl"]
@@ -238,7 +238,7 @@ def test_a_guide_with_nothing_to_act_on_is_warned_of():
         (TOKEN, {"divergence": reverse_kl(estimator="k2")}),
         (RANDOM, {"divergence": forward_kl()}),
         (BRANCH, {"divergence": forward_kl(full_vocabulary=True)}),
-        (BRANCH, {"kl_in_reward": True, "divergence": reverse_kl(estimator="k1")}),
+        (BRANCH, {"kl_in": "reward", "divergence": reverse_kl(estimator="k1")}),
         (None, {"kl_coef": 0.0}),
     ],
 )

@@ -142,7 +142,7 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             {"guide": "bent_parts:crossed", "rollout": {"num_prompts": 2}},
             r"guide: .*shapes .*\(12, 8\).*bent_parts.py, line",
         ),
-        ({"loss": {"advantage": "bent_parts:by_group"}}, r"advantage: .*\(3, 4\), \(1, 3\).*bent"),
+        ({"loss": {"advantage": "bent_parts:by_group"}}, r"advantage.0: .*\(3, 4\), \(1, 3\)"),
         ({"guide": "bent_parts:nothing"}, r"guide: .* gives None; an array \[B, T\] of log q is "),
         ({"loss": {"surrogate": "bent_parts:nothing"}}, "surrogate: .* gives None; .*is a return"),
         ({"loss": {"kl_estimator": "bent_parts:nothing"}}, "estimator: .* gives None; an array"),
@@ -162,19 +162,19 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             r"kl_estimator: the estimator by_row gives shape \(12,\); it must be .* \(12, 8",
         ),
         (
-            {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in_reward": True}},
+            {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in": "reward"}},
             "is loss.kl_estimator 'k1', not 'bent_parts:by_row'",
         ),
         (
             {
                 "guide": "bent_parts:looking",
-                "loss": {"kl_estimator": "k1", "kl_in_reward": True},
+                "loss": {"kl_estimator": "k1", "kl_in": "reward"},
             },
             "guide: terms.logits is None; the guide looking needs it",
         ),
         ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
         ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
-        ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.scale"),
+        ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.0.scale"),
         ({"arms": {"odd": {"guide": "no_such_parts:gate"}}}, "no module 'no_such_parts'"),
     ],
 )  # fmt: skip
@@ -204,7 +204,7 @@ def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
         ({"loss": {"kl_estimator": "exact"}, "guide": "none"}, True, True, False),
         ({"guide": "bent_parts:looking"}, True, True, False),
         ({"loss": {"sampler_correction": "mask"}}, True, False, True),
-        ({"loss": {"kl_estimator": "k1", "kl_in_reward": True}}, True, False, True),
+        ({"loss": {"kl_estimator": "k1", "kl_in": "reward"}}, True, False, True),
         ({"optimizer": {"num_minibatches": 2}}, True, False, True),
     ],
 )
@@ -221,6 +221,6 @@ def test_what_the_parts_need_is_computed(
 
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     config = make_config(PARTS | {"rollout": {"num_prompts": 1, "group_size": 4}})
-    rule = objective.make_advantages(config)
-    found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]))
+    (rule,) = objective.make_advantages(config)
+    found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), group_size=4)
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])

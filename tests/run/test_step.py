@@ -1,5 +1,6 @@
 """What a step does: in which order it samples, scores and judges, and what it keeps."""
 
+import dataclasses
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -76,7 +77,7 @@ class Told:
         self.going_on.set()
         return jnp.zeros(())
 
-    def apply(self, state, prepared, terms, rewards, *, step, key):
+    def apply(self, state, prepared, terms, rewards, *, step, key, outcome):
         self.events.append("learn")
         self.learned.append(rewards.tolist())
         none = jnp.int32(-1)
@@ -162,7 +163,8 @@ def test_a_step_is_the_pure_functions_of_its_learner(make_config, make_base):
         terms = learner.logprobs(state.trained, frozen, rollout)
         rewards = (jnp.sum(rollout.tokens, axis=1) % 3).astype(jnp.float32)
         step = jnp.int32(5)
-        return rollout, learner.learn(state, frozen, rollout, terms, rewards, root, step)
+        terms = dataclasses.replace(terms, rewards=rewards)
+        return rollout, learner.learn(state, frozen, rollout, terms, root, step)
 
     rollout, (_, metrics, _) = pure(first, learner.frozen)
     rewards = (np.asarray(rollout.tokens).sum(axis=1) % 3).astype(np.float32)

@@ -49,7 +49,8 @@ def learn(config, base, rollout, rewards, *, packed=False):
     @jax.jit
     def both(state, frozen, rollout, rewards, packing):
         terms = steps.logprobs(state.trained, frozen, rollout, packing)
-        return steps.learn(state, frozen, rollout, terms, rewards, root, step, packing)[:2]
+        terms = dataclasses.replace(terms, rewards=rewards)
+        return steps.learn(state, frozen, rollout, terms, root, step, packing)[:2]
 
     return both(state, frozen, rollout, rewards, packing)
 
@@ -111,7 +112,7 @@ MORE_KNOBS = [
     {"guide": "token", "loss": {"reduction": "bnpo", "level": "sequence"}},
     {"loss": {"reduction": "dr_grpo", "advantage": "rloo", "top_entropy_quantile": 0.3}},
     {"guide": "none", "loss": {"kl_coef": 0.0, "advantage": "batch"}},
-    {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in_reward": True}},
+    {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
 ]
 
 

@@ -1,0 +1,125 @@
+"""Gates: factors of the KL coefficient by prompt, by row and by token, plain functions of arrays.
+
+Each gives a factor [B, T], or [B, 1] of a row, and asks for its arrays by the names of its
+parameters; `anchors.gate` multiplies a divergence by any number of them, whatever its estimator and
+guide. What says how a row came out (`right`, `pass_rate`, ...) is [B, 1], see `groups`. Every
+public function here is one that a config may name.
+"""
+
+import jax.numpy as jnp
+
+from ._arrays import Array, as_real
+
+
+def base_pass_rate(
+    base_pass_rate: Array, *, at_least: float = 0.0, at_most: float = 1.0, outside: float = 0.0
+) -> Array:
+    """1 on prompts that the base model solves at a rate in [at_least, at_most], else `outside`.
+
+    `at_most` 0 anchors what the base never solves (PBA, arXiv 2607.20543), `at_least` 1 what it
+    always solves (DPH-RL, arXiv 2509.07430). [B, 1] -> [B, 1].
+    Raises ValueError for bounds outside [0, 1] or the wrong way round, or a negative factor.
+    """
+    return _within(base_pass_rate, at_least, at_most, outside)
+
+
+def pass_rate(
+    pass_rate: Array, *, at_least: float = 0.0, at_most: float = 1.0, outside: float = 0.0
+) -> Array:
+    """1 where a share in [at_least, at_most] of the group is right, else `outside`; [B, 1].
+
+    `at_least` 1 holds what is mastered alone (MCPO, arXiv 2604.16972, which anchors there to π_old
+    and not to π_ref). Raises ValueError as `base_pass_rate`.
+    """
+    return _within(pass_rate, at_least, at_most, outside)
+
+
+def ramp(pass_rate: Array, *, at_zero: float = 1.0, at_one: float = 1.0) -> Array:
+    """at_zero + (at_one − at_zero) · p with p the share of the group that is right; [B, 1].
+
+    Raises ValueError for a negative factor.
+
+    >>> print(ramp(jnp.array([[0.25]]), at_zero=0.0, at_one=2.0))
+    [[0.5]]
+    """
+    _factor("at_zero", at_zero)
+    _factor("at_one", at_one)
+    return at_zero + (at_one - at_zero) * as_real(pass_rate)
+
+
+def unequal(reward_range: Array, *, equal: float = 0.0) -> Array:
+    """1 where rewards of the group differ, `equal` where they are all alike; [B, 1].
+
+    In groups of equal rewards no advantage answers the KL, so that it alone moves the policy
+    (arXiv 2610.12161, fault 3). Raises ValueError for a negative factor.
+    """
+    return jnp.where(reward_range > 0, 1.0, _factor("equal", equal))
+
+
+def hinge(logps: Array, anchor_logps: Array, *, distance: float = 0.01) -> Array:
+    """0 where |log π − log anchor| <= distance, else 1: a small change is free; [B, T].
+
+    With k3 its gradient is that of MCPO's hinged anchor (arXiv 2604.16972), whose value is less by
+    a constant. Raises ValueError for a negative distance.
+    """
+    if not distance >= 0:
+        raise ValueError(f"distance is {distance}; it must be 0 or more")
+    return as_real(jnp.abs(logps - anchor_logps) > distance)
+
+
+def unclipped(
+    ratios: Array, advantages: Array, *, eps_low: float = 0.2, eps_high: float = 0.2
+) -> Array:
+    """0 where the clip holds the policy gradient back, else 1; [B, T].
+
+    There the KL would move the policy alone (arXiv 2610.12161, fault 1). Give the surrogate's own
+    ranges. Raises ValueError for a negative range.
+
+    >>> print(unclipped(jnp.array([[1.5, 1.0]]), jnp.ones((1, 1))))
+    [[0. 1.]]
+    """
+    for name, value in {"eps_low": eps_low, "eps_high": eps_high}.items():
+        if not value >= 0:
+            raise ValueError(f"{name} is {value}; it must be 0 or more")
+    low = (ratios < 1.0 - eps_low) & (advantages < 0)
+    high = (ratios > 1.0 + eps_high) & (advantages > 0)
+    return as_real(~(low | high))
+
+
+def wrong(right: Array, *, otherwise: float = 0.0) -> Array:
+    """1 on rows whose answer is wrong, else `otherwise`; [B, 1].
+
+    Raises ValueError for a negative factor.
+    """
+    return jnp.where(right > 0, _factor("otherwise", otherwise), 1.0)
+
+
+def opening(mask: Array, *, length: int = 8, first: float = 1.0, later: float = 0.0) -> Array:
+    """From `first` at the first token straight to `later` after `length` tokens; [B, T].
+
+    g_t = first + (later − first) · min(t / length, 1), t from 0. What narrows a policy begins at
+    the first tokens (arXiv 2608.29188). Raises ValueError for a length below 1, a negative factor.
+
+    >>> print(opening(jnp.ones((1, 4)), length=2))
+    [[1.  0.5 0.  0. ]]
+    """
+    if length < 1:
+        raise ValueError(f"length is {length}; it must be 1 or more")
+    places = jnp.broadcast_to(jnp.arange(mask.shape[1], dtype=jnp.float32), mask.shape)
+    away = _factor("later", later) - _factor("first", first)
+    return first + away * jnp.minimum(places / length, 1.0)
+
+
+def _within(rates: Array, at_least: float, at_most: float, outside: float) -> Array:
+    if not 0 <= at_least <= at_most <= 1:
+        raise ValueError(
+            f"at_least is {at_least} and at_most {at_most}; they must be rates, the lower one first"
+        )
+    inside = (rates >= at_least) & (rates <= at_most)
+    return jnp.where(inside, 1.0, _factor("outside", outside))
+
+
+def _factor(name: str, value: float) -> float:
+    if not value >= 0:
+        raise ValueError(f"{name} is {value}; it must be 0 or more")
+    return value
