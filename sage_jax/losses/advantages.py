@@ -1,15 +1,27 @@
 """Advantages from rewards of groups: samples of one prompt are compared with each other.
 
 Rewards are [B] with B = N · group_size, rows of one prompt adjacent. All results are [B], float32
-or better, and constant under the gradient.
+or better, and constant under the gradient. The rules that look only at how many samples of a prompt
+are right live in `counts`, that of the best of k in `best_of`; a config finds them here.
 """
 
 from typing import Literal
 
-import jax
 import jax.numpy as jnp
 
-from ._arrays import Array, as_real, like
+from ._arrays import Array, like
+from ._groups import flat, grouped
+from .best_of import max_at_k
+from .counts import (
+    flat_half,
+    focal,
+    maxrl,
+    pass_at_k,
+    pkpo,
+    posterior,
+    quantile,
+    w_reinforce,
+)
 from .rarity import rare_by_logps, rare_by_mode, rare_by_rank, smoothed
 from .reduce import Mean
 
@@ -19,13 +31,22 @@ Scale = Literal["group", "batch", "none"]
 # one; the rest is for building others.
 __all__ = [
     "batch",
+    "flat_half",
+    "focal",
     "group",
+    "max_at_k",
+    "maxrl",
     "none",
+    "pass_at_k",
+    "pkpo",
+    "posterior",
+    "quantile",
     "rare_by_logps",
     "rare_by_mode",
     "rare_by_rank",
     "rloo",
     "smoothed",
+    "w_reinforce",
 ]
 
 
@@ -47,16 +68,16 @@ def group_relative(
     >>> print(group_relative(jnp.array([1.0, 0.0, 0.0, 1.0]), group_size=4, scale="none"))
     [ 0.5 -0.5 -0.5  0.5]
     """
-    groups = _groups(rewards, group_size)
+    groups = grouped(rewards, group_size)
     away = groups - jnp.mean(groups, axis=1, keepdims=True)
     match scale:
         case "none":
-            return _flat(away)
+            return flat(away)
         case "group":
-            return _flat(away / (jnp.std(groups, axis=1, ddof=1, keepdims=True) + epsilon))
+            return flat(away / (jnp.std(groups, axis=1, ddof=1, keepdims=True) + epsilon))
         case "batch":
             std = jnp.std(groups, ddof=1) if batch_std is None else like(batch_std, away)
-            return _flat(away / (std + epsilon))
+            return flat(away / (std + epsilon))
         case _:
             raise ValueError(f"scale is {scale!r}; it must be group, batch or none")
 
@@ -69,9 +90,9 @@ def rloo(rewards: Array, *, group_size: int) -> Array:
     >>> print(rloo(jnp.array([1.0, 0.0, 0.0]), group_size=3))
     [ 1.  -0.5 -0.5]
     """
-    groups = _groups(rewards, group_size)
+    groups = grouped(rewards, group_size)
     others = (jnp.sum(groups, axis=1, keepdims=True) - groups) / (group_size - 1)
-    return _flat(groups - others)
+    return flat(groups - others)
 
 
 def group(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
@@ -91,25 +112,7 @@ def none(rewards: Array, *, group_size: int) -> Array:
 
 def zero_variance(rewards: Array, *, group_size: int) -> Mean:
     """The share of groups whose rewards are all equal and which therefore teach nothing."""
-    groups = _groups(rewards, group_size)
+    groups = grouped(rewards, group_size)
     equal = jnp.max(groups, axis=1) == jnp.min(groups, axis=1)
     number = jnp.asarray(groups.shape[0], groups.dtype)
     return Mean(jnp.sum(equal.astype(groups.dtype)), number)
-
-
-def _groups(rewards: Array, group_size: int) -> Array:
-    if rewards.ndim != 1:
-        raise ValueError(f"rewards has shape {rewards.shape}; it must be [B]")
-    if group_size < 2:
-        raise ValueError(
-            f"group_size is {group_size}; samples are compared, so at least 2 are needed"
-        )
-    if rewards.shape[0] % group_size:
-        raise ValueError(
-            f"group_size is {group_size}; it must divide the {rewards.shape[0]} rewards"
-        )
-    return as_real(rewards).reshape(-1, group_size)
-
-
-def _flat(advantages: Array) -> Array:
-    return jax.lax.stop_gradient(advantages.reshape(-1))
