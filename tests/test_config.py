@@ -78,6 +78,16 @@ REFUSED = [
         "advantage.0.epsilon: Input",
     ),
     ({"loss": {"advantage": {"use": "rloo", "group_size": 2}}}, "is given by the trainer"),
+    ({"loss": {"advantage": "pkpo"}}, "loss.advantage.0.k: must be given"),
+    (
+        {"loss": {"advantage": {"use": "pass_at_k", "k": 8}}, "rollout": {"group_size": 8}},
+        "loss.advantage.0: k is 8; it must be a whole number of 1 to 7 with group_size 8",
+    ),
+    ({"loss": {"advantage": {"use": "focal", "gamma": -1.0}}}, "advantage.0: gamma is -1.0; it"),
+    (
+        {"loss": {"advantage": "maxrl", "kl_in": "reward", "kl_estimator": "k1"}},
+        "loss.advantage 'maxrl' only counts the rewards that are right, and would not see the KL",
+    ),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
     ({"optimizer": {"num_minibatches": 7}}, "num_minibatches 7 does not divide the 256"),
     ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),

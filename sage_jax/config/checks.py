@@ -19,10 +19,11 @@ _LORA_TARGETS = {
 def impossible(c: Config) -> Iterator[str]:
     """What does not go together in a config whose fields are right each by itself."""
     for check in (
-        _parts,
         _groups,
+        _parts,
         _rows,
         _anchor,
+        _counted,
         _warmup,
         _stop,
         _lora,
@@ -75,6 +76,18 @@ def _anchor(c: Config) -> Iterator[str]:
         yield (
             f"guide is {c.guide.use!r}, but loss.kl_coef is 0, so there is no anchor to reshape: "
             "set loss.kl_coef above 0 or guide 'none'"
+        )
+
+
+def _counted(c: Config) -> Iterator[str]:
+    """What a rule that only asks which samples are right would not see."""
+    first = c.loss.advantage[0] if c.loss.advantage else None
+    if c.loss.kl_in != "reward" or first is None or first.is_foreign:
+        return
+    if parts.resolve(first, parts.ADVANTAGES, field="loss.advantage.0").asks("right_above"):
+        yield (
+            f"loss.kl_in is 'reward', but loss.advantage {first.use!r} only counts the rewards "
+            "that are right, and would not see the KL: set it 'loss', or take another rule"
         )
 
 
@@ -137,6 +150,9 @@ def _make(c: Config, field: str) -> Any:
         return making.gate(part, like)
     if room is parts.REDUCTIONS:
         return making.reduction(part, like, max_completion_length=2)
+    if room is parts.ADVANTAGES:
+        size = c.rollout.group_size
+        return making.advantage(part, making.shapes(3 * size, 2), group_size=size)
     return part
 
 

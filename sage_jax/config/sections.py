@@ -183,9 +183,10 @@ class Loss(Section):
     advantage: tuple[Part, ...] = (Spec(use="group"),)
     """From rewards to advantages: one rule, or several of which each gets what the one before gave.
     Standard deviation that divides r - mean(group): `group`'s, `batch`'s, `none` (Dr. GRPO);
-    leave-one-out without scaling (`rloo`); after one of these right answers weighed by how rare
-    they are; or `module:function` of your own, (rewards, *, group_size, **options) -> advantages
-    [B]. `sage-jax parts advantage` lists them."""
+    leave-one-out without scaling (`rloo`); rules of how many of a group are right, as `pkpo` and
+    `maxrl`; after any of these right answers weighed by how rare they are, as `rare_by_logps`; or
+    `module:function` of your own, (rewards, *, group_size, **options) -> advantages [B].
+    `sage-jax parts advantage` lists them."""
     reduction: Part = Spec(use="grpo")
     """Normaliser: mean of each sequence (`grpo`), tokens of the update (`bnpo`), a constant length
     (`dr_grpo`), tokens of the whole rollout (`dapo`), or `module:function` of your own."""

@@ -34,7 +34,7 @@ from sage_jax.learn.trim import trim
 from sage_jax.learn.update import Loss, Update, merge_stacked
 from sage_jax.losses import Objective, Terms, reduce
 from sage_jax.losses.advantages import group
-from sage_jax.losses.groups import with_statistics
+from sage_jax.losses.outcome import with_outcome
 from sage_jax.losses.terms import require, with_batch_statistics
 from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
 
@@ -389,7 +389,7 @@ class Learner:
         key = derive(root, Purpose.LOSS, step, 0)
         size = rollout.group_size
         rewards = require(terms, "rewards", "learning")
-        terms = with_statistics(terms, rewards, group_size=size)
+        terms = with_outcome(terms, rewards, group_size=size)
         values = self._told.anchored(rewards, terms, step=step, key=key)
         for rule in self.rules:
             offered = {"rewards": rewards, "terms": terms, "group_size": size}

@@ -17,7 +17,7 @@ def max_at_k(
     k: int,
     baseline: count_tables.Baseline = "loo_minus_one",
 ) -> Array:
-    """Unbiased gradient of E[best reward of k samples] (PKPO, arXiv 2505.15201, section 3).
+    """Unbiased gradient of E[best reward of k samples] (PKPO, arXiv 2505.15201).
 
     k · mean over the k − 1 others S of [max(S ∪ i) − max S] for the baseline "loo_minus_one"; "loo"
     takes the best of k others instead, "none" nothing. Rewards are sorted in each group, and one

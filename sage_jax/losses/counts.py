@@ -6,12 +6,12 @@ a reward says is not seen, so a KL in the reward has no effect. For real rewards
 `best_of.max_at_k`.
 
 Where a rule has an objective, the mean over a prompt's samples of A · ∇log π is its gradient in
-expectation. Papers that write the sum over the samples give 1/N of the advantages here.
+expectation. Papers that write the sum over the samples give 1/N of the advantages here. p is the
+chance of a right sample, c of N are right, f wrong.
 
 All take rewards [B], B = N · group_size with rows of one prompt adjacent, and give [B], float32 or
 better and constant under the gradient. Arguments out of range raise ValueError, when a step is
-traced. p is the chance of a right sample, c of N are right, f wrong, and A is the advantage of
-`advantages.group`.
+traced.
 """
 
 from collections.abc import Sequence
@@ -77,7 +77,7 @@ def pass_at_k(
     scale: tables.Scale = "group",
     right_above: float = 0.5,
 ) -> Array:
-    """Pass@k of subsets, less its mean, by its standard deviation (arXiv 2508.10751, section 2.3).
+    """Pass@k of subsets, less its mean, by its standard deviation (arXiv 2508.10751, eq. 14, 15).
 
     With R = 1 − C(f, k)/C(N, k) and σ = √(R(1 − R)): right (1 − R)/σ, wrong
     (1 − R − C(f−1, k−1)/C(N−1, k−1))/σ, 0 where σ = 0. The mean of a group is 0. `scale` "none"
@@ -98,7 +98,7 @@ def pkpo(
     baseline: tables.Baseline = "loo_minus_one",
     right_above: float = 0.5,
 ) -> Array:
-    """Unbiased gradient of pass@k = 1 − (1 − p)^k (PKPO, arXiv 2505.15201, equations 29 and 33).
+    """Unbiased gradient of pass@k = 1 − (1 − p)^k (PKPO, arXiv 2505.15201, eq. 29, 33).
 
     k · [a sample or one of k − 1 others is right] − k · [one of m others is right], averaged over
     the choices of others. `baseline` "loo_minus_one" has m = k − 1 and the least noise: right
@@ -143,7 +143,7 @@ def focal(
     epsilon: float = 1e-4,
     right_above: float = 0.5,
 ) -> Array:
-    """A · (1 − c/N)^gamma: less weight on prompts nearly solved (F-GRPO, arXiv 2602.06717).
+    """`group` · (1 − c/N)^gamma, c of N right: less for easy prompts (F-GRPO, arXiv 2602.06717).
 
     `gamma` 0 is `group`; the paper has 0.5 and 1. The mean of a group is 0.
     """
@@ -160,10 +160,11 @@ def posterior(
     epsilon: float = 1e-4,
     right_above: float = 0.5,
 ) -> Array:
-    """A · u(c)/u(1), with u(c) the posterior mean of k(1 − p)^(k−1) (BBG, arXiv 2606.15455).
+    """`group` · u(c)/u(1), u(c) the posterior mean of k(1 − p)^(k−1) (BBG, arXiv 2606.15455).
 
-    The prior of p is uniform, so u(c) = k Π_{j=1}^{k−1} (f + j)/(N + 1 + j); 0 where
-    u(c) < tau · (N + 1). k may be above group_size; k = 1 with tau = 0 is `group`.
+    c of N samples are right, f wrong; p has a uniform prior, so
+    u(c) = k Π_{j=1}^{k−1} (f + j)/(N + 1 + j). 0 where u(c) < tau · (N + 1). k may be above
+    group_size; k = 1 with tau = 0 is `group`.
     """
     table = tables.posterior(group_size, k=k, tau=tau, epsilon=epsilon)
     return of_counts(rewards, table, group_size=group_size, right_above=right_above)
@@ -172,7 +173,7 @@ def posterior(
 def flat_half(
     rewards: Array, *, group_size: int, epsilon: float = 1e-4, right_above: float = 0.5
 ) -> Array:
-    """A, divided by 2 √(p(1 − p)) where p = c/N is above 1/2 (MCPO, arXiv 2604.16972).
+    """`group` / (2 √(p(1 − p))) where a share p above 1/2 is right (MCPO, arXiv 2604.16972).
 
     So all prompts of the easy half weigh alike: their right samples' advantages add up to
     √(1 − 1/N) · N/2, as at one half. Its anchor for prompts that are all right is another part.

@@ -5,10 +5,10 @@ Each maps values [B], advantages or rewards, rows of one prompt adjacent, to val
 public function here is one that a config may name. s_i is the row's mean log-probability per token.
 """
 
-import jax
 import jax.numpy as jnp
 
 from ._arrays import Array, as_real, masked_sum, row_mean
+from ._groups import flat, grouped
 from .terms import Terms, require
 
 __all__ = ["rare_by_logps", "rare_by_mode", "rare_by_rank", "smoothed"]
@@ -100,23 +100,24 @@ def smoothed(
             raise ValueError(f"{name} is {value}; it must be 0 or more")
     right, likely = _right(terms, group_size), _sum_logps(terms, group_size)
     added = jnp.where(right, -gamma_right * likely, gamma_wrong * likely)
-    return jax.lax.stop_gradient(as_real(advantages) + added.reshape(-1))
+    return flat(as_real(advantages).reshape(added.shape) + added)
 
 
 def _right(terms: Terms, group_size: int) -> Array:
-    return require(terms, "right", "rarity").reshape(-1, group_size) > 0
+    return grouped(require(terms, "right", "rarity"), group_size) > 0
 
 
 def _sum_logps(terms: Terms, group_size: int) -> Array:
-    return masked_sum(as_real(terms.sampling_logps), terms.valid, axis=-1).reshape(-1, group_size)
+    return grouped(masked_sum(as_real(terms.sampling_logps), terms.valid, axis=-1), group_size)
 
 
 def _mean_logps(terms: Terms, group_size: int) -> Array:
-    return row_mean(as_real(terms.sampling_logps), terms.valid).reshape(-1, group_size)
+    return grouped(row_mean(as_real(terms.sampling_logps), terms.valid)[:, 0], group_size)
 
 
 def _weighted(values: Array, weights: Array) -> Array:
-    return jax.lax.stop_gradient(as_real(values) * weights.reshape(-1).astype(values.dtype))
+    values = as_real(values)
+    return flat(values.reshape(weights.shape) * weights.astype(values.dtype))
 
 
 def _within(name: str, value: float) -> None:

@@ -36,7 +36,7 @@ class Terms:
     right              [B]        1 where its answer is right, else 0
     modes              [B]        which way of being right it took, any integers; negative: none
     base_pass_rate     [B]        share of the base model's answers to its prompt that are right
-    pass_rate          [B]        share of its group that is right, see `groups.with_statistics`
+    pass_rate          [B]        share of its group that is right, see `outcome.with_outcome`
     reward_range       [B]        highest less lowest reward of its group
     best_ref_logps     [B]        log π_ref of the likeliest among its group's best completions
     """

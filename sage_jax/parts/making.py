@@ -6,6 +6,7 @@ work starts, as one line that names the field.
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -148,6 +149,39 @@ def reduction(part: Part, like: Terms, *, max_completion_length: int) -> Reducti
     made = by_name.reduction(part.bound(max_completion_length=max_completion_length))
     _try(part, lambda terms, *, step, key: made(terms.logps, terms), like)
     return made
+
+
+def advantage(part: Part, like: Terms, *, group_size: int) -> Callable[..., jax.Array]:
+    """The rule of advantages of a function: rewards [B] and what it asks for -> [B].
+
+    Args:
+        part: of `ADVANTAGES`.
+        like: as of `shapes`.
+        group_size: completions of a prompt.
+
+    Raises:
+        ConfigError: if it does not fit, or does not give [B] for [B].
+    """
+    if not (part.spec.is_foreign or part.options):
+        return part.bound()
+
+    def follow(rewards: jax.Array, terms: Terms, step: jax.Array, key: jax.Array) -> Any:
+        offered = {"rewards": rewards, "terms": terms, "group_size": group_size}
+        offered |= {"step": step, "key": key}
+        for first in [*inspect.signature(part.function).parameters][:1]:
+            offered.pop(first, None)  # What it works on, not by name.
+        return part.bound(**offered)(rewards)
+
+    step, key = jax.ShapeDtypeStruct((), jnp.int32), jax.eval_shape(lambda: jax.random.key(0))
+    with part.explained():
+        found = jax.eval_shape(follow, like.rewards, like, step, key)
+    if getattr(found, "shape", None) != like.mask.shape[:1]:
+        hint = " (is a return missing?)" if found is None else ""
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} gives {brief(found)} for rewards of shape "
+            f"{like.mask.shape[:1]}; advantages have the shape of rewards{hint}"
+        )
+    return part.bound()
 
 
 def _which(holds: Callable[[Any], bool]) -> str:

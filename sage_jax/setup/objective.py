@@ -4,14 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from sage_jax import config as configs
 from sage_jax import parts
-from sage_jax.learn import rules
 from sage_jax.losses import Terms, compose, importance, policy, recipes
 from sage_jax.parts import making
-from sage_jax.telling import brief
 
 
 def make_guide(config: configs.Config) -> compose.Guide | None:
@@ -103,37 +100,13 @@ def _rows(config: configs.Config) -> int:
     return next(n * size for n in (3, 4, 5) if n not in (size, length) and n * size != length)
 
 
-def make_advantages(config: configs.Config) -> list[rules.Advantages]:
+def make_advantages(config: configs.Config) -> list[Callable[..., jax.Array]]:
     """Rules that turn rewards [B] into advantages [B], one after the other.
 
     Raises:
         ConfigError: if there is no such rule, or it does not give [B] for [B].
     """
     named = enumerate(config.loss.advantage)
-    return [
-        _rule(config, parts.resolve(one, parts.ADVANTAGES, field=f"loss.advantage.{place}"))
-        for place, one in named
-    ]
-
-
-def _rule(config: configs.Config, part: parts.Part) -> rules.Advantages:
-    rule, rows = part.bound(), _rows(config)
-    rewards, step = (
-        jax.ShapeDtypeStruct(*form) for form in (((rows,), jnp.float32), ((), jnp.int32))
-    )
-    offered = {"rewards": rewards, "terms": _shapes(config, vocabulary=False), "step": step}
-    offered |= {"key": jax.eval_shape(lambda: jax.random.key(0))}
-
-    def follow(rewards: jax.Array, offered: dict[str, Any]) -> jax.Array:
-        return rules.follow(rule, rewards, **offered, group_size=config.rollout.group_size)
-
-    with part.explained():
-        rules.refuse_unfit(rule)
-        found = jax.eval_shape(follow, rewards, offered)
-    if getattr(found, "shape", None) != (rows,):
-        hint = " (is a return missing?)" if found is None else ""
-        raise configs.ConfigError(
-            f"{part.field}: {part.spec.use} gives {brief(found)} for rewards of shape ({rows},); "
-            f"advantages have the shape of rewards{hint}"
-        )
-    return rule
+    found = (parts.resolve(one, parts.ADVANTAGES, field=f"loss.advantage.{n}") for n, one in named)
+    like = _shapes(config, vocabulary=False)
+    return [making.advantage(part, like, group_size=config.rollout.group_size) for part in found]

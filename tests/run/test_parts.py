@@ -1,14 +1,17 @@
 """Parts of the user's own in whole runs: used, known again, and refused once they are others."""
 
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
 import pytest
+import yaml
 from runs import StopAt, entries
 
 from sage_jax import config as configs
-from sage_jax import setup
+from sage_jax import parts, setup
 from sage_jax.run import facts
 from sage_jax.run.arms import train_arms
 from sage_jax.run.inputs import InputError
@@ -224,3 +227,15 @@ def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     (rule,) = objective.make_advantages(config)
     found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), group_size=4)
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
+
+
+def test_rules_of_counts_are_named_in_a_config_as_the_page_shows(make_config):
+    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
+    blocks = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+    (shown,) = [one for one in blocks if "advantage" in one.get("loss", {})]
+    rule = objective.make_advantages(make_config(shown))
+    rewards = jnp.array([1.0, 0.0, 0.0, 0.0])
+    assert rule(rewards, group_size=4).tolist() == pytest.approx([4.0, 0.0, 0.0, 0.0])
+    told = parts.listing("advantage")
+    for name in re.findall(r"^\| `(\w+)`.*\| \d{4}\.\d{5}", page, flags=re.MULTILINE):
+        assert re.search(rf"^  (\{{use: )?{name}\b", told, flags=re.MULTILINE)

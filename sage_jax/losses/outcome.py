@@ -11,7 +11,7 @@ from .terms import Terms
 RIGHT_ABOVE = 0.5
 
 
-def with_statistics(terms: Terms, rewards: Array, *, group_size: int) -> Terms:
+def with_outcome(terms: Terms, rewards: Array, *, group_size: int) -> Terms:
     """Terms with what each group came to, to be split into micro-batches afterwards.
 
     Sets `rewards`; `right` where missing, 1 where a reward is above 0.5; `pass_rate`, the group's
@@ -20,7 +20,7 @@ def with_statistics(terms: Terms, rewards: Array, *, group_size: int) -> Terms:
     `modes` of rows that are not right becomes -1. `rewards` [B], rows of one prompt adjacent.
 
     >>> terms = Terms(jnp.zeros((4, 1)), jnp.ones((4, 1)))
-    >>> print(with_statistics(terms, jnp.array([1.0, 0.0, 0.0, 0.0]), group_size=2).pass_rate)
+    >>> print(with_outcome(terms, jnp.array([1.0, 0.0, 0.0, 0.0]), group_size=2).pass_rate)
     [0.5 0.5 0.  0. ]
     """
     rewards = jax.lax.stop_gradient(as_real(rewards))
