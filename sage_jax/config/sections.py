@@ -331,9 +331,9 @@ class Config(Section):
     reward: tuple[Reward, ...] = ()
     """Rewards of a task in words, whose sum by `weight` is trained on; none named is the task's
     own, or else `math`. The first says what is correct, for pass@k: where it is above 0, or at
-    least `correct_from`. Each is `boxed`, `math`, `matches`, `number` or `module:function` of your
-    own; beside it may stand `weight`, `name`, and `isolate`, `deadline_s` and `memory_gb` of worker
-    processes."""
+    least `correct_from`. Each is `boxed`, `math`, `matches`, `number`, `overlong` or
+    `module:function` of your own; beside it may stand `weight`, `name`, and `isolate`, `deadline_s`
+    and `memory_gb` of worker processes."""
     listeners: tuple[Listener, ...] = ()
     """Trackers and whatever else is to be told what happens: `module:function` of your own,
     (event) -> anything, or a function that is called once and gives one. They stop no run."""

@@ -4,11 +4,13 @@ Each has one of the forms that `data.rewards` reads: a function of a completion,
 judge. The names below are all that a config may say.
 """
 
+from typing import Any
+
 from sage_jax.rewards import format as forms
 from sage_jax.rewards.number_judge import NumberJudge
 from sage_jax.rewards.pool import VerifierPool
 
-__all__ = ["boxed", "matches", "math", "number"]
+__all__ = ["boxed", "matches", "math", "number", "overlong"]
 
 
 def math(*, num_workers: int = 2, deadline_s: float = 5.0) -> VerifierPool:
@@ -33,3 +35,26 @@ def boxed(completion: str) -> float:
 def matches(completion: str, *, pattern: str) -> float:
     """1 if the whole completion matches a regular expression (a dot matches newlines), else 0."""
     return forms.matches(completion, pattern)
+
+
+def overlong(tokens: Any, mask: Any, *, cache: int) -> Any:
+    """0 up to T − `cache` tokens, and from there in a line down to −1 at T, the room there is.
+
+    Soft overlong punishment (DAPO, arXiv 2503.14476, section 3.4). It stands beside a reward of the
+    answer, which comes first: `reward: [math, {use: overlong, cache: 1024}]`.
+
+    Args:
+        tokens: [B, T].
+        mask: [B, T], 1 on tokens of the completion.
+        cache: tokens at the end of the room in which a completion is punished.
+
+    Returns:
+        [B].
+
+    Raises:
+        ValueError: for a `cache` that is not from 1 to T.
+    """
+    room = tokens.shape[1]
+    if not 1 <= cache <= room:
+        raise ValueError(f"cache is {cache}; it must be from 1 to the {room} tokens there are")
+    return ((room - cache - mask.sum(axis=1)) / cache).clip(-1.0, 0.0)

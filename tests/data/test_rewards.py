@@ -276,3 +276,16 @@ def test_token_rewards_are_compiled_once():
     for _ in range(2):
         found = reward.score(BATCH._replace(tokens=jnp.array(BATCH.tokens)))
         assert found.rewards.tolist() == [0.0, 1.0, 1.0]
+
+
+def test_long_completions_are_punished_softly():
+    lengths = np.array([1, 6, 7, 8, 9, 10])
+    mask = (np.arange(10) < lengths[:, None]).astype(np.float32)
+    batch = Batch([""] * 6, BATCH.problems * 2, np.zeros((6, 10), np.int32), mask)
+    for cache, expected in [(4, [0, 0, -0.25, -0.5, -0.75, -1]), (1, [0, 0, 0, 0, 0, -1])]:
+        for kind in (np.float32, np.int32, bool):
+            found = make("overlong", cache=cache).score(batch._replace(mask=mask.astype(kind)))
+            np.testing.assert_allclose(found.rewards, expected, atol=1e-6)
+    for cache in (0, 11):
+        with pytest.raises(RewardError, match=rf"cache is {cache}; it must be from 1 to the 10"):
+            make("overlong", cache=cache).score(batch)
