@@ -233,7 +233,7 @@ def test_rules_of_counts_are_named_in_a_config_as_the_page_shows(make_config):
     page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
     blocks = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
     (shown,) = [one for one in blocks if "advantage" in one.get("loss", {})]
-    rule = objective.make_advantages(make_config(shown))
+    (rule,) = objective.make_advantages(make_config(shown))
     rewards = jnp.array([1.0, 0.0, 0.0, 0.0])
     assert rule(rewards, group_size=4).tolist() == pytest.approx([4.0, 0.0, 0.0, 0.0])
     told = parts.listing("advantage")
