@@ -321,10 +321,10 @@ class Config(Section):
     """Root of all randomness."""
     model: Model
     task: Task
-    """What is asked: `brackets`, a puzzle of tokens that judges itself; `arithmetic`, procedural
-    problems in words; `jsonl`, problems of files; or `module:function` of your own. Beside its
-    arguments stands what holds for every task in words, as `instruction`; `sage-jax parts task`
-    lists both."""
+    """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
+    `arithmetic`, procedural problems in words; `jsonl`, problems of files; or `module:function` of
+    your own. Beside its arguments stands what holds for every task in words, as `instruction`;
+    `sage-jax parts task` lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random` or
     `module:function` of your own; `sage-jax parts guide` lists their arguments."""

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from sage_jax.rewards.exact import exact_match
+from sage_jax.data.puzzle import Problems, Puzzle, draw_operands, which
 
 MODULUS = 17
 OPERATORS = MODULUS  # tokens 17..19: x-y, x+2y, xy+y
@@ -46,18 +46,6 @@ class Mix(NamedTuple):
 # learning and evaluation see rarer modes and honest cues, so that there is room to improve.
 WARMUP = Mix((0.50, 0.22, 0.12, 0.08, 0.05, 0.03), (0.5, 0.3, 0.2), 0.4, 0.5)
 PLAY = Mix((0.30, 0.20, 0.15, 0.15, 0.10, 0.10), (0.4, 0.3, 0.3), 0.4, 1.0)
-
-
-class Problems(NamedTuple):
-    """A batch of problems.
-
-    Attributes:
-        prompts: int32[N, 6].
-        planted: int32[N, 8], the derivation the problem was made from.
-    """
-
-    prompts: jax.Array
-    planted: jax.Array
 
 
 def _combine(operator: jax.Array, x: jax.Array, y: jax.Array) -> jax.Array:
@@ -93,19 +81,12 @@ def held_out(numbers: jax.Array) -> jax.Array:
 
 
 def _draw_numbers(key: jax.Array, count: int, *, hold_out: bool) -> jax.Array:
-    """Operands [N, 3] from the wanted side of the split, by a bounded number of redraws."""
-
-    def redraw(numbers, key):
-        fresh = jax.random.randint(key, numbers.shape, 0, MODULUS, jnp.int32)
-        return jnp.where((held_out(numbers) == hold_out)[:, None], numbers, fresh), None
-
-    first, rest = jax.random.split(key)
-    numbers = jax.random.randint(first, (count, 3), 0, MODULUS, jnp.int32)
-    # The odds that a row is still on the wrong side are (7/8)^200 = 3e-12 at worst; the last line
-    # makes it impossible: (0, 0, 0) is held out and (1, 0, 0) is not.
-    numbers, _ = jax.lax.scan(redraw, numbers, jax.random.split(rest, 200 if hold_out else 16))
-    fallback = jnp.array([[0 if hold_out else 1, 0, 0]], jnp.int32)
-    return jnp.where((held_out(numbers) == hold_out)[:, None], numbers, fallback)
+    # The odds that a row is still on the wrong side are (7/8)^200 = 3e-12 at worst, and then
+    # (0, 0, 0) is held out and (1, 0, 0) is not.
+    redraws, fallback = (200, (0, 0, 0)) if hold_out else (16, (1, 0, 0))
+    return draw_operands(
+        key, (count, 3), MODULUS, held_out, hold_out=hold_out, redraws=redraws, fallback=fallback
+    )
 
 
 def draw(key: jax.Array, count: int, mix: Mix, *, hold_out: bool = False) -> Problems:
@@ -154,13 +135,7 @@ def reward(prompts: jax.Array, tokens: jax.Array, mask: jax.Array) -> jax.Array:
     Returns:
         float32[B].
     """
-    targets, right = solutions(prompts)
-
-    def matches(target, holds):
-        whole = jnp.ones_like(target, dtype=jnp.float32)
-        return exact_match(tokens, mask, target, whole) * holds.astype(jnp.float32)
-
-    return jax.vmap(matches, in_axes=(1, 1))(targets, right).max(axis=0)
+    return (which(solutions(prompts), tokens, mask) >= 0).astype(jnp.float32)
 
 
 _NAMES = (
@@ -178,3 +153,30 @@ def spell(tokens) -> str:
     '? 3 5 1 x-y 6'
     """
     return " ".join(_NAMES[int(token)] for token in tokens)
+
+
+def _drawn(key: jax.Array, count: int, hold_out: bool) -> Problems:
+    return draw(key, count, PLAY, hold_out=hold_out)
+
+
+def _demonstrated(key: jax.Array, count: int) -> Problems:
+    return draw(key, count, WARMUP)
+
+
+PUZZLE = Puzzle(
+    name="brackets",
+    vocab_size=VOCAB_SIZE,
+    end=END,
+    prompt_length=PROMPT_LENGTH,
+    completion_length=COMPLETION_LENGTH,
+    modes=tuple(
+        f"{_NAMES[mode]} {_NAMES[first]}"
+        for mode in range(MODES, MODES + 6)
+        for first in range(OPERATORS, OPERATORS + 3)
+    ),
+    choosing=(0, 2),
+    draw=_drawn,
+    demonstrate=_demonstrated,
+    solutions=solutions,
+    spell=spell,
+)

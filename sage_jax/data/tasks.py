@@ -1,6 +1,6 @@
 """What a task is to the trainer and the evaluator: prompts, demonstrations, and a judge."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -57,6 +57,8 @@ class Judged(NamedTuple):
         answers: B final answers as text, "" where there is none: what majority@k counts.
         reasons: B words on how each verdict came about.
         parts: float32[B] each, the rewards that were summed, by name; empty where there is one way.
+        modes: B names of the way in which each right completion is right, "" for wrong ones; empty
+            where the task tells no ways apart. What diversity counts.
     """
 
     rewards: np.ndarray
@@ -64,10 +66,27 @@ class Judged(NamedTuple):
     answers: list[str]
     reasons: list[str]
     parts: Mapping[str, np.ndarray] = MappingProxyType({})
+    modes: Sequence[str] = ()
 
     def means(self) -> dict[str, float]:
         """The mean of each part, as metrics."""
         return {f"reward/{name}": float(values.mean()) for name, values in self.parts.items()}
+
+
+class Worked(NamedTuple):
+    """The completions that can be right, for each of N problems one of each of M modes.
+
+    Attributes:
+        tokens: int32[N, M, T].
+        mask: float32[N, M, T], 1 on tokens, the end token included.
+        right: bool[N, M], which of them are right; no other completion is.
+        modes: M names, as in `Judged.modes`.
+    """
+
+    tokens: np.ndarray
+    mask: np.ndarray
+    right: np.ndarray
+    modes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -153,6 +172,15 @@ class Task(Vocabulary, Protocol):
 
     def close(self) -> None:
         """Let go of worker processes."""
+        ...
+
+
+@runtime_checkable
+class Enumerable(Protocol):
+    """What a task beside has whose right completions can be listed: it needs no sampling."""
+
+    def right_answers(self, prompts: Prompts) -> Worked:
+        """All completions of N prompts that can be right; see `Worked`."""
         ...
 
 

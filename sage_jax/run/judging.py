@@ -37,6 +37,7 @@ class Outcome(NamedTuple):
                 [judged.answers[row] for row in rows],
                 [judged.reasons[row] for row in rows],
                 {name: values[rows] for name, values in judged.parts.items()},
+                [judged.modes[row] for row in rows.tolist()] if judged.modes else [],
             ),
             self.lengths[rows],
             self.finish[rows],
@@ -53,6 +54,7 @@ class Outcome(NamedTuple):
                 [answer for one in judged for answer in one.answers],
                 [reason for one in judged for reason in one.reasons],
                 {n: np.concatenate([one.parts[n] for one in judged]) for n in judged[0].parts},
+                [mode for one in judged for mode in one.modes],
             ),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.finish for part in parts]),
@@ -146,11 +148,11 @@ def shared(own: Verdicts) -> Outcome:
     """The outcome of all rows, from what each process knows of its own. A collective."""
     if jax.process_count() == 1:
         return Outcome(own.judged, own.lengths, own.finish)
-    *columns, parts = own.judged
-    columns = [own.rows, own.lengths, own.finish, *columns]
+    *columns, parts, modes = own.judged
+    columns = [own.rows, own.lengths, own.finish, *columns, modes]
     named = {name: list(map(_plain, values)) for name, values in parts.items()}
     told = hosts.gather([[list(map(_plain, column)) for column in columns], named])
-    places, ends, why, rewards, correct, answers, reasons = (
+    places, ends, why, rewards, correct, answers, reasons, modes = (
         list(itertools.chain(*own)) for own in zip(*(said for said, _ in told), strict=True)
     )
     # A process without rows names no parts.
@@ -166,6 +168,7 @@ def shared(own: Verdicts) -> Outcome:
             )
             for name in names
         },
+        modes,
     )
     return Outcome(judged, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sage_jax.data import brackets
-from sage_jax.data.token_task import BracketsTask
+from sage_jax.data.token_task import PuzzleTask
 
 COMBINE = [lambda x, y: (x - y) % 17, lambda x, y: (x + 2 * y) % 17, lambda x, y: (x * y + y) % 17]
 # Mode -> (first pair, third, whether the third stands on the right), spelt out by hand.
@@ -80,7 +80,7 @@ def test_draws_follow_their_odds():
 
 
 def test_a_task_gives_the_same_batches_again():
-    one, two = BracketsTask(seed=5), BracketsTask(seed=5)
+    one, two = PuzzleTask(brackets.PUZZLE, seed=5), PuzzleTask(brackets.PUZZLE, seed=5)
     np.testing.assert_array_equal(one.train_prompts(3, 4).tokens, two.train_prompts(3, 4).tokens)
     assert (one.train_prompts(3, 4).tokens != one.train_prompts(4, 4).tokens).any()
     judged = one.judge(one.held_out(2), np.zeros((6, 8), np.int32), np.ones((6, 8), np.float32))
@@ -89,7 +89,7 @@ def test_a_task_gives_the_same_batches_again():
 
 
 def test_a_name_is_one_problem_under_any_seed():
-    one, two = BracketsTask(seed=5), BracketsTask(seed=6)
+    one, two = PuzzleTask(brackets.PUZZLE, seed=5), PuzzleTask(brackets.PUZZLE, seed=6)
     few, many = one.held_out(8), one.held_out(64)
     assert few.ids == many.ids[:8]
     assert len(set(many.ids)) == 64
@@ -97,3 +97,15 @@ def test_a_name_is_one_problem_under_any_seed():
     assert many.ids != two.held_out(64).ids
     with pytest.raises(ValueError, match=r"eval\.num_problems 5000 is more than the \d+ held out"):
         one.held_out(5000)
+
+
+def test_modes_are_the_eighteen_derivations():
+    task = PuzzleTask(brackets.PUZZLE, seed=5)
+    prompts = task.held_out(4)
+    known = task.right_answers(prompts)
+    assert known.modes[0] == "(ab)c x-y"
+    assert len(set(known.modes)) == 18
+    judged = task.judge(prompts, known.tokens.reshape(-1, 8), known.mask.reshape(-1, 8))
+    named = zip([*known.modes] * 4, known.right.ravel(), strict=True)
+    assert judged.modes == [name if right else "" for name, right in named]
+    assert judged.answers == [*known.modes] * 4

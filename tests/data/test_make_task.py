@@ -10,10 +10,10 @@ import pytest
 from letters import Letters, rows
 
 from sage_jax.config import ConfigError
-from sage_jax.data import DataError, Problem, ProblemSet, gathering
+from sage_jax.data import DataError, Problem, ProblemSet, brackets, gathering
 from sage_jax.data.make_task import make_task
-from sage_jax.data.tasks import Setting
-from sage_jax.data.token_task import BracketsTask
+from sage_jax.data.tasks import Prompts, Setting
+from sage_jax.data.token_task import PuzzleTask
 from sage_jax.parallel import HostsError, hosts
 from sage_jax.parts import RewardSpec, TaskSpec
 
@@ -109,7 +109,7 @@ class TestForms:
 
     def test_what_is_a_task_judges_by_itself(self):
         task = make(itself, setting=BARE, rewards=())
-        assert isinstance(task, BracketsTask)
+        assert isinstance(task, PuzzleTask)
         assert task.ask("26 3 5 1 17 6", "").tokens.tolist() == [[26, 3, 5, 1, 17, 6]]
         with pytest.raises(DataError, match="6 token ids below 28"):
             task.ask("26 3", "")
@@ -132,7 +132,7 @@ def whole():
 
 
 def itself(*, seed: int):
-    return BracketsTask(seed=seed)
+    return PuzzleTask(brackets.PUZZLE, seed=seed)
 
 
 class Half:
@@ -142,8 +142,10 @@ class Half:
         pass
 
 
-class Odd(BracketsTask):
-    vocab_size = 20
+class Odd(PuzzleTask):
+    @property
+    def vocab_size(self):
+        return 20
 
 
 def endless():
@@ -270,7 +272,7 @@ class TestWrong:
             ("brackets", SETTING, (), "'brackets' has a vocabulary of its own"),
             ("brackets", Setting(0, None, 6, 7), (), "prompts of 6 and completions of 8 tokens"),
             ("brackets", BARE, NUMBER, "reward: the task 'brackets' judges by itself"),
-            (gives(Odd(seed=0)), BARE, (), "below its vocab_size 20 are needed"),
+            (gives(Odd(brackets.PUZZLE, seed=0)), BARE, (), "below its vocab_size 20 are needed"),
             (
                 itself,
                 Setting(0, Letters(), 8, 8, embeddings=20),
@@ -282,6 +284,21 @@ class TestWrong:
     def test_a_task_that_does_not_fit_the_model(self, task, setting, rewards, message):
         with pytest.raises(ConfigError, match=message):
             make(task, setting=setting, rewards=rewards)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"programs": 17}, r"task: programs 17 must lie in 2..16"),
+            ({"odds": [0.5, 0.5]}, r"task: odds \[0.5, 0.5\] must be 8 positive numbers whose sum"),
+            ({"programs": 2, "odds": [0.5, 0.6]}, r"must be 2 positive numbers whose sum is 1"),
+            ({"noise": 1.0}, "task: noise 1 must be at least 0 and below 1"),
+            ({"modulus": 4}, "task: modulus 4 must lie in 5..97"),
+            ({"noises": 0.1}, r"task.noises: programs has no such argument"),
+        ],
+    )
+    def test_a_puzzle_with_options_that_make_no_sense(self, options, message):
+        with pytest.raises(ConfigError, match=message):
+            make("programs", setting=BARE, rewards=(), **options)
 
     def test_operands_that_make_no_sense(self):
         with pytest.raises(
@@ -295,3 +312,12 @@ def test_arithmetic_draws_and_works_out_its_own():
     task = make("arithmetic", setting=setting, rewards=(), min_operand=1, max_operand=9)
     assert [*task.judge(task.held_out(1), *rows("?")).parts] == ["number"]
     assert np.all(task.demonstrations(0, 2).mask.sum(axis=1) > 0)
+
+
+def test_programs_take_their_options():
+    options = {"programs": 3, "odds": [0.5, 0.25, 0.25], "noise": 0.0, "modulus": 7}
+    task: Any = make("programs", setting=BARE, rewards=(), **options)
+    assert (task.vocab_size, task.stop_ids) == (11, (10,))
+    shown = task.demonstrations(0, 8)
+    asked = Prompts(["x"] * 8, shown.prompt_tokens, shown.prompt_mask)
+    assert task.judge(asked, shown.tokens, shown.mask).correct.all()

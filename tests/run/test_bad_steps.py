@@ -9,7 +9,8 @@ import pytest
 from runs import step_done
 
 from sage_jax import setup
-from sage_jax.data.token_task import BracketsTask
+from sage_jax.data import brackets
+from sage_jax.data.token_task import PuzzleTask
 from sage_jax.learn.non_finite import INPUTS, first_bad_term
 from sage_jax.losses import Terms
 from sage_jax.run.bad_steps import BadStepError, BadSteps, first_bad_weight
@@ -34,7 +35,7 @@ def spoiled_loss(config):
     return odd
 
 
-class SpoiltOnce(BracketsTask):
+class SpoiltOnce(PuzzleTask):
     """Gives rewards that are none the first time."""
 
     calls = 0
@@ -58,7 +59,8 @@ def names():
 
 def test_each_is_skipped_and_named(make_config, make_base, tmp_path, capsys, names):
     config = make_config({"optimizer": {"num_minibatches": 2}})
-    base = dataclasses.replace(make_base(config), task=SpoiltOnce(seed=config.seed))
+    spoilt = SpoiltOnce(brackets.PUZZLE, seed=config.seed)
+    base = dataclasses.replace(make_base(config), task=spoilt)
     learner, state = setup.start(config, base, jax.random.key(0))
     learner = dataclasses.replace(learner, loss=spoiled_loss(config))
     run, folder = make_step(config, base, learner), RunFolder(tmp_path)
