@@ -157,16 +157,32 @@ def as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list | tuple) else (value,)
 
 
+class EntropyAdvantage(Section):
+    """Advantages that are larger where the policy is uncertain: A + min(alpha H, |A| / kappa)."""
+
+    alpha: float = Field(default=0.0, ge=0)
+    """Weight of the entropy in nats; 0 leaves advantages as they are. The paper's is 0.4."""
+    kappa: float = Field(default=2.0, gt=1)
+    """The entropy adds no more than the advantage's size divided by this."""
+
+
 class Loss(Section):
     """The policy-gradient loss and its KL anchor."""
 
     surrogate: Part = Spec(use="clipped")
     """Policy gradient of each token, from ratios and advantages: `clipped` with `eps_low`,
-    `eps_high` and `delta`, or `module:function` of your own."""
+    `eps_high` and `delta`; `cispo`, `sapo`, `dppo` or `vespo`; `clip_cov` or `kl_cov`, which treat
+    some tokens apart; or `module:function` of your own."""
     level: Literal["token", "sequence"] = "token"
     """Importance ratio that the surrogate gets: of each token, or of the whole sequence (GSPO)."""
     top_entropy_quantile: float = Field(default=1.0, gt=0, le=1)
     """Share of tokens, the most uncertain first, that the policy gradient uses."""
+    entropy_advantage: EntropyAdvantage = EntropyAdvantage()
+    entropy_coef: float = Field(default=0.0, ge=0)
+    """Weight of the entropy bonus: the loss less this times the policy's entropy."""
+    mask_truncated: bool = False
+    """Leave completions that ran out of room out of the loss, its KL included. Their rewards still
+    count in their group's advantages."""
     kl_coef: float = Field(default=0.05, ge=0)
     """Weight of the KL anchor; 0 drops it and the reference model."""
     kl_estimator: Part = Spec(use="k3")

@@ -36,7 +36,7 @@ from sage_jax.losses import Objective, Terms, reduce
 from sage_jax.losses.advantages import group
 from sage_jax.losses.outcome import with_outcome
 from sage_jax.losses.terms import require, with_batch_statistics
-from sage_jax.rollout import Decoding, Rollout, StopTable, generate, row_keys
+from sage_jax.rollout import Decoding, Finish, Rollout, StopTable, generate, row_keys
 
 _SHORT = 8
 """Slots of a completion up to which its length is not asked for: it costs more than it spares."""
@@ -88,6 +88,9 @@ class Learner:
         full_vocabulary: hand the loss logits, see `kl.reverse_kl(estimator="exact")`. None asks the
             loss, and does not where it cannot say.
         top_entropy_quantile: share of tokens that the policy gradient uses.
+        mask_truncated: leave completions that ran out of room out of the loss (DAPO's overlong
+            filtering, arXiv 2503.14476), and out of its normaliser where that counts tokens. Their
+            rewards stay in their group's advantages.
 
     Raises:
         ValueError: `optimizer` is no transformation, or `advantages` asks for what there is not.
@@ -106,6 +109,7 @@ class Learner:
     reference: bool | None = None
     full_vocabulary: bool | None = None
     top_entropy_quantile: float = 1.0
+    mask_truncated: bool = False
 
     def __post_init__(self):
         refuse_no_optimizer(self.optimizer)
@@ -351,7 +355,7 @@ class Learner:
         def of(graphdef: Any, params: Any) -> tuple[jax.Array, jax.Array]:
             return logprobs(graphdef, params, sequences, packing, each=each)
 
-        terms = Terms(logps=rollout.logps, mask=rollout.mask, sampler_logps=rollout.logps)
+        terms = Terms(logps=rollout.logps, mask=self._mask(rollout), sampler_logps=rollout.logps)
         if self.needs_old_logps:
             logps, entropies = of(modules.graphdef, modules.params(trained, frozen))
             terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
@@ -420,6 +424,13 @@ class Learner:
         """One optimiser update on some rows, a pure function."""
         each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)
         return Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)
+
+    def _mask(self, rollout: Rollout) -> jax.Array:
+        """Tokens [B, T] that the loss is of; what the model reads is the rollout's own mask."""
+        if not self.mask_truncated:
+            return rollout.mask
+        ended = rollout.finish != Finish.LENGTH
+        return rollout.mask * ended[:, None].astype(rollout.mask.dtype)
 
     def _micro_batch(self, rows: int) -> int:
         return self.micro_batch or rows // self.num_minibatches

@@ -6,6 +6,7 @@ in hand. Source: F. Yao et al., "Your efficient RL framework secretly brings you
 training" (2025), truncated weights; masked weights: IcePop, Ling team (2025).
 """
 
+from dataclasses import replace
 from typing import Literal
 
 import jax
@@ -109,4 +110,4 @@ def corrected(
         return losses * bounded, union(metrics, ours)
 
     needs = token_loss.needs | {"old_logps", "sampler_logps"}
-    return TokenLoss(function, token_loss.anchor_uses, needs)
+    return replace(token_loss, function=function, needs=needs)

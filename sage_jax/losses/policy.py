@@ -3,11 +3,14 @@
 The formulas are in `surrogates`; `by_name.surrogate` makes a token loss of any function of theirs.
 """
 
+from dataclasses import replace
+
+import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from . import by_name, surrogates
-from ._arrays import Array, as_valid, keep
+from ._arrays import Array, as_real, as_valid, keep
 from .compose import TokenLoss
 from .importance import Level
 from .reduce import Metrics
@@ -52,7 +55,49 @@ def top_entropy(token_loss: TokenLoss, top_entropy_quantile: float) -> TokenLoss
         return keep(_top_entropy(terms, top_entropy_quantile), losses), metrics
 
     needs = token_loss.needs | {"entropies", "entropy_threshold"}
-    return TokenLoss(function, token_loss.anchor_uses, needs)
+    return replace(token_loss, function=function, needs=needs)
+
+
+def entropy_advantage(
+    token_loss: TokenLoss, *, alpha: float = 0.4, kappa: float = 2.0
+) -> TokenLoss:
+    """`token_loss` with advantages that are larger where the policy is uncertain.
+
+    See `shaped_by_entropy`, of `terms.entropies`; any other loss that is added sees the advantages
+    as they are. alpha 0 changes nothing.
+    Raises ValueError for an alpha below 0 or a kappa of 1 or less.
+    """
+    if not alpha >= 0:
+        raise ValueError(f"alpha is {alpha}; it must be 0 or more")
+    if not kappa > 1:
+        raise ValueError(f"kappa is {kappa}; it must be above 1, or wrong answers would be praised")
+    if alpha == 0:
+        return token_loss
+
+    def function(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
+        entropies = require(terms, "entropies", "the advantage shaped by entropy")
+        given = require(terms, "advantages", "the advantage shaped by entropy")
+        given = given if given.ndim == 2 else given[:, None]
+        shaped = shaped_by_entropy(given, entropies, alpha=alpha, kappa=kappa)
+        return token_loss.function(replace(terms, advantages=shaped), step, key)
+
+    return replace(token_loss, function=function, needs=token_loss.needs | {"entropies"})
+
+
+def shaped_by_entropy(
+    advantages: Array, entropies: Array, *, alpha: float = 0.4, kappa: float = 2.0
+) -> Array:
+    """A + min(alpha · H, |A| / kappa) at every token, [B, T], constant under the gradient.
+
+    The bound keeps the sign of A for kappa above 1, and adds nothing where A is 0. `advantages`
+    [B, 1] or [B, T], `entropies` [B, T] in nats. Source: arXiv 2506.14758.
+
+    >>> print(shaped_by_entropy(jnp.array([[-1.0]]), jnp.array([[0.5, 9.0]])))
+    [[-0.8 -0.5]]
+    """
+    advantages = as_real(advantages)
+    bonus = jnp.minimum(alpha * as_real(entropies), jnp.abs(advantages) / kappa)
+    return jax.lax.stop_gradient(advantages + bonus.astype(advantages.dtype))
 
 
 def entropy_bonus() -> TokenLoss:

@@ -35,6 +35,7 @@ def make_learner(config: configs.Config, base: Placed) -> Learner:
         epochs=options.epochs,
         packing=options.packing and config.model.attention == "plain",
         top_entropy_quantile=config.loss.top_entropy_quantile,
+        mask_truncated=config.loss.mask_truncated,
     )
 
 

@@ -45,7 +45,7 @@ def make_loss(config: configs.Config) -> compose.Objective:
     return recipes.sage(
         make_guide(config),
         kl_coef=options.kl_coef,
-        surrogate=_surrogate(config),
+        surrogate=_with_entropy_bonus(config, _surrogate(config)),
         divergence=_divergence(config),
         reduction=_reduction(config),
         gates=_gates(config),
@@ -57,12 +57,19 @@ def _surrogate(config: configs.Config) -> compose.TokenLoss:
     options = config.loss
     part = parts.resolve(options.surrogate, parts.SURROGATES, field="loss.surrogate")
     surrogate = making.surrogate(part, _shapes(config), level=options.level)
+    shaping = options.entropy_advantage
+    surrogate = policy.entropy_advantage(surrogate, alpha=shaping.alpha, kappa=shaping.kappa)
     surrogate = policy.top_entropy(surrogate, options.top_entropy_quantile)
     if options.sampler_correction == "none":
         return surrogate
     return importance.corrected(
         surrogate, mode=options.sampler_correction, cap=options.sampler_cap, level=options.level
     )
+
+
+def _with_entropy_bonus(config: configs.Config, surrogate: compose.TokenLoss) -> compose.TokenLoss:
+    coef = config.loss.entropy_coef
+    return surrogate + coef * policy.entropy_bonus() if coef > 0 else surrogate
 
 
 def _divergence(config: configs.Config) -> compose.TokenLoss:

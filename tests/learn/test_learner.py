@@ -11,6 +11,7 @@ import pytest
 
 import sage_jax as sj
 from sage_jax.learn.refusals import finite_rewards
+from sage_jax.rollout import Finish
 
 DECODING = sj.Decoding(group_size=4, max_completion_length=4, stop_ids=())
 
@@ -106,6 +107,24 @@ def advantages_seen(policy, rollout, loss, rule=None):
     jax.block_until_ready(learner.update(state, rollout, [3.0, 0, 0, 0], step=7))
     jax.effects_barrier()
     return seen[0]
+
+
+def test_completions_that_ran_out_of_room_may_be_left_out(learner, rollout):
+    """Out of the loss and its normaliser, and not out of what the model reads."""
+    finish = jnp.asarray([Finish.LENGTH, Finish.STOP_TOKEN, Finish.LENGTH, Finish.STOP_STRING])
+    rollout = dataclasses.replace(rollout, finish=finish)
+    state = learner.init(jax.random.key(0))
+
+    def terms(**options):
+        made = dataclasses.replace(learner, **options)
+        return made.logprobs(state.trained, made.frozen, rollout)
+
+    np.testing.assert_array_equal(terms().mask, rollout.mask)
+    found = terms(mask_truncated=True)
+    np.testing.assert_array_equal(found.mask, rollout.mask * np.float32([[0], [1], [0], [1]]))
+    kept = np.asarray(found.mask).sum() / 4
+    assert kept > 0
+    np.testing.assert_array_equal(found.tokens_per_row, np.full(4, kept))
 
 
 def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):

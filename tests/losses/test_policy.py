@@ -1,5 +1,6 @@
 """Surrogates, reductions, advantages, sampler corrections and terms against NumPy."""
 
+import dataclasses
 import functools
 
 import jax
@@ -12,6 +13,7 @@ from sage_jax.losses import (
     Mean,
     Min,
     Terms,
+    TokenLoss,
     advantages,
     by_name,
     clipped_surrogate,
@@ -82,6 +84,39 @@ def test_top_entropy_keeps_the_top_share(batch):
     np.testing.assert_allclose(np.asarray(losses)[valid], np.where(kept, plain, 0)[valid])
     found = terms.entropy_threshold(batch.entropies, batch.mask, top_entropy_quantile=0.3)
     assert found == pytest.approx(threshold)
+
+
+@pytest.mark.parametrize("level", ["token", "sequence"])
+def test_advantages_shaped_by_entropy_equal_numpy(batch, level):
+    plain = clipped_surrogate(level=level)
+    losses, _ = jax.jit(policy.entropy_advantage(plain, alpha=0.3, kappa=2.5))(
+        batch, step=0, key=None
+    )
+    a, h = np.asarray(batch.advantages)[:, None], np.asarray(batch.entropies)
+    shaped = a + np.minimum(0.3 * h, np.abs(a) / 2.5)
+    given = dataclasses.replace(batch, advantages=jnp.asarray(shaped))
+    expected, _ = plain(given, step=0, key=None)
+    np.testing.assert_allclose(losses, expected, atol=1e-14)
+    assert np.all(np.sign(shaped) == np.sign(a))
+    assert np.any(0.3 * h < np.abs(a) / 2.5)
+    assert np.any(0.3 * h > np.abs(a) / 2.5)
+
+
+def test_the_entropy_in_an_advantage_is_constant_and_stays_out_of_other_losses(batch):
+    plain = clipped_surrogate()
+    alone = policy.entropy_advantage(plain)
+    assert policy.entropy_advantage(plain, alpha=0.0) is plain
+    other = TokenLoss(lambda terms, step, key: (terms.advantages[:, None] * terms.logps, {}))
+    both = alone + 2.0 * other
+    assert "entropies" in both.needs
+
+    def losses(token_loss, **changes):
+        return token_loss(dataclasses.replace(batch, **changes), step=0, key=None)[0]
+
+    np.testing.assert_allclose(losses(both), losses(alone) + 2.0 * losses(other))
+    assert not np.any(jax.grad(lambda h: losses(alone, entropies=h).sum())(batch.entropies))
+    # Where an advantage is 0, no entropy makes one.
+    assert not np.any(losses(alone, advantages=0 * batch.advantages))
 
 
 def test_entropy_bonus_descends_towards_more_entropy():
@@ -238,6 +273,14 @@ def test_from_logits_equals_numpy(dtype):
         (lambda: clipped_surrogate(delta=0.5), "delta is 0.5; it must be above 1"),
         (lambda: clipped_surrogate(level="row"), "level is 'row'; it must be token or sequence"),  # pyright: ignore
         (lambda: clipped_surrogate(top_entropy_quantile=0.0), "top_entropy_quantile is 0.0; it"),
+        (
+            lambda: policy.entropy_advantage(clipped_surrogate(), alpha=-0.1),
+            "alpha is -0.1; it must be 0 or more",
+        ),
+        (
+            lambda: policy.entropy_advantage(clipped_surrogate(), kappa=1.0),
+            "kappa is 1.0; it must be above 1",
+        ),
         (
             lambda: reduce.dr_grpo(jnp.ones((1, 1)), jnp.ones((1, 1)), max_completion_length=0),
             "max_completion_length is 0; it must be at least 1",
