@@ -24,6 +24,7 @@ def impossible(c: Config) -> Iterator[str]:
         _rows,
         _anchor,
         _counted,
+        _surrogate,
         _warmup,
         _stop,
         _lora,
@@ -88,6 +89,15 @@ def _counted(c: Config) -> Iterator[str]:
         yield (
             f"loss.kl_in is 'reward', but loss.advantage {first.use!r} only counts the rewards "
             "that are right, and would not see the KL: set it 'loss', or take another rule"
+        )
+
+
+def _surrogate(c: Config) -> Iterator[str]:
+    if c.loss.surrogate.use == "kl_cov" and c.optimizer.num_minibatches * c.optimizer.epochs == 1:
+        yield (
+            "loss.surrogate 'kl_cov' holds tokens where they were when sampled, where a single "
+            "update of each rollout begins: set optimizer.num_minibatches or optimizer.epochs "
+            "above 1, or take 'clip_cov'"
         )
 
 

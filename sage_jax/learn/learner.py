@@ -84,7 +84,7 @@ class Learner:
             there are several updates or the loss asks for them; with one, the policy that sampled
             is the one being differentiated, and nothing is gained.
         reference: compute the reference's log-probabilities. None asks the loss, see
-            `compose.Objective`, and does where it cannot say.
+            `objectives.Objective`, and does where it cannot say.
         full_vocabulary: hand the loss logits, see `kl.reverse_kl(estimator="exact")`. None asks the
             loss, and does not where it cannot say.
         top_entropy_quantile: share of tokens that the policy gradient uses.
@@ -400,6 +400,7 @@ class Learner:
             values = follow(rule, values, **offered, step=step, key=key)
         values = self._told.tilted(values, terms, group_size=size, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=values)
+        terms = self._told.chosen(terms, step=step, key=key)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):

@@ -10,6 +10,7 @@ from . import (
     anchors,
     best_of,
     by_name,
+    choices,
     compose,
     count_tables,
     counts,
@@ -19,6 +20,7 @@ from . import (
     guides,
     importance,
     kl,
+    objectives,
     outcome,
     policy,
     rarity,
@@ -30,21 +32,19 @@ from . import (
     weights,
 )
 from .anchors import reshape
+from .choices import chosen_by
 from .compose import (
     Gate,
     Guide,
-    InertGuideWarning,
-    Loss,
-    Objective,
     TermTransform,
     TokenLoss,
     chain,
-    objective,
     observe,
 )
 from .declared import depends_on, moved_by
 from .fused import from_hidden
 from .kl import forward_kl, reverse_kl
+from .objectives import InertGuideWarning, Loss, Objective, objective
 from .policy import clipped_surrogate
 from .reduce import Max, Mean, Metrics, Min
 from .terms import Terms, from_logits
@@ -67,6 +67,8 @@ __all__ = [
     "best_of",
     "by_name",
     "chain",
+    "choices",
+    "chosen_by",
     "clipped_surrogate",
     "compose",
     "count_tables",
@@ -83,6 +85,7 @@ __all__ = [
     "kl",
     "moved_by",
     "objective",
+    "objectives",
     "observe",
     "outcome",
     "policy",

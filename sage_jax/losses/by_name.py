@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from . import reduce
+from . import choices, reduce
 from ._arrays import Array, as_real, as_valid, keep
 from ._options import check_options
 from .compose import ANY, AnchorUse, DependsOn, Gate, Guide, TokenLoss
@@ -103,9 +103,10 @@ def surrogate(
         metrics["ratio/max"] = reduce.maximum(ratios, _counted(ratios, terms))
         return jnp.broadcast_to(losses, terms.logps.shape), metrics
 
-    names = reads(function)
-    uses = (AnchorUse(label, ANY),) if _OF_THE_ANCHOR & set(names) else ()
-    return TokenLoss(token_loss, uses, _needs(function))
+    choose = choices.made(function, options, functools.partial(_given, label=label))
+    uses = (AnchorUse(label, ANY),) if _OF_THE_ANCHOR & set(reads(function)) else ()
+    needs = _needs(function) | (frozenset() if choose is None else {"old_logps"})
+    return TokenLoss(token_loss, uses, needs, choose)
 
 
 def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options: Any) -> TokenLoss:
@@ -223,7 +224,8 @@ def _needs(function: Callable[..., Any]) -> frozenset[str]:
         for name, parameter in inspect.signature(function).parameters.items()
         if name in FIELDS and parameter.default is parameter.empty
     }
-    return frozenset("ref_logps" if name == "anchor_logps" else name for name in asked - _ALWAYS)
+    asked -= _ALWAYS | {"chosen"}  # Which the loss itself fills in, see `choices.chosen_by`.
+    return frozenset("ref_logps" if name == "anchor_logps" else name for name in asked)
 
 
 def _depends_on(names: tuple[str, ...]) -> DependsOn:

@@ -10,7 +10,8 @@ from jax.typing import ArrayLike
 
 from . import anchors, by_name, kl, policy, reduce
 from ._arrays import Array
-from .compose import Gate, Guide, Objective, TokenLoss, objective, observe
+from .compose import Gate, Guide, TokenLoss, observe
+from .objectives import Objective, objective
 from .reduce import Reduction
 from .schedules import Scheduled, at
 from .terms import Terms, check, clean

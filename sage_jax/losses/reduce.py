@@ -16,7 +16,7 @@ from ._arrays import Array, as_real, as_valid, count, like, masked_sum
 from .terms import Terms
 
 # Those that a config may name, functions of (losses, mask, ...) -> Mean; the rest is for building
-# losses, and `by_name.reduction` makes what `compose.objective` takes.
+# losses, and `by_name.reduction` makes what `objectives.objective` takes.
 __all__ = ["bnpo", "dapo", "dr_grpo", "grpo"]
 
 

@@ -11,9 +11,12 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from . import choices
 from ._arrays import Array, as_valid, keep, masked_sum
+from .choices import chosen_by
 
 _THRESHOLDS = {"tv": 0.2, "kl": 0.05}
+_ROUNDING = 1e-4
 
 
 def clipped(
@@ -160,6 +163,70 @@ def vespo(
     # As a logarithm: where w is too large for a float, φ is 0 and not inf · 0.
     weights = jax.lax.stop_gradient(jnp.exp(k * log_w - decay * jnp.expm1(log_w)))
     return -weights * advantages * logps, {"surrogate/weight": weights}
+
+
+@chosen_by(choices.within_covariance)
+def clip_cov(
+    ratios: Array,
+    advantages: Array,
+    old_logps: Array,
+    mask: Array,
+    chosen: Array | None = None,
+    key: Array | None = None,
+    rows: Array | None = None,
+    *,
+    share: float = 2e-4,
+    low: float = 1.0,
+    high: float = 5.0,
+    eps_low: float = 0.2,
+    eps_high: float = 0.2,
+) -> tuple[Array, dict[str, Array]]:
+    """`clipped`, and 0 at some tokens drawn among those that lower the entropy most.
+
+    They are `share` of all, with a covariance of log π and A in (low, high), see `choices`.
+    Share beside those of `clipped`: `cov/chosen`. Source: Clip-Cov, arXiv 2505.22617, whose code
+    draws among the tokens of a micro-batch; here it is of the whole batch, once, before updates.
+    Raises ValueError as `clipped` and `choices.within_covariance`.
+    """
+    if chosen is None:
+        options = {"share": share, "low": low, "high": high}
+        chosen = choices.within_covariance(old_logps, advantages, mask, key, rows, **options)
+    losses, shares = clipped(ratios, advantages, eps_low=eps_low, eps_high=eps_high)
+    return keep(~chosen, losses), shares | {"cov/chosen": chosen}
+
+
+@chosen_by(choices.largest_covariance)
+def kl_cov(
+    ratios: Array,
+    advantages: Array,
+    logps: Array,
+    old_logps: Array,
+    mask: Array,
+    chosen: Array | None = None,
+    *,
+    share: float = 2e-4,
+    coef: float = 1.0,
+) -> tuple[Array, dict[str, Array]]:
+    """−r A + coef · |log π − log π_old| at the tokens that lower the entropy most, −r A elsewhere.
+
+    They are the `share` of tokens with the largest covariance of log π and A, see `choices`. The
+    penalty holds them where they were, from the second update on a rollout; a distance below 1e-4
+    counts as none, since at none at all the sign of a rounding error would decide the gradient.
+    Share: `cov/chosen`. Source: KL-Cov, arXiv 2505.22617, and its official code, whose penalty this
+    is. Raises ValueError for a coef below 0, and as `choices.largest_covariance`.
+
+    >>> one, sampled = jnp.ones((1, 2)), jnp.array([[-1.0, -2.0]])
+    >>> advantages = jnp.array([[1.0, 0.5]])
+    >>> loss, _ = kl_cov(one, advantages, sampled, sampled - 0.5, one, share=0.5)
+    >>> print(loss)
+    [[-0.5001 -0.5   ]]
+    """
+    if not coef >= 0:
+        raise ValueError(f"coef is {coef}; it must be 0 or more")
+    if chosen is None:
+        chosen = choices.largest_covariance(old_logps, advantages, mask, share=share)
+    away = jax.nn.relu(jnp.abs(logps - old_logps) - _ROUNDING)
+    return -ratios * advantages + keep(chosen, coef * away), {"cov/chosen": chosen}
 
 
 def _held(low: Array, high: Array) -> dict[str, Array]:

@@ -39,6 +39,7 @@ class Terms:
     pass_rate          [B]        share of its group that is right, see `outcome.with_outcome`
     reward_range       [B]        highest less lowest reward of its group
     best_ref_logps     [B]        log π_ref of the likeliest among its group's best completions
+    chosen             [B, T]     tokens that a part picked out of the whole batch; booleans
     """
 
     logps: Array
@@ -64,6 +65,7 @@ class Terms:
     pass_rate: Array | None = None
     reward_range: Array | None = None
     best_ref_logps: Array | None = None
+    chosen: Array | None = None
 
     @property
     def valid(self) -> Array:
@@ -212,6 +214,8 @@ def _given(terms: Terms) -> list[tuple[str, Array]]:
 def _clean_one(name: str, value: Array, valid: Array, dtype: jnp.dtype) -> Array:
     if name == "mask":
         return valid
+    if name == "chosen":
+        return as_valid(value) & valid
     if name in ("tokens", "rows", "modes"):
         return keep(valid, value) if name == "tokens" else value
     value = value.astype(dtype)

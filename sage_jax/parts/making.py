@@ -87,7 +87,12 @@ def surrogate(part: Part, like: Terms, *, level: importance.Level) -> TokenLoss:
     _refuse_blind(part, by_name.READABLE_BY_SURROGATES)
     part = _giving(part, "an array [B, T] of losses")
     made = by_name.surrogate(part.bound(), level=level)
-    _try(part, made, like)
+
+    def whole(terms: Terms, *, step: Any, key: Any) -> Any:
+        chosen = made.choose(terms, step=step, key=key) if made.choose else terms
+        return made(clean(chosen), step=step, key=key)
+
+    _try(part, whole, like)
     return made
 
 

@@ -7,7 +7,7 @@ import jax
 
 from sage_jax import config as configs
 from sage_jax import parts
-from sage_jax.losses import Terms, compose, importance, policy, recipes
+from sage_jax.losses import Objective, Terms, compose, importance, policy, recipes
 from sage_jax.parts import making
 
 
@@ -35,7 +35,7 @@ def check(config: configs.Config) -> None:
         parts.resolve(spec, room, field=field)
 
 
-def make_loss(config: configs.Config) -> compose.Objective:
+def make_loss(config: configs.Config) -> Objective:
     """The objective: surrogate, KL to the shaped anchor, reduction.
 
     Raises:

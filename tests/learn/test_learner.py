@@ -121,7 +121,7 @@ def test_completions_that_ran_out_of_room_may_be_left_out(learner, rollout):
 
     np.testing.assert_array_equal(terms().mask, rollout.mask)
     found = terms(mask_truncated=True)
-    np.testing.assert_array_equal(found.mask, rollout.mask * np.float32([[0], [1], [0], [1]]))
+    np.testing.assert_array_equal(found.mask, rollout.mask * jnp.asarray([[0.0], [1], [0], [1]]))
     kept = np.asarray(found.mask).sum() / 4
     assert kept > 0
     np.testing.assert_array_equal(found.tokens_per_row, np.full(4, kept))

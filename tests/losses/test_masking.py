@@ -1,6 +1,7 @@
 """Nothing under the mask, be it NaN, moves a value, a gradient or a metric."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from sage_jax.losses import (
+    TokenLoss,
     by_name,
     chain,
     clipped_surrogate,
@@ -16,13 +18,16 @@ from sage_jax.losses import (
     importance,
     kl,
     objective,
+    policy,
     recipes,
     reduce,
     reshape,
     reverse_kl,
+    surrogates,
     terms,
     weights,
 )
+from sage_jax.parts import SURROGATES
 
 REAL = ("logits", "old_logits", "ref_logits", "noise")
 GARBAGE = (np.nan, np.inf, -np.inf, 1e30)
@@ -95,6 +100,41 @@ def test_garbage_under_the_mask_moves_nothing(arrays, make_terms, level, reducti
         np.testing.assert_array_equal(value2, value)
         np.testing.assert_array_equal(gradient2, gradient)
         assert metrics2 == metrics
+
+
+def test_garbage_under_the_mask_moves_no_surrogate_and_no_choice(arrays, make_terms):
+    cov: Any = {"share": 0.4, "low": -5.0, "high": 5.0}
+    parts = [
+        by_name.surrogate(getattr(surrogates, name), **(cov if name == "clip_cov" else {}))
+        for name in SURROGATES.names()
+    ]
+
+    def together(terms, step, key):
+        losses = [part.function(terms, step, key)[0] for part in parts]
+        return jnp.stack(losses).sum(axis=0), {}
+
+    loss = objective(policy.entropy_advantage(TokenLoss(together)), _reduction("grpo"))
+    results = _compiled(loss, make_terms)
+    value, _, gradient = results(arrays)
+    assert np.isfinite(value)
+    assert not np.any(gradient[arrays["mask"] == 0])
+    chosen = [_chosen(part, make_terms, arrays) for part in parts if part.choose]
+    assert len(chosen) == 2
+    for garbage in GARBAGE:
+        spoiled = _spoiled(arrays, garbage)
+        value2, _, gradient2 = results(spoiled)
+        np.testing.assert_array_equal(value2, value)
+        np.testing.assert_array_equal(gradient2, gradient)
+        again = [_chosen(part, make_terms, spoiled) for part in parts if part.choose]
+        np.testing.assert_array_equal(again, chosen)
+
+
+def _chosen(part, make_terms, arrays):
+    batch = make_terms(jnp.asarray(arrays["logits"], jnp.float32), arrays)
+    found = np.asarray(part.choose(batch, step=0, key=jax.random.key(1)).chosen)
+    assert found.any()
+    assert not np.any(found & (arrays["mask"] == 0))
+    return found
 
 
 @pytest.mark.parametrize("garbage", GARBAGE)

@@ -102,11 +102,15 @@ def test_advantages_shaped_by_entropy_equal_numpy(batch, level):
     assert np.any(0.3 * h > np.abs(a) / 2.5)
 
 
+def require_advantages(batch: Terms) -> jax.Array:
+    return terms.require(batch, "advantages", "a test")[:, None]
+
+
 def test_the_entropy_in_an_advantage_is_constant_and_stays_out_of_other_losses(batch):
     plain = clipped_surrogate()
     alone = policy.entropy_advantage(plain)
     assert policy.entropy_advantage(plain, alpha=0.0) is plain
-    other = TokenLoss(lambda terms, step, key: (terms.advantages[:, None] * terms.logps, {}))
+    other = TokenLoss(lambda t, step, key: (t.logps * require_advantages(t), {}))
     both = alone + 2.0 * other
     assert "entropies" in both.needs
 

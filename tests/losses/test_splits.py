@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from sage_jax.losses import (
     Loss,
+    Objective,
     Terms,
     by_name,
     chain,
@@ -19,10 +22,12 @@ from sage_jax.losses import (
     guides,
     importance,
     objective,
+    policy,
     reduce,
     reshape,
     reverse_kl,
     schedules,
+    surrogates,
     terms,
 )
 
@@ -64,7 +69,7 @@ def batch(make_arrays, make_terms) -> Terms:
     return terms.with_batch_statistics(whole, top_entropy_quantile=QUANTILE)
 
 
-def _compiled(losses: dict[str, Loss]):
+def _compiled(losses: Mapping[str, Loss]):
     """(terms) -> by reduction: sum, count, gradient of the sum, metrics; compiled as one."""
 
     def one(loss: Loss, batch: Terms):
@@ -138,6 +143,40 @@ def test_shard_map_with_a_sum_over_devices_gives_the_same(batch):
     for name, whole in _compiled(losses)(batch).items():
         value = whole["sum"] / whole["count"]
         np.testing.assert_allclose(found[name], value, rtol=1e-12, err_msg=name)
+
+
+CHOOSING: dict[str, Any] = {
+    "clip_cov": {"share": 0.2, "low": -1.0, "high": 2.0},
+    "kl_cov": {"share": 0.2},
+}
+
+
+def _of_surrogate(name: str) -> dict[str, Objective]:
+    options = CHOOSING.get(name, {})
+    shaped = by_name.surrogate(getattr(surrogates, name), **options)
+    shaped = policy.entropy_advantage(policy.top_entropy(shaped, QUANTILE))
+    token_loss = 2.0 * importance.corrected(shaped) + 0.01 * policy.entropy_bonus()
+    return {each: objective(token_loss, _reduction(each)) for each in REDUCTIONS}
+
+
+@pytest.mark.parametrize("name", [*CHOOSING, "vespo"])
+def test_a_surrogate_that_sees_more_than_a_token_is_the_same_in_parts(batch, name):
+    losses = _of_surrogate(name)
+    function = _compiled(losses)
+    prepare = quick_jit(lambda x: losses["grpo"].chosen(x, step=7, key=jax.random.key(5)))
+    prepared = prepare(batch)
+    assert (prepared.chosen is None) == (name not in CHOOSING)
+    whole, pairs = function(prepared), (0, 2, 4, 6)
+    _assert_same(_added([function(_rows(prepared, i, i + 2)) for i in pairs]), whole)
+    mesh = Mesh(np.array(jax.devices()[:8]), ("data",))
+    sharded = prepare(jax.device_put(batch, NamedSharding(mesh, ROWS)))
+    _assert_same(function(sharded), whole)
+    # A batch that stays whole is prepared by the loss itself, and a part of one only by itself.
+    own, _ = losses["bnpo"](batch, step=7, key=jax.random.key(5))
+    np.testing.assert_allclose(own.sum, whole["bnpo"]["sum"], rtol=1e-12)
+    if name in CHOOSING:
+        alone = _added([function(_rows(batch, i, i + 2)) for i in pairs])
+        assert abs(alone["bnpo"]["sum"] - whole["bnpo"]["sum"]) > 1e-3
 
 
 def test_without_the_whole_batchs_statistics_the_split_would_differ(batch):

@@ -1,13 +1,15 @@
 """Surrogates against NumPy, and the property that each is made for."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sage_jax.losses import by_name, reduce, surrogates
+from sage_jax.losses import Terms, by_name, choices, from_logits, guides, reduce, surrogates
+from sage_jax.losses.terms import require
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -66,7 +68,30 @@ def vespo(r, a, logps, old, mask):
     return -(w**k) * np.exp(decay * (1 - w)) * a * logps
 
 
+def covariances(a, logps, mask):
+    a = np.broadcast_to(a, logps.shape)
+    return np.where(mask, (logps - logps[mask].mean()) * (a - a[mask].mean()), -np.inf)
+
+
+def clip_cov(r, a, logps, old, mask):
+    cov = covariances(a, old, mask)
+    noise = guides.row_normals(jax.random.fold_in(jax.random.key(3), 7), None, cov.shape)
+    able = np.where((cov > -0.5) & (cov < 1.5), noise, -np.inf)
+    number = round(0.25 * mask.sum())
+    assert number < np.isfinite(able).sum() < mask.sum()
+    chosen = able >= np.sort(able.ravel())[-number]
+    return np.where(chosen, 0, -np.minimum(r * a, np.clip(r, 0.8, 1.2) * a))
+
+
+def kl_cov(r, a, logps, old, mask):
+    cov = covariances(a, old, mask)
+    chosen = cov >= np.sort(cov.ravel())[-round(0.25 * mask.sum())]
+    return -r * a + np.where(chosen, 0.7 * np.maximum(np.abs(np.log(r)) - 1e-4, 0), 0)
+
+
 ORACLES = [
+    (surrogates.clip_cov, {"share": 0.25, "low": -0.5, "high": 1.5}, clip_cov),
+    (surrogates.kl_cov, {"share": 0.25, "coef": 0.7}, kl_cov),
     (surrogates.cispo, {"eps_low": 0.6, "eps_high": 0.5}, cispo),
     (surrogates.sapo, {"tau_pos": 1.5, "tau_neg": 2.5}, sapo),
     (surrogates.dppo, {"threshold": 0.02}, dppo_tv),
@@ -79,14 +104,15 @@ ORACLES = [
 @pytest.mark.parametrize(("function", "options", "oracle"), ORACLES)
 def test_equals_numpy_and_eager_equals_jit(batch, function, options, oracle):
     token_loss = by_name.surrogate(function, **options)
-    losses, metrics = jax.jit(token_loss)(batch, step=0, key=None)
-    eager, _ = token_loss(batch, step=0, key=None)
+    key = jax.random.key(3)
+    losses, metrics = jax.jit(token_loss)(batch, step=0, key=key)
+    eager, _ = token_loss(batch, step=0, key=key)
     valid = np.asarray(batch.mask) > 0
     np.testing.assert_allclose(losses, eager, atol=1e-13)
     expected = oracle(*arrays_of(batch))
     np.testing.assert_allclose(np.asarray(losses)[valid], expected[valid], rtol=1e-9)
     by_token = jnp.broadcast_to(batch.advantages[:, None], batch.logps.shape)
-    given, _ = token_loss(dataclasses.replace(batch, advantages=by_token), step=0, key=None)
+    given, _ = token_loss(dataclasses.replace(batch, advantages=by_token), step=0, key=key)
     np.testing.assert_allclose(given, eager, rtol=1e-12)
     values = reduce.values(metrics)
     if "clip/region" in values:
@@ -97,7 +123,14 @@ def test_equals_numpy_and_eager_equals_jit(batch, function, options, oracle):
 
 @pytest.mark.parametrize(
     "function",
-    [surrogates.clipped, surrogates.cispo, surrogates.sapo, surrogates.dppo, surrogates.vespo],
+    [
+        surrogates.clipped,
+        surrogates.cispo,
+        surrogates.sapo,
+        surrogates.dppo,
+        surrogates.vespo,
+        surrogates.kl_cov,
+    ],
 )
 def test_on_policy_each_has_the_gradient_of_reinforce(batch, function):
     found = slopes(function, dataclasses.replace(batch, old_logps=batch.logps))
@@ -183,6 +216,92 @@ def test_vespo_weighs_whole_sequences_most_at_k_over_lambda():
     assert not np.any(loss)
 
 
+def descended(function, options):
+    """Entropy after steps of 0.1 on one token of three, of which the likeliest is the right one."""
+    tokens = jnp.asarray([[0], [0], [1], [2]], jnp.int32)  # As often as they are likely.
+    logits = jnp.log(jnp.asarray([0.5, 0.25, 0.25]))
+    advantages = jnp.where(tokens[:, 0] == 0, 1.0, -1.0)
+    token_loss = by_name.surrogate(function, **options)
+
+    def terms(x):
+        logps, entropies = from_logits(jnp.broadcast_to(x, (4, 1, 3)), tokens)
+        mask, old = jnp.ones((4, 1)), from_logits(jnp.broadcast_to(logits, (4, 1, 3)), tokens)[0]
+        return Terms(logps, mask, advantages, old_logps=old, entropies=entropies)
+
+    @jax.jit
+    def step(x):
+        return x - 0.1 * jax.grad(
+            lambda x: token_loss(terms(x), step=0, key=jax.random.key(0))[0].mean()
+        )(x)
+
+    x = logits
+    for _ in range(40):
+        x = step(x)
+    return float(require(terms(x), "entropies", "a test")[0, 0])
+
+
+def test_both_covariance_methods_hold_the_entropy_up():
+    wide = {"eps_low": 1.0, "eps_high": 9.0}
+    plain = descended(surrogates.clipped, wide)
+    # Half of the tokens: the likely right ones, whose covariance is largest.
+    kept = descended(surrogates.clip_cov, {"share": 0.5, "low": 0.1, "high": 9.0, **wide})
+    held = descended(surrogates.kl_cov, {"share": 0.5, "coef": 2.0})
+    assert plain < 0.8 * np.log(3)
+    assert kept > plain + 0.05
+    assert held > plain + 0.05
+
+
+def test_kl_cov_pulls_chosen_tokens_back_and_leaves_the_others_alone(batch):
+    r, a, _, old, mask = arrays_of(batch)
+    found = slopes(surrogates.kl_cov, batch, share=0.3, coef=2.0)
+    chosen = np.asarray(
+        choices.largest_covariance(jnp.asarray(old), jnp.asarray(a), jnp.asarray(mask), share=0.3)
+    )
+    assert chosen.sum() == round(0.3 * mask.sum())
+    expected = -r * a * mask + np.where(chosen, 2.0 * np.sign(np.log(r)), 0)
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    # Where nothing moved, rounding decides nothing.
+    near = dataclasses.replace(batch, old_logps=batch.logps + 1e-6)
+    still = slopes(surrogates.kl_cov, near, share=0.3, coef=2.0)
+    np.testing.assert_allclose(still, -a * mask, rtol=1e-5)
+
+
+def test_a_choice_is_of_the_valid_tokens_and_of_equal_ones_takes_the_first():
+    old, advantages = (
+        jnp.asarray([[-1.0, -1.0, 5.0], [-2.0, -2.0, -2.0]]),
+        jnp.asarray([[1.0], [0]]),
+    )
+    mask = jnp.asarray([[1, 1, 0], [1, 1, 1]])
+    chosen = choices.largest_covariance(old, advantages, mask, share=0.2)
+    np.testing.assert_array_equal(chosen, [[True, False, False], [False, False, False]])
+    none = choices.largest_covariance(old, advantages, 0 * mask, share=1.0)
+    assert not np.any(none)
+    options: Any = {"share": 1.0, "low": 0.0, "high": 9.0}
+    every = choices.within_covariance(old, advantages, mask, jax.random.key(0), **options)
+    np.testing.assert_array_equal(every, mask > 0)
+    options["high"] = 1e-6
+    assert not np.any(
+        choices.within_covariance(old, advantages, mask, jax.random.key(0), **options)
+    )
+
+
+def test_a_random_choice_goes_by_the_key_and_the_index_of_a_row(batch):
+    def chosen(key, rows):
+        args = batch.old_logps, batch.advantages[:, None], batch.mask, jax.random.key(key), rows
+        return np.asarray(choices.within_covariance(*args, share=0.3, low=-9.0, high=9.0))
+
+    first = chosen(0, None)
+    np.testing.assert_array_equal(chosen(0, batch.rows), first)
+    assert np.any(chosen(1, None) != first)
+    assert np.any(chosen(0, batch.rows + 8) != first)
+
+
+def test_two_choices_of_one_batch_are_refused():
+    first, second = (by_name.surrogate(f) for f in (surrogates.kl_cov, surrogates.clip_cov))
+    with pytest.raises(ValueError, match="two losses choose tokens of the whole batch"):
+        _ = first + 0.5 * second
+
+
 @pytest.mark.parametrize("c", [1.28, 2.0, 3.0])
 def test_two_sided_clipping_is_dual_clip_from_the_upper_clip_on(c):
     r, a = np.meshgrid(np.linspace(0.0, 5.0, 101), [-2.0, 0.0, 0.7])
@@ -217,10 +336,17 @@ def test_below_the_upper_clip_two_sided_clipping_is_another_thing():
         (surrogates.sapo, {"tau_neg": -1.0}, "tau_neg is -1.0; it must be above 0"),
         (surrogates.dppo, {"divergence": "js"}, "divergence is 'js'; it must be tv or kl"),
         (surrogates.dppo, {"threshold": 0.0}, "threshold is 0.0; it must be above 0"),
+        (surrogates.clip_cov, {"eps_low": 1.5}, "eps_low is 1.5; it must be between 0 and 1"),
+        (surrogates.clip_cov, {"low": 5.0}, "low is 5.0 and high is 5.0; low < high must hold"),
+        (surrogates.clip_cov, {"share": 0.0}, "share is 0.0; it must be in"),
+        (surrogates.clip_cov, {}, "key is None; a random choice of tokens needs one"),
+        (surrogates.kl_cov, {"share": 1.5}, "share is 1.5; it must be in"),
+        (surrogates.kl_cov, {"coef": -1.0}, "coef is -1.0; it must be 0 or more"),
         (surrogates.vespo, {"k_neg": -1.0}, "k_neg is -1.0; it must be 0 or more"),
         (surrogates.vespo, {"lambda_pos": 0.0}, "lambda_pos is 0.0; it must be above 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(batch, function, options, message):
+    key = None if "key" in message else jax.random.key(0)
     with pytest.raises(ValueError, match=message):
-        by_name.surrogate(function, **options)(batch, step=0, key=None)
+        by_name.surrogate(function, **options)(batch, step=0, key=key)

@@ -19,7 +19,7 @@ from sage_jax.learn.packing import fit
 from sage_jax.learn.sequences import completion_hidden, join_groups, of_rollout, split_groups
 from sage_jax.learn.trim import bucket
 from sage_jax.losses import reduce
-from sage_jax.rollout import Rollout
+from sage_jax.rollout import Finish, Rollout
 
 # float32 sums in another order: the largest difference seen is 2e-6.
 CLOSE: Any = {"rtol": 2e-5, "atol": 5e-6}
@@ -66,7 +66,7 @@ def a_rollout(*, rows=ROWS, length=8, group_size=4):
         tokens=jnp.asarray(draw.integers(0, brackets.VOCAB_SIZE, mask.shape).astype(np.int32)),
         mask=jnp.asarray(mask),
         logps=jnp.asarray(-draw.exponential(2, mask.shape).astype(np.float32) * mask),
-        finish=jnp.ones(rows, jnp.int32),
+        finish=jnp.where(mask.all(axis=1), Finish.LENGTH, Finish.STOP_TOKEN),
     )
 
 
@@ -105,7 +105,16 @@ def compare(left, right):
 KNOBS = [
     {},
     {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
-    {"guide": {"use": "branch", "source": "ref"}, "optimizer": {"num_minibatches": 2, "epochs": 2}},
+    {
+        "guide": {"use": "branch", "source": "ref"},
+        "loss": {
+            "surrogate": {"use": "clip_cov", "share": 0.2, "low": -5.0},
+            "entropy_advantage": {"alpha": 0.4},
+            "entropy_coef": 0.01,
+            "mask_truncated": True,
+        },
+        "optimizer": {"num_minibatches": 2, "epochs": 2},
+    },
 ]
 MORE_KNOBS = [
     {"guide": "random", "loss": {"reduction": "dapo"}},
