@@ -26,6 +26,7 @@ def impossible(c: Config) -> Iterator[str]:
         _counted,
         _surrogate,
         _warmup,
+        _exact,
         _stop,
         _lora,
         _rewards,
@@ -115,6 +116,14 @@ def _warmup(c: Config) -> Iterator[str]:
         yield (
             f"optimizer.micro_batch {c.optimizer.micro_batch} does not divide warmup.batch_size "
             f"{c.warmup.batch_size}"
+        )
+
+
+def _exact(c: Config) -> Iterator[str]:
+    if c.eval.exact and c.eval.top_p < 1:
+        yield (
+            f"eval.top_p is {c.eval.top_p:g}, but with eval.exact the chances of completions are "
+            "those of all tokens: set eval.top_p 1"
         )
 
 

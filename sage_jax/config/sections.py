@@ -306,6 +306,10 @@ class Eval(Section):
     """Sampling temperature."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of the sampling distribution."""
+    exact: bool = False
+    """Compute the chances of all right completions instead of sampling some, where a task can list
+    them, as `brackets` and `programs` can: pass@k up to k = 1024 without the luck of samples.
+    `num_samples` then means nothing."""
 
 
 class Mesh(Section):

@@ -168,6 +168,34 @@ def solutions(problem: Problem, *, answer_format: str = ANSWER_FORMAT) -> dict[s
     return {style: f"{work(style, operation, a, b)} {final}" for style in STYLES}
 
 
+def style_of(problem: Problem, completion: str) -> str:
+    """The style in which a completion works a problem out, or "other".
+
+    It is the style of whose worked solution most sentences, from the first on, stand in the
+    completion; of several, the one that `STYLES` names first. What follows them may differ, since a
+    style is chosen where a solution begins.
+
+    Args:
+        problem: one of `make_problems`.
+        completion: whole or not, right or wrong.
+
+    >>> problem = make_problems(0, 1, operations=("add",))[0]
+    >>> style_of(problem, "86 + 4 = 90. 67 - 4 = 63. So 153.")
+    'round'
+    """
+    operation, a, b = parse(problem)
+    text = " " + " ".join(completion.split())
+    begun = {style: _sentences(work(style, operation, a, b), text) for style in STYLES}
+    style = max(begun, key=lambda name: begun[name])
+    return style if begun[style] else "other"
+
+
+def _sentences(worked: str, text: str) -> int:
+    """How many sentences of a worked solution, from the first on, stand together in a text."""
+    ends = [place + 1 for place, sign in enumerate(worked) if sign == "."]
+    return max((n for n, end in enumerate(ends, 1) if f" {worked[:end]}" in text), default=0)
+
+
 def parse(problem: Problem) -> tuple[Operation, int, int]:
     """Read operation and numbers back from a problem's statement.
 

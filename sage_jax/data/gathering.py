@@ -53,6 +53,8 @@ def gather(part: Part, given: Mapping[str, Any], *, held_out_share: float) -> Sp
         train, held_out = _parted(part, train, held_out_share)
     _refuse_shared_ids(part, train, held_out)
     found = Split(train, held_out, reward=whole.reward)
+    if whole.mode is not None:
+        found = found._replace(mode=_told(part, whole.mode, "mode"))
     return found if whole.worked is None else found._replace(worked=_told(part, whole.worked))
 
 
@@ -181,14 +183,14 @@ def _parted(
     return parts
 
 
-def _told(part: Part, worked: Any) -> Any:
-    """Demonstrations of the user's own, whose faults are told as those of the task."""
+def _told(part: Part, function: Any, name: str = "worked") -> Any:
+    """A function of problems of the user's own, whose faults are told as those of the task."""
 
-    def run(problem: Problem, draw: int) -> str | None:
+    def run(problem: Problem, *given: Any) -> str | None:
         with part.explained():
-            text = worked(problem, draw)
+            text = function(problem, *given)
         if not (text is None or isinstance(text, str)):
-            raise _fault(part, f"has {brief(text)} as `worked` of {problem.id!r}, which is no text")
+            raise _fault(part, f"has {brief(text)} as `{name}` of {problem.id!r}, which is no text")
         return text
 
     return run

@@ -80,7 +80,10 @@ def arithmetic(
     max_operand: int = 99,
     operations: tuple[sums.Operation, ...] = ("add", "subtract"),
 ) -> ProblemSet:
-    """Procedural sums in words such as "What is 23 + 45?", with worked solutions in four styles."""
+    """Procedural sums in words such as "What is 23 + 45?", with worked solutions in four styles.
+
+    The style in which a right completion works is its mode.
+    """
     if not 0 <= min_operand < max_operand <= 10**6:
         raise ValueError(
             f"min_operand {min_operand} and max_operand {max_operand} must satisfy "
@@ -95,7 +98,11 @@ def arithmetic(
         )
 
     return ProblemSet(
-        draw("train", *_TRAIN), draw("held_out", *_HELD_OUT), worked=_any_style, reward="number"
+        draw("train", *_TRAIN),
+        draw("held_out", *_HELD_OUT),
+        worked=_any_style,
+        reward="number",
+        mode=sums.style_of,
     )
 
 

@@ -11,6 +11,9 @@ from sage_jax.data.problem import Problem
 Worked = Callable[[Problem, int], str | None]
 """(problem, draw) -> a worked completion of it, or None if there is none."""
 
+Mode = Callable[[Problem, str], str]
+"""(problem, completion that is right) -> the name of the way in which it is."""
+
 Asked = Problem | Mapping[str, Any] | str
 """A problem, its fields, or its statement alone."""
 
@@ -25,12 +28,14 @@ class ProblemSet:
         worked: demonstrations for a supervised warm-up; by default each problem's `solution`.
         reward: of configs that name none: as their `reward` would say it (`"number"`,
             `{"use": "my_tasks:close", "tolerance": 0.1}`, a list of them), or a function.
+        mode: tells ways of being right apart, see `Judged.modes`; None where there is one.
     """
 
     train: Iterable[Asked]
     held_out: Iterable[Asked] | None = None
     worked: Worked | None = None
     reward: Any = None
+    mode: Mode | None = None
 
 
 class Split(NamedTuple):
@@ -41,12 +46,14 @@ class Split(NamedTuple):
         held_out: to evaluate on.
         worked: demonstrations.
         reward: as in `ProblemSet`.
+        mode: as in `ProblemSet`.
     """
 
     train: Sequence[Problem]
     held_out: Sequence[Problem]
     worked: Worked = lambda problem, draw: problem.solution
     reward: Any = None
+    mode: Mode | None = None
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""

@@ -39,6 +39,7 @@ class TextTask:
     ):
         tokenizer, self._tokenizer = setting.tokenizer, setting.tokenizer
         self._worked, self._seed = problems.worked, setting.seed
+        self._mode = problems.mode
         self._rewards = tuple(rewards)
         self._limits = (setting.max_prompt_length, setting.max_completion_length)
         self._spelling = Spelling(tokenizer)
@@ -104,7 +105,10 @@ class TextTask:
         return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
 
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
-        """Sum the rewards by weight. Correct is what the first of them says is."""
+        """Sum the rewards by weight. Correct is what the first of them says is.
+
+        A right completion of which the problems' `mode` does not know the way has the mode "other".
+        """
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
         asked = [problem for problem in prompts.problems for _ in range(group_size)]
@@ -117,7 +121,14 @@ class TextTask:
         reasons = [
             _reason(words) for words in zip(*(one.reasons for one in given.values()), strict=True)
         ]
-        return Judged(total, first.correct(parts[first.name]), answers, reasons, parts)
+        correct = first.correct(parts[first.name])
+        return Judged(total, correct, answers, reasons, parts, self._modes(asked, texts, correct))
+
+    def _modes(self, asked: Sequence[Problem], texts: Sequence[str], correct: Any) -> list[str]:
+        if self._mode is None:
+            return []
+        rows = zip(asked, texts, correct, strict=True)
+        return [(self._mode(one, text) or "other") if right else "" for one, text, right in rows]
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""

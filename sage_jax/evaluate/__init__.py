@@ -2,6 +2,7 @@
 
 from sage_jax.evaluate.bootstrap import (
     Interval,
+    known_intervals,
     mean_interval,
     mean_intervals,
     paired_differences,
@@ -11,8 +12,9 @@ from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.passk import ladder, pass_at_k
 from sage_jax.evaluate.printed import print_table
+from sage_jax.evaluate.problem_result import ProblemResult, tally
 from sage_jax.evaluate.report import write_report
-from sage_jax.evaluate.results import EvalResult, ProblemResult, tally
+from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, Sample, read_run, read_runs
 from sage_jax.evaluate.support import Support, expected_support, support_expansion
 from sage_jax.files import ResultError
@@ -26,6 +28,7 @@ __all__ = [
     "Sample",
     "Support",
     "expected_support",
+    "known_intervals",
     "ladder",
     "majority_at_k",
     "mean_interval",

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -82,6 +83,30 @@ def mean_intervals(
     bounds = np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     columns = zip(table.mean(axis=0), *bounds, strict=True)
     return [Interval(float(mean), float(low), float(high)) for mean, low, high in columns]
+
+
+def known_intervals(
+    values: ArrayLike, *, level: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> list[Interval | None]:
+    """`mean_intervals` where some problems lack some figures, given as NaN.
+
+    Each column's mean and redraws are over the problems that have its figure; None where none has.
+
+    >>> known_intervals([[1.0, np.nan], [1.0, np.nan]])
+    [Interval(mean=1.0, low=1.0, high=1.0), None]
+    """
+    table = np.asarray(values, dtype=np.float64)
+    options: Any = {"level": level, "resamples": resamples, "seed": seed}
+    known = ~np.isnan(table)
+    whole = iter(mean_intervals(table[:, known.all(axis=0)], **options))
+
+    def of_column(place: int) -> Interval | None:
+        rows = known[:, place]
+        if rows.all():
+            return next(whole)
+        return mean_interval(table[rows, place], **options) if rows.any() else None
+
+    return [of_column(place) for place in range(table.shape[1])]
 
 
 def mean_interval(
@@ -163,6 +188,17 @@ def paired_differences(
     Raises:
         ValueError: as `pairing` and `mean_intervals`, or shapes that do not agree.
     """
+    table = differences(ids, values, baseline_ids, baseline_values)
+    return mean_intervals(table, level=level, resamples=resamples, seed=seed)
+
+
+def differences(
+    ids: Sequence[str],
+    values: ArrayLike,
+    baseline_ids: Sequence[str],
+    baseline_values: ArrayLike,
+) -> np.ndarray:
+    """Values - baseline_values [Q, K], problem by problem; see `paired_differences`."""
     left, right = np.asarray(values, float), np.asarray(baseline_values, float)
     order = pairing(ids, baseline_ids)
     if left.shape != right.shape or len(left) != len(order):
@@ -170,4 +206,4 @@ def paired_differences(
             f"values must be [{len(order)}, figures] on both sides, got {left.shape} and "
             f"{right.shape}"
         )
-    return mean_intervals(left - right[order], level=level, resamples=resamples, seed=seed)
+    return left - right[order]

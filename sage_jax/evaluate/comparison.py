@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 
-from sage_jax.evaluate.bootstrap import Interval, mean_intervals, paired_differences
+from sage_jax.evaluate.bootstrap import Interval, differences, known_intervals
 from sage_jax.evaluate.passk import ladder
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, base_results
@@ -20,8 +20,9 @@ class Comparison:
         results: {name: evaluation}; base models first, then the arms.
         bases: names in `results` that are models before training.
         base_of: {arm: name of its base model}.
-        labels: C figures, such as "pass@1"; "majority@k" last where all have answers.
-        tables: {name: [Q, C] figures of each problem}.
+        labels: C figures, such as "pass@1"; "majority@k" where all have answers, "modes@k", the
+            number of distinct right modes among k samples, and "diversity" where all have modes.
+        tables: {name: [Q, C] figures of each problem; NaN where it lacks one}.
     """
 
     results: Mapping[str, EvalResult]
@@ -35,27 +36,29 @@ class Comparison:
         """Names that are not base models."""
         return tuple(name for name in self.results if name not in self.bases)
 
-    def intervals(self, name: str) -> list[Interval]:
-        """Each figure of one evaluation, with its 95% interval over problems."""
-        return mean_intervals(self.tables[name])
+    def intervals(self, name: str) -> list[Interval | None]:
+        """Each figure of one evaluation, with its 95% interval over problems that have it."""
+        return known_intervals(self.tables[name])
 
-    def difference(self, name: str, baseline: str) -> list[Interval]:
+    def difference(self, name: str, baseline: str) -> list[Interval | None]:
         """Each figure's paired difference, name - baseline, with its 95% interval.
 
         Raises:
             ValueError: the two cover different problems; the ids are named.
         """
-        return paired_differences(
-            self.results[name].ids,
-            self.tables[name],
-            self.results[baseline].ids,
-            self.tables[baseline],
-        )
+        before, after = self.results[baseline], self.results[name]
+        table = differences(after.ids, self.tables[name], before.ids, self.tables[baseline])
+        return known_intervals(table)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Comparisons to report: each arm against its base, then arms against each other."""
         against_base = [(arm, self.base_of[arm]) for arm in self.arms if arm in self.base_of]
         return against_base + [(second, first) for first, second in combinations(self.arms, 2)]
+
+
+def is_share(label: str) -> bool:
+    """Whether a figure is a share, and not a number of modes."""
+    return not label.startswith("modes@")
 
 
 def chosen_ks(samples: int) -> tuple[int, ...]:
@@ -82,11 +85,26 @@ def compare(runs: list[Run]) -> Comparison:
     }
     if not results:
         return Comparison({}, (), {}, (), {})
-    ks = chosen_ks(min(result.samples for result in results.values()))
+    labels, tables = _figures(results)
+    return Comparison(results, tuple(bases), base_of, labels, tables)
+
+
+_EXACT_KS = (1, 16, 64, 1024)
+
+
+def _figures(results: Mapping[str, EvalResult]) -> tuple[tuple[str, ...], dict[str, np.ndarray]]:
+    """Figures that all evaluations have, and their values."""
+    every = results.values()
+    exact = all(result.exact for result in every)
+    ks = _EXACT_KS if exact else chosen_ks(min(result.largest_k for result in every))
     labels = [f"pass@{k}" for k in ks]
-    tables = {name: result.pass_table(ks) for name, result in results.items()}
-    if ks[-1] > 2 and all(result.has_answers for result in results.values()):
+    columns = {name: [result.pass_table(ks)] for name, result in results.items()}
+    if ks[-1] > 2 and all(result.has_answers for result in every):
         labels.append(f"majority@{ks[-1]}")
         for name, result in results.items():
-            tables[name] = np.hstack([tables[name], result.majority_table(ks[-1:])])
-    return Comparison(results, tuple(bases), base_of, tuple(labels), tables)
+            columns[name].append(result.majority_table(ks[-1:]))
+    if ks[-1] > 1 and all(result.has_modes for result in every):
+        labels += [f"modes@{ks[-1]}", "diversity"]
+        for name, result in results.items():
+            columns[name] += [result.modes_table(ks[-1:]), result.diversity_table()]
+    return tuple(labels), {name: np.hstack(parts) for name, parts in columns.items()}

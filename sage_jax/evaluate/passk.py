@@ -67,6 +67,28 @@ def pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> np.ndarray:
     return estimate
 
 
+def exact_pass_at_k(chances: ArrayLike, k: int) -> np.ndarray:
+    """pass@k where the chance p that one sample is right is known: 1 - (1 - p)^k.
+
+    Args:
+        chances: [Q] numbers in [0, 1].
+        k: at least 1.
+
+    Raises:
+        ValueError: k < 1, or a chance outside [0, 1].
+
+    >>> exact_pass_at_k([0.0, 0.5, 1.0], 2).tolist()
+    [0.0, 0.75, 1.0]
+    """
+    chances = np.asarray(chances, np.float64)
+    if k < 1:
+        raise ValueError(f"k must be at least 1, got {k}")
+    if not np.all((chances >= 0) & (chances <= 1)):
+        raise ValueError(f"chances must lie in [0, 1], got {chances}")
+    with np.errstate(divide="ignore"):
+        return 0.0 - np.expm1(k * np.log1p(-chances))
+
+
 def ladder(samples: int) -> tuple[int, ...]:
     """Powers of two up to the number of samples: the k at which curves are drawn.
 

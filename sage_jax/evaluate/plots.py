@@ -25,13 +25,13 @@ from sage_jax.evaluate.theme import (
     styles,
 )
 
+_HISTORY_K = 64
+
 
 def describe(result: EvalResult) -> str:
     """What was evaluated, for captions: problems, samples, temperature."""
-    return (
-        f"{len(result.problems)} problems × {result.samples} samples, "
-        f"temperature {result.temperature:g}"
-    )
+    drawn = ", exact chances" if result.exact else f" × {result.samples} samples"
+    return f"{len(result.problems)} problems{drawn}, temperature {result.temperature:g}"
 
 
 def _limits(intervals: Sequence[Interval]) -> tuple[float, float]:
@@ -105,7 +105,7 @@ def plot_pass_at_k(
     figure = new_figure(theme, 8.3, 4.9)
     axes = figure.add_subplot()
     dress(axes, theme)
-    ladders = {name: ladder(result.samples) for name, result in results.items()}
+    ladders = {name: ladder(result.largest_k) for name, result in results.items()}
     curves = {name: result.pass_intervals(ladders[name]) for name, result in results.items()}
     for name, curve in curves.items():
         _band(
@@ -163,7 +163,8 @@ def plot_history(
     if not histories or not all(histories.values()):
         raise ValueError("histories must hold at least one evaluation per arm")
     chosen = styles(list(order) or list(histories), theme)
-    smallest = min(result.samples for results in histories.values() for result in results)
+    # Exact chances are known to a k at which most problems are solved by any model.
+    smallest = min(r.samples or _HISTORY_K for results in histories.values() for r in results)
     ks = dict.fromkeys((1, ladder(smallest)[-1]))
     figure = new_figure(theme, 8.3, 3.9)
     for place, k in enumerate(ks, start=1):

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.table import Table
 
 from sage_jax.evaluate.bootstrap import Interval
-from sage_jax.evaluate.comparison import Comparison, compare
+from sage_jax.evaluate.comparison import Comparison, compare, is_share
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.runs import read_runs
+from sage_jax.evaluate.tables import plain
 
 _WIDTH = 200  # Where output goes to a file, which has none of its own.
 
@@ -18,8 +19,9 @@ _WIDTH = 200  # Where output goes to a file, which has none of its own.
 def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> None:
     """Print pass@k and majority@k of runs, each with its 95% interval, base and trained.
 
-    Below each arm stands its paired difference from its base, in percentage points, with a star
-    where the interval excludes zero. Nothing is printed where nothing was evaluated.
+    Where ways of being right are told apart also modes@k and diversity. Below each arm stands its
+    paired difference from its base, in percentage points or modes, with a star where the interval
+    excludes zero. Nothing is printed where nothing was evaluated.
 
     Args:
         run_dirs: run folders, or folders that hold run folders.
@@ -42,8 +44,8 @@ def _table(comparison: Comparison) -> Table:
     for name in ("step", *comparison.labels, "length", "cut off"):
         table.add_column(name, justify="right")
     for name, result in comparison.results.items():
-        figures = [_share(interval) for interval in comparison.intervals(name)]
-        ends = [f"{result.mean_length:.1f}", f"{result.truncated:.1%}"]
+        figures = map(_figure, comparison.labels, comparison.intervals(name))
+        ends = [plain(result.mean_length, "{:.1f}"), plain(result.truncated, "{:.1%}")]
         table.add_row(name, str(result.step), *figures, *ends)
         if name in comparison.base_of:
             table.add_row("  − its base", "", *_difference(comparison, name), style="dim")
@@ -52,16 +54,23 @@ def _table(comparison: Comparison) -> Table:
 
 def _difference(comparison: Comparison, name: str) -> list[str]:
     try:
-        return list(map(_points, comparison.difference(name, comparison.base_of[name])))
+        found = comparison.difference(name, comparison.base_of[name])
+        return list(map(_change, comparison.labels, found))
     except ValueError:  # On other problems; the page says which.
         return ["not comparable"]
 
 
-def _share(interval: Interval) -> str:
+def _figure(label: str, interval: Interval | None) -> str:
+    if interval is None:
+        return "—"
+    if not is_share(label):
+        return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
     return f"{interval.mean:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def _points(interval: Interval) -> str:
-    star = " *" if interval.excludes_zero else ""
-    low, high = 100 * interval.low, 100 * interval.high
-    return f"{100 * interval.mean:+.1f} [{low:+.1f}, {high:+.1f}]{star}"
+def _change(label: str, interval: Interval | None) -> str:
+    if interval is None:
+        return "—"
+    form, unit = ("{:+.1f}", 100) if is_share(label) else ("{:+.2f}", 1)
+    mean, low, high = (form.format(unit * x) for x in (interval.mean, interval.low, interval.high))
+    return f"{mean} [{low}, {high}]" + (" *" if interval.excludes_zero else "")

@@ -14,9 +14,10 @@ from sage_jax.evaluate.runs import Run, read_runs
 from sage_jax.evaluate.support import Support, support_expansion
 from sage_jax.evaluate.tables import (
     Looks,
+    change,
     config_tables,
     difference_table,
-    points,
+    plain,
     summary_table,
     support_table,
     timing_table,
@@ -47,7 +48,8 @@ def _change(comparison: Comparison, name: str, place: int) -> Html:
     if name in comparison.bases:
         return tag("small", "before training", class_="muted")
     try:
-        return tag("small", points(comparison.difference(name, comparison.base_of[name])[place]))
+        found = comparison.difference(name, comparison.base_of[name])[place]
+        return tag("small", change(comparison.labels[place], found))
     except (KeyError, ValueError):  # no base model, or one on other problems
         return tag("small", "no base to compare", class_="muted")
 
@@ -58,9 +60,9 @@ def _card(name: str, comparison: Comparison, looks: Looks) -> Html:
     last = max(i for i, label in enumerate(comparison.labels) if label.startswith("pass@"))
     cells = []
     for place in dict.fromkeys((0, last)):
-        note = _change(comparison, name, place)
+        note, found = _change(comparison, name, place), intervals[place]
         cells.append(tag("dt", comparison.labels[place]))
-        cells.append(tag("dd", f"{intervals[place].mean:.1%}", note))
+        cells.append(tag("dd", plain(found and found.mean, "{:.1%}"), note))
     light, dark = looks[name]
     color = f"--arm:{light.color};--arm-dark:{dark.color}"
     title = tag("h3", arm_name(name, looks[name]))
@@ -90,7 +92,9 @@ def _pass_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
     )
     note = tag(
         "p",
-        "pass@k is the unbiased estimate of the chance that one of k samples is correct; "
+        "pass@k is the unbiased estimate of the chance that one of k samples is correct, or that "
+        "chance itself where it was computed; modes@k is the number of distinct ways of being "
+        "right among k samples, diversity the chance that two right answers differ in theirs; "
         "intervals are 95% bootstrap intervals over problems. Where the problems are shared, "
         "overlapping bands say little: see the paired differences.",
         class_="muted",
@@ -101,10 +105,10 @@ def _pass_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
 def _difference_section(comparison: Comparison, looks: Looks) -> Html:
     note = tag(
         "p",
-        "Percentage points, each problem compared with itself, 95% bootstrap interval over "
-        "problems. ▲ ▼ mark intervals that exclude zero, ≈ those that do not. The intervals do not "
-        "cover the luck of training: another seed of the same arm would differ too. They are not "
-        "corrected for the number of comparisons.",
+        "Percentage points (of modes@k modes), each problem compared with itself, 95% bootstrap "
+        "interval over problems. ▲ ▼ mark intervals that exclude zero, ≈ those that do not. The "
+        "intervals do not cover the luck of training: another seed of the same arm would differ "
+        "too. They are not corrected for the number of comparisons.",
         class_="muted",
     )
     return section("Paired differences", difference_table(comparison, looks), note)
@@ -114,7 +118,7 @@ def _supports(comparison: Comparison) -> dict[str, Support]:
     found = {}
     for name, base in comparison.base_of.items():
         before, after = comparison.results[base], comparison.results[name]
-        if set(before.ids) == set(after.ids):
+        if set(before.ids) == set(after.ids) and before.exact == after.exact:
             found[name] = support_expansion(before, after)
     return found
 

@@ -11,87 +11,39 @@ from typing import Any
 import numpy as np
 
 from sage_jax import json_text
-from sage_jax.evaluate.bootstrap import Interval, mean_intervals
-from sage_jax.evaluate.majority import majority_at_k
-from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.evaluate.bootstrap import Interval, known_intervals, mean_intervals
+from sage_jax.evaluate.modes import effective_modes
+from sage_jax.evaluate.passk import exact_pass_at_k, ladder, pass_at_k
+from sage_jax.evaluate.problem_result import ProblemResult, validate
 from sage_jax.files import ResultError, write_atomically
 from sage_jax.paths import as_path
-from sage_jax.rewards.votes import candidates
 from sage_jax.telling import brief
 
-
-@dataclass(frozen=True)
-class ProblemResult:
-    """Outcome of the n samples of one problem.
-
-    Attributes:
-        id: of the problem.
-        correct: samples whose verdict is correct.
-        samples: n, all samples, with those that gave no answer.
-        answers: votes, {answer: how many samples gave it}; every correct sample is entered under
-            `gold`, and answers equal in value under one of them, however they are spelt. Empty
-            where the task has no answers to vote on.
-        gold: the right answer.
-    """
-
-    id: str
-    correct: int
-    samples: int
-    answers: Mapping[str, int] = field(default_factory=dict)
-    gold: str = ""
-
-
-def tally(
-    answers: Sequence[str | None], correct: Sequence[bool], *, id: str, gold: str
-) -> ProblemResult:
-    r"""Counts the samples of one problem, correct ones as votes for `gold`.
-
-    Wrong answers that are equal in value are one candidate too, under the first of their spellings;
-    see `rewards.votes` for what is merged and what is not. A wrong sample whose candidate
-    reads like `gold` (its reasoning was at fault) votes for a key of its own, so that it does not
-    count as a right vote.
-
-    Args:
-        answers: [n] what each sample answered, None where it gave no answer.
-        correct: [n] the verdicts.
-        id: of the problem.
-        gold: the right answer.
-
-    Raises:
-        ValueError: lengths differ, or there are no samples.
-
-    >>> tally(["1/2", "0.5", None, "7", "7.0"], [True, True, False, False, False],
-    ...       id="p", gold="1/2").answers
-    {'1/2': 2, '7': 2}
-    """
-    if len(answers) != len(correct) or not answers:
-        raise ValueError(
-            f"{id}: answers and correct must be as long as each other and not empty, got "
-            f"{len(answers)} and {len(correct)}"
-        )
-    right = sum(map(bool, correct))
-    wrong = [a for a, good in zip(answers, correct, strict=True) if not good and a is not None]
-    votes = Counter({gold: right} if right else {})
-    for candidate in candidates(wrong):
-        votes[f"{candidate} (judged wrong)" if candidate == gold else candidate] += 1
-    return ProblemResult(id, right, len(correct), dict(votes), gold)
+EXACT_LARGEST_K = 1024
+"""To which k an exact evaluation goes, for which any is known."""
 
 
 @dataclass(frozen=True)
 class EvalResult:
     """One evaluation of one model: a file `eval/<tag>.json` of a run folder.
 
+    It is sampled, or exact: computed from the probabilities of all right completions.
+
     Attributes:
         tag: name of the evaluation: "base", "step-000100", "final".
         step: training step of the model; 0 for the base model.
         task: name of the task.
-        samples: samples drawn per problem.
+        samples: samples drawn per problem; 0 where exact.
         seed: of the sampling.
         temperature: of the sampling; 0 is greedy.
         problems: one entry per problem, ids unique.
-        mean_length: mean completion length in tokens.
-        truncated: share of completions cut off at the length limit.
+        mean_length: mean completion length in tokens; None where exact.
+        truncated: share of completions cut off at the length limit; None where exact.
         lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`.
+        tokens: where exact, of each place of a completion: `right`, the chance that its token is
+            one of a worked answer, given those before it, and `entropy`, the mean entropy in nats
+            before it. The product of `right` is the share of completions that are worked answers,
+            whether they hit their problem's target or not.
     """
 
     tag: str
@@ -101,9 +53,10 @@ class EvalResult:
     seed: int
     temperature: float
     problems: tuple[ProblemResult, ...]
-    mean_length: float
-    truncated: float
+    mean_length: float | None = None
+    truncated: float | None = None
     lost: float = 0.0
+    tokens: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self):
         _validate(self)
@@ -114,6 +67,21 @@ class EvalResult:
         return tuple(problem.id for problem in self.problems)
 
     @property
+    def exact(self) -> bool:
+        """Whether it was computed and not sampled."""
+        return self.samples == 0
+
+    @property
+    def largest_k(self) -> int:
+        """The k to which pass@k is known."""
+        return self.samples or EXACT_LARGEST_K
+
+    @property
+    def has_modes(self) -> bool:
+        """Whether ways of being right were told apart."""
+        return any(problem.modes for problem in self.problems)
+
+    @property
     def has_answers(self) -> bool:
         """Whether there is anything to take a majority of."""
         return any(problem.answers for problem in self.problems)
@@ -121,12 +89,22 @@ class EvalResult:
     def pass_table(self, ks: Sequence[int]) -> np.ndarray:
         """pass@k of every problem: [Q, len(ks)]."""
         correct = np.array([problem.correct for problem in self.problems])
+        if self.exact:
+            return np.stack([exact_pass_at_k(correct, k) for k in ks], axis=1)
         samples = np.array([problem.samples for problem in self.problems])
         return np.stack([pass_at_k(correct, samples, k) for k in ks], axis=1)
 
     def majority_table(self, ks: Sequence[int]) -> np.ndarray:
         """majority@k of every problem: [Q, len(ks)]; see `majority_at_k`."""
-        return np.stack([_majority(place, p, ks) for place, p in enumerate(self.problems)])
+        return np.stack([p.majority(ks, seed=place) for place, p in enumerate(self.problems)])
+
+    def modes_table(self, ks: Sequence[int]) -> np.ndarray:
+        """Distinct right modes expected among k samples of every problem: [Q, len(ks)]."""
+        return np.array([problem.distinct(ks) for problem in self.problems])
+
+    def diversity_table(self) -> np.ndarray:
+        """Chance that two right answers to a problem differ in mode: [Q, 1], NaN where unknown."""
+        return np.array([[problem.diversity()] for problem in self.problems])
 
     def pass_intervals(self, ks: Sequence[int]) -> list[Interval]:
         """pass@k over problems with 95% bootstrap intervals, in the order of ks."""
@@ -136,14 +114,33 @@ class EvalResult:
         """What the file's "summary" holds: intervals along the ladder of k, and plain means.
 
         pass@k for every k of the ladder; majority@k for its largest k alone, where the task has
-        answers to vote on; the means over all completions.
+        answers to vote on; `modes/...` where it tells ways of being right apart: `modes/distinct@k`
+        among k samples, `modes/diversity`, see `modes.diversity`, and where exact also
+        `modes/effective`; the means over all completions.
         """
-        ks = ladder(self.samples)
+        ks = ladder(self.largest_k)
         figures = {f"pass@{k}": v for k, v in zip(ks, self.pass_intervals(ks), strict=True)}
         if self.has_answers:
             figures[f"majority@{ks[-1]}"] = mean_intervals(self.majority_table(ks[-1:]))[0]
-        means = {name: getattr(self, name) for name in _MEANS}
+        if self.has_modes:
+            figures |= self._modes(ks)
+        means = {name: getattr(self, name) for name in self._means}
         return {name: asdict(interval) for name, interval in figures.items()} | means
+
+    @property
+    def _means(self) -> dict[str, type]:
+        return {} if self.exact else _MEANS
+
+    def _modes(self, ks: Sequence[int]) -> dict[str, Interval]:
+        names = [*(f"modes/distinct@{k}" for k in ks), "modes/diversity"]
+        columns = [self.modes_table(ks), self.diversity_table()]
+        if self.exact:
+            names.append("modes/effective")
+            columns.append(
+                np.array([[effective_modes([*p.modes.values()])] for p in self.problems])
+            )
+        found = known_intervals(np.hstack(columns))
+        return {name: v for name, v in zip(names, found, strict=True) if v is not None}
 
     def save(self, path: str | Path) -> None:
         """Writes the result as JSON, whole or not at all.
@@ -152,6 +149,7 @@ class EvalResult:
             OSError: the folder cannot be written.
         """
         content = {name: getattr(self, name) for name in _SCALARS}
+        content["tokens"] = {name: [*values] for name, values in self.tokens.items()}
         content["problems"] = [asdict(problem) for problem in self.problems]
         content["summary"] = self.summary()
         text = json.dumps(content, indent=1, allow_nan=False)
@@ -176,14 +174,10 @@ class EvalResult:
 
 _SCALARS = {"tag": str, "step": int, "task": str, "samples": int, "seed": int, "temperature": float}
 _MEANS = {"mean_length": float, "truncated": float, "lost": float}
-_PROBLEM = {"id": str, "correct": int, "samples": int, "answers": dict, "gold": str}
+_PROBLEM = {
+    "id": str, "correct": float, "samples": int, "answers": dict, "gold": str, "modes": dict,
+}  # fmt: skip
 _NOUNS = {str: "text", int: "a whole number", float: "a number", dict: "an object", list: "a list"}
-
-
-def _majority(place: int, problem: ProblemResult, ks: Sequence[int]) -> np.ndarray:
-    others = [count for answer, count in problem.answers.items() if answer != problem.gold]
-    gold = problem.answers.get(problem.gold, 0)
-    return majority_at_k(gold, others, problem.samples, ks, seed=place)
 
 
 def _read(path: Path) -> dict:
@@ -222,18 +216,27 @@ def _problem(place: int, content: object) -> ProblemResult:
 
 
 def _parse(content: dict) -> EvalResult:
-    fields = _typed(content, _SCALARS | {"problems": list, "summary": dict}, "")
-    summary = fields["summary"]
-    means = _typed({name: summary.get(name) for name in _MEANS}, _MEANS, "summary: ")
+    fields = _typed(content, _SCALARS | {"tokens": dict, "problems": list, "summary": dict}, "")
+    _check_tokens(fields["tokens"])
+    summary, kinds = fields["summary"], _MEANS if fields["samples"] else {}
+    means = _typed({name: summary.get(name) for name in kinds}, kinds, "summary: ")
     problems = tuple(_problem(place, entry) for place, entry in enumerate(fields["problems"]))
-    result = EvalResult(**{n: fields[n] for n in _SCALARS}, problems=problems, **means)
+    head = {name: fields[name] for name in (*_SCALARS, "tokens")}
+    result = EvalResult(problems=problems, **head, **means)
     _check_summary(summary, result)
     return result
 
 
+def _check_tokens(tokens: dict) -> None:
+    for name, values in tokens.items():
+        numbers = isinstance(values, list) and all(type(one) in (int, float) for one in values)
+        if not numbers:
+            raise ResultError(f"tokens: {name} must be a list of numbers, got {brief(values)}")
+
+
 def _check_summary(summary: dict, result: EvalResult) -> None:
     """The stored pass@k must follow from the stored counts: a hand-edited file is refused."""
-    ks = ladder(result.samples)
+    ks = ladder(result.largest_k)
     means = result.pass_table(ks).mean(axis=0)
     for k, expected in zip(ks, means, strict=True):
         entry = summary.get(f"pass@{k}")
@@ -246,50 +249,29 @@ def _check_summary(summary: dict, result: EvalResult) -> None:
 
 
 def _validate(result: EvalResult) -> None:
-    if result.samples < 1:
-        raise ResultError(f"samples must be at least 1, got {brief(result.samples)}")
+    if result.samples < 0:
+        raise ResultError(f"samples must be at least 1, or 0 if exact, got {brief(result.samples)}")
     if result.step < 0:
         raise ResultError(f"step must not be negative, got {brief(result.step)}")
     if not (math.isfinite(result.temperature) and result.temperature >= 0):
         raise ResultError(f"temperature must be finite and >= 0, got {result.temperature}")
-    if not (math.isfinite(result.mean_length) and result.mean_length >= 0):
-        raise ResultError(f"mean_length must be finite and >= 0, got {result.mean_length}")
-    for name in ("truncated", "lost"):
-        if not 0 <= getattr(result, name) <= 1:
-            raise ResultError(f"{name} must lie between 0 and 1, got {getattr(result, name)}")
+    _validate_means(result)
     if not result.problems:
         raise ResultError("problems must not be empty")
     repeated = [name for name, times in Counter(result.ids).items() if times > 1]
     if repeated:
         raise ResultError(f"problem ids must be unique, got {brief(repeated[0])} more than once")
     for problem in result.problems:
-        _validate_problem(problem, result.samples, result.has_answers)
+        validate(problem, result.samples, answers=result.has_answers, modes=result.has_modes)
 
 
-def _validate_problem(problem: ProblemResult, samples: int, has_answers: bool) -> None:
-    where = f"problem {brief(problem.id)}"
-    if problem.samples != samples:
-        raise ResultError(
-            f"{where}: samples must be {samples}, as in the file's head, "
-            f"got {brief(problem.samples)}"
-        )
-    if not 0 <= problem.correct <= samples:
-        raise ResultError(
-            f"{where}: correct must lie in 0..{samples}, got {brief(problem.correct)}"
-        )
-    for answer, count in problem.answers.items():
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise ResultError(
-                f"{where}: answers[{brief(answer)}] must be a count of at least 1, "
-                f"got {brief(count)}"
-            )
-    votes = sum(problem.answers.values())
-    if votes > samples:
-        raise ResultError(
-            f"{where}: answers add up to {brief(votes)}, more than the {samples} samples"
-        )
-    if has_answers and problem.answers.get(problem.gold, 0) != problem.correct:
-        raise ResultError(
-            f"{where}: answers must count the {problem.correct} correct samples under the gold "
-            f"{brief(problem.gold)}, got {problem.answers.get(problem.gold, 0)}"
-        )
+def _validate_means(result: EvalResult) -> None:
+    if result.exact:
+        return
+    length = result.mean_length
+    if length is None or not (math.isfinite(length) and length >= 0):
+        raise ResultError(f"mean_length must be finite and >= 0, got {length}")
+    for name in ("truncated", "lost"):
+        share = getattr(result, name)
+        if share is None or not 0 <= share <= 1:
+            raise ResultError(f"{name} must lie between 0 and 1, got {share}")

@@ -19,6 +19,8 @@ class Support:
         never: ids solved by neither.
         base_samples: n of the base model.
         samples: n of the trained model.
+        exact: whether chances were computed: then solved are problems that k = n samples would more
+            likely solve than not.
     """
 
     gained: tuple[str, ...]
@@ -27,6 +29,7 @@ class Support:
     never: tuple[str, ...]
     base_samples: int
     samples: int
+    exact: bool = False
 
     @property
     def caveat(self) -> str:
@@ -34,6 +37,11 @@ class Support:
 
         0 of n correct leaves solve rates up to 1 - 0.05^(1/n) (about 3/n) possible at 95%.
         """
+        if self.exact:
+            return (
+                f"“Solved” means that {self.samples} samples would more likely than not hold a "
+                "correct one, by the exact chances of both models."
+            )
         smallest = min(self.base_samples, self.samples)
         bound = 1 - 0.05 ** (1 / smallest)
         text = (
@@ -48,6 +56,8 @@ class Support:
 
 
 def _solved(result: EvalResult) -> np.ndarray:
+    if result.exact:
+        return result.pass_table([result.largest_k])[:, 0] >= 0.5
     return np.array([problem.correct > 0 for problem in result.problems])
 
 
@@ -55,14 +65,17 @@ def support_expansion(base: EvalResult, trained: EvalResult) -> Support:
     """Problems gained, kept, lost and never solved by a trained model against its base.
 
     Raises:
-        ValueError: the two results cover different problems; the ids are named.
+        ValueError: the two results cover different problems; the ids are named. Or one was sampled
+            and the other is exact.
     """
+    if base.exact != trained.exact:
+        raise ValueError("one of the two results was sampled and the other is exact")
     order = pairing(base.ids, trained.ids)
     before, after = _solved(base), _solved(trained)[order]
     ids = np.array(base.ids, dtype=object)
     masks = (~before & after, before & after, before & ~after, ~before & ~after)
     gained, kept, lost, never = (tuple(ids[mask]) for mask in masks)
-    return Support(gained, kept, lost, never, base.samples, trained.samples)
+    return Support(gained, kept, lost, never, base.largest_k, trained.largest_k, base.exact)
 
 
 def expected_support(base: EvalResult, trained: EvalResult, k: int) -> dict[str, float]:

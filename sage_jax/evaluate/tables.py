@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval
-from sage_jax.evaluate.comparison import Comparison, chosen_ks
+from sage_jax.evaluate.comparison import Comparison, chosen_ks, is_share
 from sage_jax.evaluate.page import Html, arm_name, join, table, tag
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.support import Support, expected_support
@@ -18,24 +18,33 @@ _PAIRS_UNFOLDED = 12
 Looks = Mapping[str, tuple[Style, Style]]
 
 
-def percent(interval: Interval) -> Html:
-    """A share with its interval below it."""
-    low, high = 100 * interval.low, 100 * interval.high
-    return join([f"{interval.mean:.1%}", tag("span", f"{low:.1f} to {high:.1f}", class_="range")])
-
-
-def points(interval: Interval) -> Html:
-    """A difference of shares in percentage points, marked where its interval excludes zero."""
-    sign, kind = "≈ ", "none"
-    if interval.excludes_zero:
-        sign, kind = ("▲ ", "up") if interval.mean > 0 else ("▼ ", "down")
-    value = tag("span", f"{sign}{_signed(interval.mean)}", class_=kind)
-    bounds = f"{_signed(interval.low)} to {_signed(interval.high)}"
+def figure(label: str, interval: Interval | None) -> Html:
+    """A share in percent, or a number of modes, with its interval below it."""
+    if interval is None:
+        return Html("—")
+    low, high = interval.low, interval.high
+    if is_share(label):
+        value, bounds = f"{interval.mean:.1%}", f"{100 * low:.1f} to {100 * high:.1f}"
+    else:
+        value, bounds = f"{interval.mean:.2f}", f"{low:.2f} to {high:.2f}"
     return join([value, tag("span", bounds, class_="range")])
 
 
-def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+def change(label: str, interval: Interval | None) -> Html:
+    """A difference of shares in percentage points, or of modes, marked where it excludes zero."""
+    if interval is None:
+        return Html("—")
+    sign, kind = "≈ ", "none"
+    if interval.excludes_zero:
+        sign, kind = ("▲ ", "up") if interval.mean > 0 else ("▼ ", "down")
+    value = tag("span", f"{sign}{_signed(label, interval.mean)}", class_=kind)
+    bounds = f"{_signed(label, interval.low)} to {_signed(label, interval.high)}"
+    return join([value, tag("span", bounds, class_="range")])
+
+
+def _signed(label: str, value: float) -> str:
+    text = f"{100 * value:+.1f}" if is_share(label) else f"{value:+.2f}"
+    return text.replace("-", "−")
 
 
 def summary_table(comparison: Comparison, looks: Looks) -> Html:
@@ -45,8 +54,8 @@ def summary_table(comparison: Comparison, looks: Looks) -> Html:
     """
     rows, any_lost = [], any(result.lost for result in comparison.results.values())
     for name, result in comparison.results.items():
-        figures = [percent(interval) for interval in comparison.intervals(name)]
-        lengths = [f"{result.mean_length:.1f}", f"{result.truncated:.1%}"]
+        figures = map(figure, comparison.labels, comparison.intervals(name))
+        lengths = [plain(result.mean_length, "{:.1f}"), plain(result.truncated, "{:.1%}")]
         lost = [f"{result.lost:.1%}"] if any_lost else []
         rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths, *lost])
     last = ["verdicts lost"] if any_lost else []
@@ -58,7 +67,8 @@ def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks
     for name, baseline in pairs:
         title = join([arm_name(name, looks[name]), " − ", arm_name(baseline, looks[baseline])])
         try:
-            rows.append([title, *map(points, comparison.difference(name, baseline))])
+            found = comparison.difference(name, baseline)
+            rows.append([title, *map(change, comparison.labels, found)])
         except ValueError as error:
             notes.append(tag("p", title, f": not comparable, {error}.", class_="muted"))
     grid = [table(["points", *comparison.labels], rows)] if rows else []
@@ -156,8 +166,9 @@ def _figure(metrics: Mapping[str, np.ndarray], key: str, reduce=np.median) -> fl
     return float(reduce(values)) if len(values) else np.nan
 
 
-def _plain(value: float, form: str) -> str:
-    return form.format(value) if np.isfinite(value) else "—"
+def plain(value: float | None, form: str) -> str:
+    """A number as text; a dash where there is none."""
+    return "—" if value is None or not np.isfinite(value) else form.format(value)
 
 
 def _phases(runs: Sequence[Run], prefix: str) -> list[str]:
@@ -185,9 +196,9 @@ def timing_table(runs: Sequence[Run], looks: Looks) -> Html:
                 arm_name(run.name, looks[run.name]),
                 f"{_figure(run.metrics, 'step', np.max):.0f}",
                 _duration(_wall_time(run)),
-                *(_plain(_figure(run.metrics, key), "{:.3g} s") for key in seconds),
-                *(_plain(_figure(run.metrics, key), "{:,.0f}") for key in speeds),
-                _plain(memory, "{:.2f} GiB"),
+                *(plain(_figure(run.metrics, key), "{:.3g} s") for key in seconds),
+                *(plain(_figure(run.metrics, key), "{:,.0f}") for key in speeds),
+                plain(memory, "{:.2f} GiB"),
             ]
         )
     heads = [key.removeprefix("seconds/") for key in seconds]

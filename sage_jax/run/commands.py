@@ -16,6 +16,7 @@ from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.evaluate.plots import describe
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
@@ -151,12 +152,11 @@ def _show(results: list[EvalResult]) -> None:
     table = Table(
         "",
         *(f"{r.tag} (step {r.step})" for r in results),
-        title=f"{results[0].task}: {len(results[0].problems)} problems, "
-        f"{results[0].samples} samples each, 95% intervals",
+        title=f"{results[0].task}: {describe(results[0])}, 95% intervals",
     )
-    for name in results[0].summary():
-        row = [_cell(result.summary()[name]) for result in results]
-        table.add_row(name, *row)
+    summaries = [_figures(result) for result in results]
+    for name in summaries[0]:
+        table.add_row(name, *(_cell(summary.get(name)) for summary in summaries))
     Terminal().print(table)
     if len(results) == 2:
         base, final = results
@@ -166,7 +166,15 @@ def _show(results: list[EvalResult]) -> None:
         Terminal().print(f"pass@1, trained - base: {_cell(dataclasses.asdict(difference))}")
 
 
+def _figures(result: EvalResult) -> dict[str, Any]:
+    return result.summary() | {f"tokens/{name}": one for name, one in result.tokens.items()}
+
+
 def _cell(value: Any) -> str:
+    if value is None:
+        return "—"
+    if isinstance(value, list | tuple):
+        return " ".join(f"{one:.2f}" for one in value)
     if isinstance(value, dict):
         return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
     return f"{value:.3f}"

@@ -10,7 +10,8 @@ from sage_jax import parallel, setup
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.run.console import warn
-from sage_jax.run.held_out import evaluate
+from sage_jax.run.exact import Model, enumerate_answers, make_scorer
+from sage_jax.run.held_out import Sampler, evaluate
 
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
 
@@ -18,7 +19,7 @@ MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after 
 def evaluate_model(
     config: configs.Config,
     base: setup.Base,
-    model: tuple[Any, Any],
+    model: Model,
     *,
     tag: str,
     step: int,
@@ -28,33 +29,31 @@ def evaluate_model(
     """pass@k of a model, given as (graphdef, params), on held-out problems.
 
     Every model of a seed is sampled with the same keys, so that differences between two of them
-    are paired.
+    are paired. With `eval.exact` nothing is sampled, and `num_samples` means nothing.
     """
     options = config.eval
     prompts = base.task.held_out(options.num_problems)
     batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
-    # As for a full batch, however few problems there are: rows draw by their place.
-    sampler = _compiled(config, base, _group(num_samples, options.batch_prompts))
-    rows = parallel.batch_sharding(base.mesh, batch)
-
-    def sample(tokens, mask, key):
-        tokens, mask = parallel.shard((tokens, mask), rows)
-        return sampler(*model, tokens, mask, key)
-
-    found = evaluate(
-        sample,
-        base.task,
-        prompts,
-        derive(jax.random.key(config.seed), Purpose.EVALUATION),
-        num_samples=num_samples,
-        batch_prompts=batch,
-        progress=progress,
-    )
+    if options.exact:
+        scorer = make_scorer(model, base, temperature=options.temperature)
+        task: Any = base.task  # Lists its answers, as `setup.open_task` has seen to.
+        found = enumerate_answers(scorer, task, prompts, batch_prompts=batch, progress=progress)
+    else:
+        draw = _sampler(config, base, model, num_samples, batch)
+        found = evaluate(
+            draw,
+            base.task,
+            prompts,
+            derive(jax.random.key(config.seed), Purpose.EVALUATION),
+            num_samples=num_samples,
+            batch_prompts=batch,
+            progress=progress,
+        )
     result = EvalResult(
         tag=tag,
         step=step,
         task=config.task.label,
-        samples=num_samples,
+        samples=0 if options.exact else num_samples,
         seed=config.seed,
         temperature=options.temperature,
         **found._asdict(),
@@ -62,6 +61,20 @@ def evaluate_model(
     if result.lost:
         warn(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
     return result
+
+
+def _sampler(
+    config: configs.Config, base: setup.Base, model: Model, num_samples: int, batch: int
+) -> Sampler:
+    # As for a full batch, however few problems there are: rows draw by their place.
+    sampler = _compiled(config, base, _group(num_samples, config.eval.batch_prompts))
+    rows = parallel.batch_sharding(base.mesh, batch)
+
+    def sample(tokens, mask, key):
+        tokens, mask = parallel.shard((tokens, mask), rows)
+        return sampler(*model, tokens, mask, key)
+
+    return sample
 
 
 def _batch(most: int, problems: int, shards: int) -> int:

@@ -1,5 +1,6 @@
 """Sampling a model on held-out problems and counting what is right."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -7,7 +8,8 @@ import jax
 import numpy as np
 
 from sage_jax.data.tasks import Judged, Prompts, Task
-from sage_jax.evaluate.results import ProblemResult, tally
+from sage_jax.evaluate.modes import counted
+from sage_jax.evaluate.problem_result import ProblemResult, tally
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
 from sage_jax.run.judging import Outcome, judge
@@ -56,7 +58,7 @@ def evaluate(
     """
     problems: list[ProblemResult] = []
     seen: list[Outcome] = []
-    for index, (batch, real) in enumerate(_batches(prompts, batch_prompts)):
+    for index, (batch, real) in enumerate(batches(prompts, batch_prompts)):
         batch_key = jax.random.fold_in(key, index)
         outcomes = [
             judge(task, batch, rollout, count=real)
@@ -75,7 +77,7 @@ def evaluate(
     )
 
 
-def _batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
+def batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
     """Batches of exactly `size` problems, and how many of each are not filling."""
     total = len(prompts.ids)
     for start in range(0, total, size):
@@ -97,12 +99,14 @@ def _samples(
 
 def _result(task: Task, id: str, judged: list[Judged], place: int, count: int) -> ProblemResult:
     """One problem's counts over all its groups."""
-    answers, correct = [], []
+    answers, correct, modes = [], [], []
     for part in judged:
         size = len(part.answers) // count
-        answers += part.answers[place * size : (place + 1) * size]
-        correct += part.correct[place * size : (place + 1) * size].tolist()
-    gold = task.gold(id)
-    if not gold:  # Nothing to take a majority of.
-        return ProblemResult(id, sum(correct), len(correct))
-    return tally([answer or None for answer in answers], correct, id=id, gold=gold)
+        own = slice(place * size, (place + 1) * size)
+        answers += part.answers[own]
+        correct += part.correct[own].tolist()
+        modes += part.modes[own]
+    found, gold = ProblemResult(id, sum(correct), len(correct)), task.gold(id)
+    if gold:  # Else there is nothing to take a majority of.
+        found = tally([answer or None for answer in answers], correct, id=id, gold=gold)
+    return dataclasses.replace(found, modes=counted(modes))

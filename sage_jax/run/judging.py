@@ -37,7 +37,7 @@ class Outcome(NamedTuple):
                 [judged.answers[row] for row in rows],
                 [judged.reasons[row] for row in rows],
                 {name: values[rows] for name, values in judged.parts.items()},
-                [judged.modes[row] for row in rows.tolist()] if judged.modes else [],
+                [judged.modes[int(row)] for row in rows] if judged.modes else [],
             ),
             self.lengths[rows],
             self.finish[rows],

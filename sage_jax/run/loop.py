@@ -207,8 +207,9 @@ def _evaluate(
     `what` is (tag, step, samples of each problem).
     """
     tag, step, count = what
-    problems = session.config.eval.num_problems
-    title = f"evaluating {tag}: {problems} problems, {count} samples of each"
+    options = session.config.eval
+    how = "by all right answers" if options.exact else f"{count} samples of each"
+    title = f"evaluating {tag}: {options.num_problems} problems, {how}"
     with stage(title) as told:
         result = session.evaluate(
             model, tag=tag, step=step, num_samples=count, progress=told.leaving(leave)

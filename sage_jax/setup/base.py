@@ -12,7 +12,7 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
-from sage_jax.data.tasks import Setting, Task, Vocabulary
+from sage_jax.data.tasks import Enumerable, Setting, Task, Vocabulary
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import placer
 from sage_jax.setup.mesh import open_mesh, resolve_mesh
@@ -124,7 +124,14 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
             f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
             f"has positions for {room}"
         )
-    return make_task(config.task, _setting(config, loaded), config.reward)
+    task = make_task(config.task, _setting(config, loaded), config.reward)
+    if config.eval.exact and not isinstance(task, Enumerable):
+        task.close()
+        raise ConfigError(
+            f"eval.exact: the task {config.task.use!r} cannot list its right completions: leave "
+            "eval.exact false, or take one that can, such as programs or brackets"
+        )
+    return task
 
 
 def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:

@@ -3,7 +3,7 @@ import re
 import pytest
 
 from sage_jax.data import DataError, Problem, make_problems, solutions
-from sage_jax.data.arithmetic import OPERATIONS, is_held_out, parse
+from sage_jax.data.arithmetic import OPERATIONS, is_held_out, parse, style_of
 from sage_jax.data.styles import STYLES, work
 from sage_jax.rewards import score
 
@@ -118,3 +118,30 @@ def test_refused(options, message):
 def test_other_problems_are_not_worked_out():
     with pytest.raises(DataError, match="'x' is not one of the arithmetic ones"):
         solutions(Problem("x", "What is love?", "1"))
+
+
+def test_a_solution_is_known_by_its_style():
+    for problem in make_problems(0, 300, low=1, split="all"):
+        worked = solutions(problem)
+        for text in worked.values():
+            # Where there is nothing to round, the direct solution says the same.
+            same = [other for other in STYLES if worked[other] == text]
+            assert style_of(problem, text) == same[0]
+            assert style_of(problem, f"<think>\n{text}\n</think> So {text}") == same[0]
+
+
+@pytest.mark.parametrize(
+    ("completion", "style"),
+    [
+        ("Units first. 82 - 7 = 75, then 40 less is 35.", "reorder"),
+        ("From 47 up to 50 is 3. From 50 up to 82 is 33. So 35.", "round"),
+        ("47 = 40 + 7. 82 - 47 = 35.", "direct"),
+        ("82 - 47 = 35.", "direct"),
+        ("182 - 47 = 135.", "other"),
+        ("35", "other"),
+        ("", "other"),
+    ],
+)
+def test_what_begins_in_a_style_is_of_it(completion, style):
+    problem = Problem(id="x", problem="What is 82 - 47?", answer="35")
+    assert style_of(problem, completion) == style

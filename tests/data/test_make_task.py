@@ -314,6 +314,54 @@ def test_arithmetic_draws_and_works_out_its_own():
     assert np.all(task.demonstrations(0, 2).mask.sum(axis=1) > 0)
 
 
+def test_a_right_sum_has_its_style_as_mode_and_a_wrong_one_none():
+    setting = Setting(0, Letters(), 64, 200, stop_ids=(0,))
+    task: Any = make("arithmetic", setting=setting, rewards=(), min_operand=1, max_operand=9)
+    prompts = task.held_out(1)
+    right = f"\\boxed{{{prompts.problems[0].answer}}}"
+    judged = task.judge(prompts, *rows(right, r"\boxed{-1}"))
+    assert judged.modes == ["other", ""]
+    shown = task.demonstrations(0, 8)
+    # Shown are the prompts of the same batch.
+    judged = task.judge(task.train_prompts(0, 8), shown.tokens, shown.mask)
+    assert judged.correct.all()
+    assert set(judged.modes) <= {"direct", "split", "round", "reorder"}
+    assert len(set(judged.modes)) > 1
+
+
+def told_apart():
+    return ProblemSet(sums(2), sums(2, first=5), reward="number", mode=first_letter)
+
+
+def first_letter(problem, completion):
+    return completion[0] if completion[0] in "ab" else ""
+
+
+def test_a_set_may_tell_ways_of_being_right_apart():
+    task: Any = make(told_apart, rewards=())
+    prompts = task.held_out(1)
+    answer = prompts.problems[0].answer
+    texts = [f"{begun}\\boxed{{{answer}}}" for begun in "abc"] + [r"a\boxed{-1}"]
+    assert task.judge(prompts, *rows(*texts)).modes == ["a", "b", "other", ""]
+    assert make(whole, rewards=()).judge(prompts, *rows("a", "b")).modes == []
+
+
+def one(problem, completion) -> Any:
+    return 1
+
+
+def tells_numbers():
+    return ProblemSet(sums(2), sums(2, first=5), reward="number", mode=one)
+
+
+def test_a_mode_that_is_no_text_is_told():
+    task: Any = make(tells_numbers, rewards=())
+    prompts = task.held_out(1)
+    text = f"\\boxed{{{prompts.problems[0].answer}}}"
+    with pytest.raises(ConfigError, match=r"has 1 as `mode` of .*, which is no text"):
+        task.judge(prompts, *rows(text))
+
+
 def test_programs_take_their_options():
     options = {"programs": 3, "odds": [0.5, 0.25, 0.25], "noise": 0.0, "modulus": 7}
     task: Any = make("programs", setting=BARE, rewards=(), **options)

@@ -109,7 +109,7 @@ BROKEN = {
     "unknown field": (put("colour", value=1), "unknown field 'colour'; known are tag, step"),
     "ill-typed head": (put("samples", value="16"), "samples must be a whole number, got '16'"),
     "bool as number": (put("step", value=True), "step must be a whole number, got True"),
-    "no samples": (put("samples", value=0), "samples must be at least 1, got 0"),
+    "no samples": (put("samples", value=-1), "samples must be at least 1, or 0 if exact, got -1"),
     "negative step": (put("step", value=-1), "step must not be negative, got -1"),
     "cold": (put("temperature", value=-1.0), "temperature must be finite and >= 0, got -1.0"),
     "infinite": (put("temperature", value=float("inf")), "temperature must be finite"),
@@ -119,7 +119,7 @@ BROKEN = {
     "problem lacks": (drop("problems", 2, "gold"), r"problems\[2\]: field 'gold' is missing"),
     "problem ill-typed": (
         put("problems", 2, "correct", value=1.5),
-        r"problems\[2\]: correct must be a whole number, got 1.5",
+        "problem 'p002': correct must be a whole number, got 1.5",
     ),
     "repeated id": (put("problems", 1, "id", value="p000"), "'p000' more than once"),
     "too many correct": (

@@ -6,7 +6,7 @@ import pytest
 
 from sage_jax.evaluate import Interval, Sample, read_runs
 from sage_jax.evaluate.comparison import compare
-from sage_jax.evaluate.tables import config_tables, difference_table, percent, points, timing_table
+from sage_jax.evaluate.tables import change, config_tables, difference_table, figure, timing_table
 from sage_jax.evaluate.theme import DARK, LIGHT, styles
 from sage_jax.evaluate.transcripts import transcripts
 
@@ -27,10 +27,10 @@ def text(markup: str) -> str:
 
 
 def test_figures_read_as_percent_and_points():
-    assert text(percent(Interval(0.5, 0.412, 0.61))) == "50.0% 41.2 to 61.0"
-    assert text(points(Interval(0.05, 0.01, 0.09))) == "▲ +5.0 +1.0 to +9.0"
-    assert text(points(Interval(-0.05, -0.09, -0.01))) == "▼ −5.0 −9.0 to −1.0"
-    assert text(points(Interval(0.0, -0.01, 0.01))) == "≈ +0.0 −1.0 to +1.0"
+    assert text(figure("pass@1", Interval(0.5, 0.412, 0.61))) == "50.0% 41.2 to 61.0"
+    assert text(change("pass@1", Interval(0.05, 0.01, 0.09))) == "▲ +5.0 +1.0 to +9.0"
+    assert text(change("pass@1", Interval(-0.05, -0.09, -0.01))) == "▼ −5.0 −9.0 to −1.0"
+    assert text(change("pass@1", Interval(0.0, -0.01, 0.01))) == "≈ +0.0 −1.0 to +1.0"
 
 
 def test_many_differences_between_arms_are_folded_away(runs):
