@@ -1,0 +1,29 @@
+"""Guides: log q at every token, the factor by which the anchor π_ref is reshaped.
+
+Plain functions of arrays are all that a trainer of one's own needs: their result is added to the
+reference's log-probabilities. The `*_guide` factories make `Guide`s of them for `anchors.reshape`;
+`by_name.guide` makes one of any function of that form. Every guide is constant under the gradient
+and has q = 1 where the mask is 0. `branch`, `token` and `random` are SAGE's (arXiv 2605.18864),
+with q in [q_min, q_max] and the official constants as defaults.
+"""
+
+from .bounds import bounded_log
+from .branching import branch, branch_guide
+from .noise import random, random_guide, row_normals
+from .none import none_guide
+from .source import Source
+from .surprisal import Normalize, token, token_guide
+
+__all__ = [
+    "Normalize",
+    "Source",
+    "bounded_log",
+    "branch",
+    "branch_guide",
+    "none_guide",
+    "random",
+    "random_guide",
+    "row_normals",
+    "token",
+    "token_guide",
+]
