@@ -400,7 +400,7 @@ class Learner:
             values = follow(rule, values, **offered, step=step, key=key)
         values = self._told.tilted(values, terms, group_size=size, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=values)
-        terms = self._told.chosen(terms, step=step, key=key)
+        terms = self._told.prepared(terms, step=step, key=key)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):

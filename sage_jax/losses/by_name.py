@@ -31,7 +31,7 @@ READABLE_BY_REDUCTIONS = (*FIELDS, "losses")
 
 _OF_THE_PREFIX = {
     "mask", "entropies", "ref_entropies", "rows", "step", "key", "entropy_threshold",
-    "tokens_per_row", "base_pass_rate",
+    "tokens_per_row", "gate_threshold", "gate_high", "base_pass_rate",
 }  # fmt: skip
 _OF_THE_ANCHOR = {"anchor_logps", "log_q", "vocab_log_q"}
 # What is always there: the policy's own, and what stands for `old_logps` and q where none is given.

@@ -40,12 +40,15 @@ class Guide:
     vocabulary. `depends_on` decides under which KL estimators it can act: "prefix" is the same
     whatever token follows, "token" depends on the sampled token, "vocabulary" gives every token
     its own value. `needs` names the fields of `Terms` that a trainer has to fill for it.
+    `before_split` gives the terms of a whole batch with what the guide takes from it, see
+    `Objective.prepared`; None takes nothing.
     """
 
     function: Callable[..., Array]
     name: str
     depends_on: DependsOn
     needs: frozenset[str] = _NOTHING
+    before_split: Transform | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         """The log guide, [B, T] or [B, T, V]."""
@@ -100,7 +103,7 @@ class TokenLoss:
 
     A weight is a number, a scalar array or a schedule. Metrics are never scaled. `needs` names the
     fields of `Terms` that a trainer has to fill for it, and `choose` fills in `terms.chosen` of a
-    whole batch, see `Objective.chosen`.
+    whole batch, see `Objective.prepared`.
     """
 
     function: Callable[[Terms, ArrayLike, Array | None], tuple[Array, Metrics]]

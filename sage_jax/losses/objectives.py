@@ -40,15 +40,15 @@ class Objective:
 
     `needs` names the fields of `Terms` that a trainer has to fill, from all the parts.
     `in_reward` and `in_advantage` are what a trainer has to take off the rewards or the advantages,
-    see `anchored` and `tilted`, and `choose` how a part picks tokens out of a whole batch, see
-    `chosen`.
+    see `anchored` and `tilted`, and `before_split` what it has to do before it splits a batch, see
+    `prepared`.
     """
 
     function: Loss
     needs: frozenset[str] = _NOTHING
     in_reward: Callable[..., Array] | None = None
     in_advantage: Callable[..., Array] | None = None
-    choose: Transform | None = None
+    before_split: Transform | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         """The loss and its metrics."""
@@ -82,13 +82,15 @@ class Objective:
             return advantages
         return self.in_advantage(advantages, terms, group_size=group_size, step=step, key=key)
 
-    def chosen(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
-        """The terms of a whole batch, advantages included, with the tokens picked out of it.
+    def prepared(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
+        """The terms of a whole batch, advantages included, with what parts take from it.
 
         Whoever splits the batch calls it before, and the parts together then give the loss of the
         whole; where the batch stays whole it need not be called.
         """
-        return terms if self.choose is None else self.choose(terms, step=step, key=key)
+        if self.before_split is None:
+            return terms
+        return self.before_split(terms, step=step, key=key)
 
     @property
     def full_vocabulary(self) -> bool:
@@ -116,7 +118,8 @@ def objective(
     the terms themselves: `entropy`, `kl/reference` (k3 against the unshaped reference), `q/*` and
     `sampler_gap`, each where its arrays are given. When it is composed (not when it runs) an
     `InertGuideWarning` says so if a guide or a KL term has no expected gradient; when it runs,
-    ValueError names a missing or ill-shaped array.
+    ValueError names a missing or ill-shaped array. It refuses two guides that take statistics of
+    the whole batch, which have one place in the terms.
     """
     guides = getattr(transform, "guides", ())
     _warn_if_inert(guides, token_loss.anchor_uses)
@@ -133,7 +136,24 @@ def objective(
         return reduction(keep(terms.valid, losses), terms), jax.lax.stop_gradient(metrics)
 
     needs = token_loss.needs.union(*map(_guide_needs, guides))
-    return Objective(loss, needs, choose=token_loss.choose)
+    return Objective(loss, needs, before_split=_before_split(guides, token_loss))
+
+
+def _before_split(guides: tuple[Guide, ...], token_loss: TokenLoss) -> Transform | None:
+    """What guides and losses do to the terms of a whole batch, one after the other."""
+    asking = [guide for guide in guides if guide.before_split is not None]
+    if len(asking) > 1:
+        names = " and ".join(guide.name for guide in asking)
+        raise ValueError(f"the guides {names} take statistics of the whole batch; only one may")
+    found = (*(guide.before_split for guide in asking), token_loss.choose)
+    steps = [one for one in found if one is not None]
+
+    def prepared(terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
+        for one in steps:
+            terms = one(terms, step=step, key=key)
+        return terms
+
+    return prepared if steps else None
 
 
 def _guide_needs(guide: Guide) -> frozenset[str]:

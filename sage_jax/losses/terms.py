@@ -32,6 +32,8 @@ class Terms:
     rows               [B]        index of each row in the whole batch; seeds its noise
     entropy_threshold  [B]        the whole batch's threshold for top-entropy masking, repeated
     tokens_per_row     [B]        the whole batch's mean number of valid tokens a row, repeated
+    gate_threshold     [B]        the threshold that `guides.gated_guide` took from it, repeated
+    gate_high          [B]        and the q above that threshold
     rewards            [B]        of each completion, before any KL is taken off
     right              [B]        1 where its answer is right, else 0
     modes              [B]        which way of being right it took, any integers; negative: none
@@ -58,6 +60,8 @@ class Terms:
     rows: Array | None = None
     entropy_threshold: Array | None = None
     tokens_per_row: Array | None = None
+    gate_threshold: Array | None = None
+    gate_high: Array | None = None
     rewards: Array | None = None
     right: Array | None = None
     modes: Array | None = None
@@ -91,7 +95,7 @@ OUTCOME = (
     "rewards", "right", "modes", "base_pass_rate", "pass_rate", "reward_range", "best_ref_logps",
 )  # fmt: skip
 """Fields that say how a row, its group or its prompt came out; functions of arrays get [B, 1]."""
-_OF_THE_BATCH = ("entropy_threshold", "tokens_per_row")
+_OF_THE_BATCH = ("entropy_threshold", "tokens_per_row", "gate_threshold", "gate_high")
 _TRAINED = ("logps", "entropies", "logits")
 _RANKS: dict[str, tuple[str, ...]] = {
     "advantages": ("[B]", "[B, T]"),

@@ -44,8 +44,8 @@ def shapes(rows: int, length: int, *, vocabulary: bool = True) -> Terms:
         "log_q",
     )
     terms = {name: real((rows, length)) for name in by_token}
-    by_row = ("advantages", "entropy_threshold", "tokens_per_row", *OUTCOME)
-    terms |= {name: real((rows,)) for name in by_row}
+    by_row = ("advantages", "entropy_threshold", "tokens_per_row", "gate_threshold", "gate_high")
+    terms |= {name: real((rows,)) for name in (*by_row, *OUTCOME)}
     terms |= {name: jax.ShapeDtypeStruct((rows,), jnp.int32) for name in ("rows", "modes")}
     if vocabulary:
         terms |= {name: real((rows, length, _VOCABULARY)) for name in ("logits", "ref_logits")}

@@ -8,8 +8,9 @@ from sage_jax.parts.spec import TaskSpec
 _FIELDS = (
     "logps", "mask", "advantages", "old_logps", "ref_logps", "entropies", "ref_entropies",
     "sampler_logps", "log_q", "tokens", "logits", "ref_logits", "vocab_log_q", "rows",
-    "entropy_threshold", "tokens_per_row", "rewards", "right", "modes", "base_pass_rate",
-    "pass_rate", "reward_range", "best_ref_logps", "chosen", "anchor_logps",
+    "entropy_threshold", "tokens_per_row", "gate_threshold", "gate_high", "rewards", "right",
+    "modes", "base_pass_rate", "pass_rate", "reward_range", "best_ref_logps", "chosen",
+    "anchor_logps",
 )  # fmt: skip
 _ARRAYS = (*_FIELDS, "step", "key")
 

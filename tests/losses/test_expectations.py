@@ -126,6 +126,18 @@ def test_k3_with_a_prefix_guide_is_a_multiplier_of_kl_coef(problem):
     _close(_expected(reverse_kl(), logits, ref_logits, guide=guide), q * plain)
 
 
+def test_k3_with_a_gate_is_a_small_multiplier_below_the_threshold(problem):
+    """As an anchor, and as a factor of the coefficient."""
+    logits, ref_logits, _ = problem
+    _, entropies = from_logits(ref_logits[None, None], TOKENS[:1])
+    plain = _expected(reverse_kl(), logits, ref_logits)
+    for threshold, q in ((float(entropies[0, 0]) + 0.1, 0.1), (float(entropies[0, 0]) - 0.1, 1.0)):
+        guide = guides.gated_guide(threshold=threshold)
+        _close(_expected(reverse_kl(), logits, ref_logits, guide=guide), q * plain)
+        factor = float(guides.gate_factor(entropies, threshold=threshold)[0, 0])
+        _close(_expected(factor * reverse_kl(), logits, ref_logits), q * plain)
+
+
 def test_k1_in_the_loss_has_an_expected_gradient_of_zero(problem):
     logits, ref_logits, log_q = problem
     token_loss = reverse_kl(estimator="k1")
@@ -148,8 +160,8 @@ def test_k2_and_exact_follow_the_reverse_kl(problem, token_loss):
     _close(found, _reverse(logits, ref_logits, log_q))
     constant = _expected(token_loss, logits, ref_logits, guide=_guide(jnp.full(V, np.log(1.3))))
     _close(constant, _expected(token_loss, logits, ref_logits))
-    branch = guides.branch_guide(ratio=0.5, threshold=0.2)
-    _close(_expected(token_loss, logits, ref_logits, guide=branch), constant)
+    for prefix in (guides.branch_guide(ratio=0.5, threshold=0.2), guides.gated_guide(threshold=9)):
+        _close(_expected(token_loss, logits, ref_logits, guide=prefix), constant)
 
 
 def test_forward_kl_to_the_renormalised_anchor_ignores_a_constant_guide(problem):

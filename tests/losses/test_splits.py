@@ -163,7 +163,7 @@ def _of_surrogate(name: str) -> dict[str, Objective]:
 def test_a_surrogate_that_sees_more_than_a_token_is_the_same_in_parts(batch, name):
     losses = _of_surrogate(name)
     function = _compiled(losses)
-    prepare = quick_jit(lambda x: losses["grpo"].chosen(x, step=7, key=jax.random.key(5)))
+    prepare = quick_jit(lambda x: losses["grpo"].prepared(x, step=7, key=jax.random.key(5)))
     prepared = prepare(batch)
     assert (prepared.chosen is None) == (name not in CHOOSING)
     whole, pairs = function(prepared), (0, 2, 4, 6)

@@ -106,7 +106,7 @@ KNOBS = [
     {},
     {"loss": {"kl_estimator": "forward_exact", "sampler_correction": "truncate"}},
     {
-        "guide": {"use": "branch", "source": "ref"},
+        "guide": {"use": "gated", "share": 0.3, "hold": 2.5, "width": 0.1},
         "loss": {
             "surrogate": {"use": "clip_cov", "share": 0.2, "low": -5.0},
             "entropy_advantage": {"alpha": 0.4},

@@ -4,11 +4,13 @@ Plain functions of arrays are all that a trainer of one's own needs: their resul
 reference's log-probabilities. The `*_guide` factories make `Guide`s of them for `anchors.reshape`;
 `by_name.guide` makes one of any function of that form. Every guide is constant under the gradient
 and has q = 1 where the mask is 0. `branch`, `token` and `random` are SAGE's (arXiv 2605.18864),
-with q in [q_min, q_max] and the official constants as defaults.
+with q in [q_min, q_max] and the official constants as defaults; `gated`, `tempered` and `support`
+have bounds of their own.
 """
 
 from .bounds import bounded_log
 from .branching import branch, branch_guide
+from .gating import gate_factor, gated, gated_guide, held_high
 from .noise import random, random_guide, row_normals
 from .none import none_guide
 from .source import Source
@@ -20,6 +22,10 @@ __all__ = [
     "bounded_log",
     "branch",
     "branch_guide",
+    "gate_factor",
+    "gated",
+    "gated_guide",
+    "held_high",
     "none_guide",
     "random",
     "random_guide",
