@@ -67,6 +67,7 @@ def guide(part: Part, like: Terms, *, max_steps: int) -> Guide | None:
     if not by_name.reads(part.function):
         made = part.call(max_steps=max_steps)
         if made is None or isinstance(made, Guide):
+            _refuse_logits(part, made, like)
             return made
         raise ConfigError(
             f"{part.field}: {part.spec.use} gives {brief(made)} and not a guide: let it ask for "
@@ -76,6 +77,15 @@ def guide(part: Part, like: Terms, *, max_steps: int) -> Guide | None:
     made = by_name.guide(part.bound(max_steps=max_steps))
     _try(part, reshape(made), like)
     return made
+
+
+def _refuse_logits(part: Part, made: Guide | None, like: Terms) -> None:
+    asked = made.needs & {"logits", "ref_logits"} if made else set()
+    if asked and like.logits is None:
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} reads {' and '.join(sorted(asked))}, which there are "
+            "none of before the update: set loss.kl_in loss"
+        )
 
 
 def surrogate(part: Part, like: Terms, *, level: importance.Level) -> TokenLoss:

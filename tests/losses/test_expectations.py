@@ -286,6 +286,46 @@ def test_descent_reaches_the_closed_form_optimum(problem, kind):
     assert np.abs(unguided - optimum).max() > 0.02
 
 
+@pytest.mark.parametrize(
+    ("guide", "estimator"),
+    [
+        (guides.tempered_guide(phi=0.4), "k2"),
+        (guides.tempered_guide(phi=0.4, over="vocabulary"), "k2"),
+        (guides.tempered_guide(phi=0.4, over="vocabulary"), "exact"),
+        (guides.support_guide(top_k=2, floor=0.3), "exact"),
+    ],
+    ids=["tempered k2", "normalised k2", "tempered exact", "support exact"],
+)
+def test_descent_reaches_the_optimum_of_the_anchor_that_a_guide_describes(
+    problem, guide, estimator
+):
+    """π* ∝ π_ref^φ · exp(r / β), and ∝ floor · π_ref · exp(r / β) outside of the support."""
+    logits, ref_logits, _ = problem
+    rewards, kl_coef = jnp.asarray([1.0, 0.0, 0.0, 1.0, 0.5]), 0.5
+    loss = clipped_surrogate() + kl_coef * reverse_kl(estimator=estimator)
+
+    def gradient(x):
+        return _expected(loss, x, ref_logits, guide=guide, rewards=rewards)
+
+    found = jax.nn.softmax(jax.jit(lambda x: _descend(gradient, x, rate=1.0, steps=4000))(logits))
+    log_probs = jax.nn.log_softmax(ref_logits)
+    outside = jnp.zeros(V).at[jnp.argsort(log_probs)[:3]].set(1.0)
+    shaped = 0.4 * log_probs if guide.name == "tempered" else log_probs + outside * np.log(0.3)
+    optimum = jax.nn.softmax(shaped + rewards / kl_coef)
+    np.testing.assert_allclose(found, optimum, rtol=0, atol=1e-8)
+    unguided = jax.nn.softmax(log_probs + rewards / kl_coef)
+    assert np.abs(unguided - optimum).max() > 0.02
+
+
+@pytest.mark.parametrize("over", ["token", "vocabulary"])
+def test_k3_pulls_towards_the_tempered_reference(problem, over):
+    logits, ref_logits, _ = problem
+    guide = guides.tempered_guide(phi=0.4, over=over)
+    anchor = jax.nn.softmax(ref_logits) ** 0.4
+    anchor = anchor / jnp.sum(anchor) if over == "vocabulary" else anchor
+    _close(_expected(reverse_kl(), logits, ref_logits, guide=guide), _pull(anchor, logits))
+
+
 def test_guides_chain_to_the_product_of_their_q(problem):
     logits, _, log_q = problem
     rows = jnp.broadcast_to(logits, (V, 1, V))

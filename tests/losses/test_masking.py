@@ -43,6 +43,12 @@ def _everything(level: str, reduction: str):
         for n in (weights.minmax, weights.rank, weights.zscore)
     ]
     shapers = [guides.branch_guide(), guides.branch_guide(source="ref"), *noisy]
+    shapers += [
+        guides.gated_guide(share=0.4, hold=1.5, width=0.2),
+        guides.tempered_guide(phi=0.8, ramp=3),
+        guides.tempered_guide(phi=0.8, over="vocabulary", threshold=1.0),
+        guides.support_guide(top_k=4),
+    ]
     transform = chain(*map(reshape, [*shapers, guides.random_guide(epsilon=0.5, sigma=0.15)]))
     return objective(token_loss, _reduction(reduction), transform=transform)
 

@@ -175,6 +175,10 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             },
             "guide: terms.logits is None; the guide looking needs it",
         ),
+        (
+            {"guide": "support", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
+            "guide: support reads ref_logits, which there are none of before the update",
+        ),
         ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
         ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
         ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.0.scale"),

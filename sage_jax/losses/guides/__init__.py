@@ -14,7 +14,15 @@ from .gating import gate_factor, gated, gated_guide, held_high
 from .noise import random, random_guide, row_normals
 from .none import none_guide
 from .source import Source
+from .supporting import in_support, support, support_guide
 from .surprisal import Normalize, token, token_guide
+from .tempering import (
+    phi_by_entropy,
+    phi_by_position,
+    tempered,
+    tempered_guide,
+    tempered_vocabulary,
+)
 
 __all__ = [
     "Normalize",
@@ -26,10 +34,18 @@ __all__ = [
     "gated",
     "gated_guide",
     "held_high",
+    "in_support",
     "none_guide",
+    "phi_by_entropy",
+    "phi_by_position",
     "random",
     "random_guide",
     "row_normals",
+    "support",
+    "support_guide",
+    "tempered",
+    "tempered_guide",
+    "tempered_vocabulary",
     "token",
     "token_guide",
 ]
