@@ -20,6 +20,7 @@ _USAGE = """usage: sage-jax COMMAND ...
                                      ends with the table of pass@k, and writes the page
   eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained
   sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
+  entropies CONFIG | RUN_DIR         histogram of the reference's entropies, and a threshold
   report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
@@ -53,6 +54,14 @@ class _SampleOptions(_Overrides):
     """The right answer, to have the completions judged."""
     count: int = 4
     """Completions."""
+
+
+@dataclasses.dataclass
+class _EntropiesOptions(_Overrides):
+    out: str = ""
+    """Folder to write to; default `entropies/` in the run folder, of a config runs/<name>."""
+    problems: int = 256
+    """Training problems to complete, each once."""
 
 
 @dataclasses.dataclass
@@ -104,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "train": _train,
         "eval": _eval,
         "sample": _sample,
+        "entropies": _entropies,
         "report": _report,
         "export": _export,
         "verify": _verify,
@@ -268,6 +278,22 @@ def _sample(rest: list[str]) -> None:
     commands.sample_run(
         path, options.config, prompt=options.prompt, gold=options.gold, count=options.count
     )
+
+
+def _entropies(rest: list[str]) -> None:
+    path, rest = _target("entropies", rest)
+    from sage_jax.run import commands, entropies
+
+    folder = commands.open_run(path) if path.is_dir() else None
+    config = folder.load() if folder else configs.load(path)
+    options = _parsed(_EntropiesOptions, "entropies CONFIG | RUN_DIR", rest, config)
+    config = options.config
+    home = folder.path if folder else _path(f"runs/{config.name}")
+    out = _path(options.out) if options.out else home / "entropies"
+    if folder:
+        entropies.entropies_of_run(folder, config, out, problems=options.problems)
+    else:
+        entropies.entropies_of_config(config, out, problems=options.problems)
 
 
 def _report(rest: list[str]) -> None:

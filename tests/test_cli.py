@@ -44,6 +44,7 @@ def run(arguments, capsys):
         (["train", "--guide", "none"], 2, "the config or run folder comes first"),
         (["eval", "nowhere"], 1, "nowhere: cannot be read"),
         (["sample", "nowhere", "--prompt", "x"], 1, "nowhere: not a run folder"),
+        (["entropies", "nowhere"], 1, "nowhere: cannot be read"),
         (["export", "nowhere", "--out", "x"], 1, "nowhere: not a run folder"),
         (["report", "nowhere"], 1, "nowhere: no such folder"),
         (["verify", "nowhere.jsonl"], 1, "nowhere.jsonl"),
@@ -109,6 +110,12 @@ def test_eval_of_a_config_that_warms_up_is_refused(config_file, capsys):
     status, _, error = run(["eval", config_file], capsys)
     assert status == 1
     assert "train it, then eval the run" in error
+
+
+def test_entropies_of_a_config_that_warms_up_are_refused(config_file, capsys):
+    status, _, error = run(["entropies", config_file], capsys)
+    assert status == 1
+    assert "train it, then name the run" in error
 
 
 def test_arms_are_named_where_a_run_is_wanted(tmp_path, capsys):

@@ -12,7 +12,7 @@ from mutations import ODD, fuzzed
 
 from sage_jax import cli, plan
 from sage_jax import config as configs
-from sage_jax.run import arms, commands
+from sage_jax.run import arms, commands, entropies
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = ["quickstart.yaml", "smollm2_arithmetic.yaml", "qwen2_5_math_7b_dapo.yaml"]
@@ -33,7 +33,8 @@ FIELDS = [
 ]
 FLAGS = {
     "train": ["--run_dir", "--run-dir"], "eval": ["--arms"], "sample": ["--prompt", "--count"],
-    "report": ["--out"], "export": ["--out"], "verify": ["--num_workers", "--deadline_s"],
+    "entropies": ["--out", "--problems"], "report": ["--out"], "export": ["--out"],
+    "verify": ["--num_workers", "--deadline_s"],
     "plan": ["--topology", "--json", "--search"], "fly": ["--x"], "": ["--help"], "--help": ["x"],
 }  # fmt: skip
 
@@ -52,6 +53,7 @@ def nothing_starts(tmp_path_factory):
         for owner, names in {
             arms: ["train_arms"],
             commands: ["evaluate_config", "evaluate_run", "sample_run", "export_run"],
+            entropies: ["entropies_of_config", "entropies_of_run"],
             plan: ["prepare", "make_plan", "write"],
         }.items():
             for name in names:
