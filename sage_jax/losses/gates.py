@@ -9,6 +9,7 @@ public function here is one that a config may name.
 import jax.numpy as jnp
 
 from ._arrays import Array, as_real
+from .guides import gate_factor
 
 
 def base_pass_rate(
@@ -108,6 +109,31 @@ def opening(mask: Array, *, length: int = 8, first: float = 1.0, later: float = 
     places = jnp.broadcast_to(jnp.arange(mask.shape[1], dtype=jnp.float32), mask.shape)
     away = _factor("later", later) - _factor("first", first)
     return first + away * jnp.minimum(places / length, 1.0)
+
+
+def entropy(
+    ref_entropies: Array,
+    *,
+    low: float = 0.1,
+    high: float = 1.0,
+    threshold: float = 1.2,
+    width: float = 0.0,
+) -> Array:
+    """`low` where the reference's entropy is below `threshold` nats, `high` elsewhere; [B, T].
+
+    The guide `gated` as a factor of the coefficient: under k3 the same expected gradient without
+    the noise (1 − q) ∇log π, and under reverse KLs, where a q of the prefix drops out of the
+    anchor, it still acts. With a `width` the step is smooth, see `guides.gate_factor`.
+    Raises ValueError unless 0 < low <= high and width >= 0.
+
+    >>> print(entropy(jnp.array([[0.8, 1.9]])))
+    [[0.1 1. ]]
+    """
+    if not 0 < low <= high:
+        raise ValueError(f"low is {low} and high is {high}; 0 < low <= high must hold")
+    if not width >= 0:
+        raise ValueError(f"width is {width}; it must be 0 or more")
+    return gate_factor(ref_entropies, low=low, high=high, threshold=threshold, width=width)
 
 
 def _within(rates: Array, at_least: float, at_most: float, outside: float) -> Array:

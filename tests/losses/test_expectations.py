@@ -18,10 +18,13 @@ from sage_jax.losses import (
     Mean,
     Terms,
     TokenLoss,
+    anchors,
+    by_name,
     chain,
     clipped_surrogate,
     forward_kl,
     from_logits,
+    gates,
     guides,
     kl,
     objective,
@@ -127,15 +130,23 @@ def test_k3_with_a_prefix_guide_is_a_multiplier_of_kl_coef(problem):
 
 
 def test_k3_with_a_gate_is_a_small_multiplier_below_the_threshold(problem):
-    """As an anchor, and as a factor of the coefficient."""
     logits, ref_logits, _ = problem
     _, entropies = from_logits(ref_logits[None, None], TOKENS[:1])
     plain = _expected(reverse_kl(), logits, ref_logits)
     for threshold, q in ((float(entropies[0, 0]) + 0.1, 0.1), (float(entropies[0, 0]) - 0.1, 1.0)):
         guide = guides.gated_guide(threshold=threshold)
         _close(_expected(reverse_kl(), logits, ref_logits, guide=guide), q * plain)
-        factor = float(guides.gate_factor(entropies, threshold=threshold)[0, 0])
-        _close(_expected(factor * reverse_kl(), logits, ref_logits), q * plain)
+
+
+@pytest.mark.parametrize("estimator", ["k2", "k3", "exact"])
+def test_a_gate_on_the_coefficient_acts_under_every_estimator(problem, estimator):
+    logits, ref_logits, _ = problem
+    _, entropies = from_logits(ref_logits[None, None], TOKENS[:1])
+    token_loss, height = reverse_kl(estimator=estimator), float(entropies[0, 0])
+    for threshold, q in ((height + 0.1, 0.1), (height - 0.1, 1.0)):
+        gate = by_name.gate(gates.entropy, threshold=threshold)
+        found = _expected(anchors.gate(token_loss, gate), logits, ref_logits)
+        _close(found, q * _expected(token_loss, logits, ref_logits))
 
 
 def test_k1_in_the_loss_has_an_expected_gradient_of_zero(problem):

@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from sage_jax.losses import Terms, chain, guides, objective, recipes, reshape, reverse_kl, schedules
+from sage_jax.losses import (
+    Terms,
+    chain,
+    gates,
+    guides,
+    objective,
+    recipes,
+    reshape,
+    reverse_kl,
+    schedules,
+)
 
 pytestmark = pytest.mark.usefixtures("x64")
 
@@ -162,6 +172,17 @@ def test_only_one_guide_takes_statistics_of_the_whole_batch():
     made = objective(reverse_kl(), lambda losses, terms: losses, transform=fixed)  # pyright: ignore
     assert made.before_split is not None
     assert recipes.grpo().prepared(made, step=0, key=None) is made  # pyright: ignore
+
+
+def test_as_a_gate_it_is_the_same_factor():
+    entropies = jnp.asarray([[0.8, 1.1, 1.9]])
+    for options in ({}, {"low": 0.3, "high": 2.0, "threshold": 1.0, "width": 0.2}):
+        found = gates.entropy(entropies, **options)
+        np.testing.assert_array_equal(found, guides.gate_factor(entropies, **options))
+    with pytest.raises(ValueError, match=r"low is 2\.0 and high is 1.0; 0 < low <= high must hold"):
+        gates.entropy(entropies, low=2.0)
+    with pytest.raises(ValueError, match=r"width is -1\.0; it must be 0 or more"):
+        gates.entropy(entropies, width=-1.0)
 
 
 @pytest.mark.parametrize(

@@ -78,19 +78,24 @@ def _terms(probs, logits, **fields):
 
 
 @pytest.mark.parametrize("over", ["token", "vocabulary"])
-@pytest.mark.parametrize("by", [{}, {"ramp": 3}, {"threshold": 1.0}], ids=str)
+@pytest.mark.parametrize("by", [{}, {"ramp": 3}, {"threshold": 1.0}, {"by_reward": True}], ids=str)
 def test_the_guide_puts_phi_where_it_was_asked_to(reference, over, by):
     logits, probs = reference
     with np.errstate(divide="ignore", invalid="ignore"):
         entropies = -np.nansum(probs * np.log(probs), axis=-1)
     assert (entropies[MASK] < 1.0).any()
     assert (entropies[MASK] >= 1.0).any()
-    terms = _terms(probs, logits, ref_entropies=jnp.asarray(entropies))
+    rewards = np.array([1.0, 0.25, 7.0])
+    terms = _terms(
+        probs, logits, ref_entropies=jnp.asarray(entropies), rewards=jnp.asarray(rewards)
+    )
     phi = np.full(MASK.shape, 0.4)
     if "ramp" in by:
         phi = np.broadcast_to(0.4 + 0.6 * np.minimum(np.arange(4) / 3, 1), MASK.shape)
     if "threshold" in by:
         phi = np.where(entropies >= 1.0, 0.4, 1.0)
+    if "by_reward" in by:
+        phi = np.broadcast_to(0.4 + 0.6 * np.minimum(rewards, 1.0)[:, None], MASK.shape)
     guide = guides.tempered_guide(phi=0.4, over=over, **by)
     found = guide(terms, step=0, key=None)
     log_probs = np.log(probs[..., 0])
@@ -123,7 +128,7 @@ def test_what_looks_at_the_vocabulary_asks_for_logits(reference):
         (lambda: guides.tempered_guide(threshold=-1.0), "threshold is -1.0; it must be 0 or more"),
         (
             lambda: guides.tempered_guide(ramp=3, threshold=1.2),
-            "ramp is 3 and threshold is 1.2; phi goes by one of them",
+            "ramp is 3, threshold is 1.2 and by_reward is False; phi goes by one of them",
         ),
         (lambda: guides.tempered_guide(over="row"), "over is 'row'; it must be token or vocab"),  # pyright: ignore
         (lambda: guides.support_guide(top_k=0), "top_k is 0; it must be 1 or more"),

@@ -19,6 +19,7 @@ from .surprisal import Normalize, token, token_guide
 from .tempering import (
     phi_by_entropy,
     phi_by_position,
+    phi_by_reward,
     tempered,
     tempered_guide,
     tempered_vocabulary,
@@ -38,6 +39,7 @@ __all__ = [
     "none_guide",
     "phi_by_entropy",
     "phi_by_position",
+    "phi_by_reward",
     "random",
     "random_guide",
     "row_normals",

@@ -37,7 +37,7 @@ def tempered_vocabulary(ref_logits: Array, mask: Array, *, phi: Knob) -> Array:
 
     q · π_ref sums to 1, so that it is the right anchor under sampled estimators too. Tokens that
     the reference never gives have q = 1, and stay without an anchor.
-    `ref_logits` [B, T, V], temperature-scaled, `mask` [B, T], `phi` in [0, 1] or [B, T].
+    `ref_logits` [B, T, V], temperature-scaled, `mask` [B, T], `phi` in [0, 1], or [B, T] or [B, 1].
     """
     log_probs = log_softmax(ref_logits)
     phi = like(phi, log_probs)
@@ -74,31 +74,48 @@ def phi_by_entropy(entropies: Array, *, phi: Knob, threshold: Knob) -> Array:
     return jnp.where(entropies < threshold, jnp.ones((), entropies.dtype), phi)
 
 
+def phi_by_reward(rewards: Array, *, phi: Knob) -> Array:
+    """φ + (1 − φ) · r with r in [0, 1]: flat where an answer was wrong; as `rewards`.
+
+    RAPO (arXiv 2510.03865) has φ rise with the reward; that it does so along a line is ours.
+
+    >>> print(phi_by_reward(jnp.array([[0.0], [1.0]]), phi=0.5)[:, 0].tolist())
+    [0.5, 1.0]
+    """
+    rewards = as_real(rewards)
+    phi = like(phi, rewards)
+    return phi + (1.0 - phi) * jnp.clip(rewards, 0.0, 1.0)
+
+
 def tempered_guide(
     *,
     phi: Scheduled = 0.5,
     ramp: int | None = None,
     threshold: Scheduled | None = None,
+    by_reward: bool = False,
     over: Over = "token",
 ) -> Guide:
     """Guide q = π_ref^(φ − 1): the anchor is π_ref^φ, the reference at temperature 1 / φ.
 
     ramp       φ rises from `phi` at the first token to 1 at token `ramp`, see `phi_by_position`
     threshold  φ is `phi` where the reference's entropy is at least that many nats, else 1
+    by_reward  φ is `phi` on a completion of reward 0 and 1 on one of reward 1, see `phi_by_reward`
     over       "token": at sampled tokens, not normalised, see `tempered`; "vocabulary": normalised,
                from `ref_logits`, which the exact estimators need
 
-    A φ that rises with the reward is RAPO's (arXiv 2510.03865); one that rises with the position is
-    ours, and so is one by entropy.
-    Raises ValueError unless 0 <= phi <= 1, ramp >= 1 and threshold >= 0, for both of these, or
-    for another `over`.
+    A φ by position is ours, and so is one by entropy.
+    Raises ValueError unless 0 <= phi <= 1, ramp >= 1 and threshold >= 0, for more than one of
+    ramp, threshold and by_reward, or for another `over`.
     """
-    _check(phi=phi, ramp=ramp, threshold=threshold, over=over)
+    _check(phi=phi, ramp=ramp, threshold=threshold, by_reward=by_reward, over=over)
     name = "ref_logps" if over == "token" else "ref_logits"
 
     def phi_of(terms: Terms, step: ArrayLike) -> Knob:
         if ramp is not None:
             return phi_by_position(terms.mask, phi=at(phi, step), ramp=ramp)
+        if by_reward:
+            rewards = require(terms, "rewards", f"{_LABEL} with by_reward")
+            return phi_by_reward(rewards[:, None], phi=at(phi, step))
         if threshold is not None:
             entropies = require(terms, "ref_entropies", f"{_LABEL} with threshold")
             return phi_by_entropy(entropies, phi=at(phi, step), threshold=at(threshold, step))
@@ -109,21 +126,31 @@ def tempered_guide(
         function = tempered if over == "token" else tempered_vocabulary
         return function(require(terms, name, _LABEL), terms.mask, phi=phi_of(terms, step))
 
-    needs = {name} if threshold is None else {name, "ref_entropies"}
+    needs = {name} | ({"ref_entropies"} if threshold is not None else set())
     return Guide(log_q, "tempered", over, frozenset(needs))
 
 
 _LABEL = "the guide tempered"
 
 
-def _check(*, phi: Scheduled, ramp: int | None, threshold: Scheduled | None, over: str) -> None:
+def _check(
+    *,
+    phi: Scheduled,
+    ramp: int | None,
+    threshold: Scheduled | None,
+    by_reward: bool,
+    over: str,
+) -> None:
     if isinstance(phi, int | float) and not 0 <= phi <= 1:
         raise ValueError(f"phi is {phi}; 0 <= phi <= 1 must hold")
     if ramp is not None and ramp < 1:
         raise ValueError(f"ramp is {ramp}; it must be 1 or more")
     if isinstance(threshold, int | float) and threshold < 0:
         raise ValueError(f"threshold is {threshold}; it must be 0 or more")
-    if ramp is not None and threshold is not None:
-        raise ValueError(f"ramp is {ramp} and threshold is {threshold}; phi goes by one of them")
+    if (ramp is not None) + (threshold is not None) + by_reward > 1:
+        raise ValueError(
+            f"ramp is {ramp}, threshold is {threshold} and by_reward is {by_reward}; phi goes by "
+            "one of them"
+        )
     if over not in ("token", "vocabulary"):
         raise ValueError(f"over is {over!r}; it must be token or vocabulary")
