@@ -241,5 +241,8 @@ def test_rules_of_counts_are_named_in_a_config_as_the_page_shows(make_config):
     rewards = jnp.array([1.0, 0.0, 0.0, 0.0])
     assert rule(rewards, group_size=4).tolist() == pytest.approx([4.0, 0.0, 0.0, 0.0])
     told = parts.listing("advantage")
-    for name in re.findall(r"^\| `(\w+)`.*\| \d{4}\.\d{5}", page, flags=re.MULTILINE):
+    section = page.split("### Advantages of counts\n")[1].split("\n###")[0]
+    names = re.findall(r"^\| `(\w+)`.*\| \d{4}\.\d{5}", section, flags=re.MULTILINE)
+    assert names
+    for name in names:
         assert re.search(rf"^  (\{{use: )?{name}\b", told, flags=re.MULTILINE)
