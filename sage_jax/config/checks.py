@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ def impossible(c: Config) -> Iterator[str]:
         _parts,
         _rows,
         _anchor,
-        _counted,
+        _rules,
         _surrogate,
         _warmup,
         _exact,
@@ -81,16 +82,34 @@ def _anchor(c: Config) -> Iterator[str]:
         )
 
 
-def _counted(c: Config) -> Iterator[str]:
-    """What a rule that only asks which samples are right would not see."""
-    first = c.loss.advantage[0] if c.loss.advantage else None
-    if c.loss.kl_in != "reward" or first is None or first.is_foreign:
-        return
-    if parts.resolve(first, parts.ADVANTAGES, field="loss.advantage.0").asks("right_above"):
+def _rules(c: Config) -> Iterator[str]:
+    """Rules of advantages in an order, or beside a KL, that they make nothing of."""
+    found = [(place, one.use, _asked(one, place)) for place, one in enumerate(c.loss.advantage)]
+    if found and "advantages" in found[0][2]:
         yield (
-            f"loss.kl_in is 'reward', but loss.advantage {first.use!r} only counts the rewards "
+            f"loss.advantage.0 {found[0][1]!r} weighs advantages, and comes after a rule that "
+            f"makes them of rewards: [group, {found[0][1]}]"
+        )
+    counting = [(place, name) for place, name, asked in found if "right_above" in asked]
+    for _, name in counting[:1] if c.loss.kl_in == "reward" else ():
+        yield (
+            f"loss.kl_in is 'reward', but loss.advantage {name!r} only counts the rewards "
             "that are right, and would not see the KL: set it 'loss', or take another rule"
         )
+    for place, name in counting:
+        if place and not any(one.is_foreign for one in c.loss.advantage[:place]):
+            yield (
+                f"loss.advantage.{place} {name!r} counts which rewards are right, not what "
+                f"{found[place - 1][1]!r} made of them: put it first"
+            )
+
+
+def _asked(rule: parts.Spec, place: int) -> set[str]:
+    """What a rule of ours takes by name; the user's own are imported once they are needed."""
+    if rule.is_foreign:
+        return set()
+    part = parts.resolve(rule, parts.ADVANTAGES, field=f"loss.advantage.{place}")
+    return set(inspect.signature(part.function).parameters)
 
 
 def _surrogate(c: Config) -> Iterator[str]:
@@ -166,7 +185,7 @@ def _make(c: Config, field: str) -> Any:
     if room is parts.ESTIMATORS:
         return making.estimator(part, like, kl_in=c.loss.kl_in if c.loss.kl_coef > 0 else None)
     if room is parts.GATES:
-        return making.gate(part, like)
+        return making.gate(part, like, level=c.loss.level, kl_in=c.loss.kl_in)
     if room is parts.REDUCTIONS:
         return making.reduction(part, like, max_completion_length=2)
     if room is parts.ADVANTAGES:

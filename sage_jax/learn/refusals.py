@@ -49,19 +49,38 @@ def as_outcome(told: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
     """What is known of `count` completions beside their rewards, [count] each; None is left out.
 
     Raises:
-        ValueError: for another name, or more or fewer numbers.
+        ValueError: for another name, more or fewer numbers, or one that means nothing.
 
     >>> as_outcome({"right": [True, False], "modes": None}, 2)
     {'right': array([1., 0.], dtype=float32)}
     """
     if unknown := sorted(told.keys() - OUTCOME.keys()):
         raise OneLine(f"outcome has {unknown[0]!r}; it may have {', '.join(OUTCOME)}")
-    given = {name: values for name, values in told.items() if values is not None}
-    known = {name: np.asarray(values).astype(OUTCOME[name]) for name, values in given.items()}
-    for name, values in known.items():
+    given = {name: np.asarray(values) for name, values in told.items() if values is not None}
+    for name, values in given.items():
         if values.shape != (count,):
             raise OneLine(f"outcome {name!r} has shape {values.shape}; it must be ({count},)")
-    return known
+        odd = [one for one in values.tolist() if not _FITS[name](one)]
+        if odd:
+            raise OneLine(f"outcome {name!r} has {brief(odd[0])}; {_MUST[name]}")
+    return {name: values.astype(OUTCOME[name]) for name, values in given.items()}
+
+
+def is_rate(value: Any) -> bool:
+    """Whether a value is a number from 0 to 1."""
+    return isinstance(value, bool | int | float) and 0 <= value <= 1
+
+
+_FITS = {
+    "right": lambda value: is_rate(value) and value in (0, 1),
+    "modes": lambda value: isinstance(value, int) and abs(value) < 2**31,
+    "base_pass_rate": is_rate,
+}
+_MUST = {
+    "right": "each must be true or false",
+    "modes": "each must be a whole number, of a right completion which way it took",
+    "base_pass_rate": "each must be a number from 0 to 1",
+}
 
 
 def refuse_no_optimizer(optimizer: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import jax.numpy as jnp
 
-from ._arrays import Array, like
+from ._arrays import Array, as_real, like
 from ._groups import flat, grouped
 from .best_of import max_at_k
 from .counts import (
@@ -68,7 +68,7 @@ def group_relative(
     >>> print(group_relative(jnp.array([1.0, 0.0, 0.0, 1.0]), group_size=4, scale="none"))
     [ 0.5 -0.5 -0.5  0.5]
     """
-    groups = grouped(rewards, group_size)
+    groups = _from_the_least(grouped(rewards, group_size))
     away = groups - jnp.mean(groups, axis=1, keepdims=True)
     match scale:
         case "none":
@@ -76,7 +76,7 @@ def group_relative(
         case "group":
             return flat(away / (jnp.std(groups, axis=1, ddof=1, keepdims=True) + epsilon))
         case "batch":
-            std = jnp.std(groups, ddof=1) if batch_std is None else like(batch_std, away)
+            std = jnp.std(as_real(rewards), ddof=1) if batch_std is None else like(batch_std, away)
             return flat(away / (std + epsilon))
         case _:
             raise ValueError(f"scale is {scale!r}; it must be group, batch or none")
@@ -90,7 +90,7 @@ def rloo(rewards: Array, *, group_size: int) -> Array:
     >>> print(rloo(jnp.array([1.0, 0.0, 0.0]), group_size=3))
     [ 1.  -0.5 -0.5]
     """
-    groups = grouped(rewards, group_size)
+    groups = _from_the_least(grouped(rewards, group_size))
     others = (jnp.sum(groups, axis=1, keepdims=True) - groups) / (group_size - 1)
     return flat(groups - others)
 
@@ -108,6 +108,11 @@ def batch(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
 def none(rewards: Array, *, group_size: int) -> Array:
     """Reward minus the group mean, not divided (Dr. GRPO, arXiv 2503.20783, section 3.2)."""
     return group_relative(rewards, group_size=group_size, scale="none")
+
+
+def _from_the_least(groups: Array) -> Array:
+    """Rewards less their group's least: alike, they are 0 to the last bit, and so is their mean."""
+    return groups - jnp.min(groups, axis=1, keepdims=True)
 
 
 def zero_variance(rewards: Array, *, group_size: int) -> Mean:

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from . import choices, reduce
-from ._arrays import Array, as_real, as_valid, keep
+from ._arrays import Array, as_real, as_valid, keep, real_dtype
 from ._options import check_options
 from .compose import ANY, AnchorUse, DependsOn, Gate, Guide, TokenLoss
 from .importance import Level, log_ratios
@@ -88,8 +88,7 @@ def surrogate(
     another shape.
     """
     label = f"the surrogate {_label(function)}"
-    if level not in ("token", "sequence"):
-        raise ValueError(f"level is {level!r}; it must be token or sequence")
+    _check_level(level)
     check_options(function, options, READABLE_BY_SURROGATES, label)
 
     def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
@@ -137,22 +136,25 @@ def anchor_use(function: Callable[..., Any]) -> AnchorUse:
     return AnchorUse(_label(function), ANY) if declared is None else declared
 
 
-def gate(function: Callable[..., Array], /, **options: Any) -> Gate:
+def gate(function: Callable[..., Array], /, *, level: Level = "token", **options: Any) -> Gate:
     """A factor of the KL coefficient of a function of arrays, as those of `gates`.
 
-    It asks by name for `ratios` and all that is `READABLE`, and gives a factor of 0 or more, [B, T]
-    or [B, 1], which is constant under the gradient. What says how a row, its group or its prompt
-    came out, `rewards` say, is [B, 1]. `anchors.gate` takes it. Raises ValueError for an option
-    that is unknown or missing, and when it runs for terms that are missing or another shape.
+    It asks by name for `ratios`, of tokens or at `level` "sequence" of rows, as the surrogate does,
+    and for all that is `READABLE`, and gives a factor of 0 or more, [B, T] or [B, 1], which is
+    masked and constant under the gradient. What says how a row, its group or its prompt came out,
+    `rewards` say, is [B, 1]. `anchors.gate` takes it. Raises ValueError for another level or
+    option, and when it runs for terms that are missing or another shape.
     """
     label = f"the gate {_label(function)}"
+    _check_level(level)
     check_options(function, options, READABLE_BY_SURROGATES, label)
 
     def factor(terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
-        ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask))
+        ratios = jnp.exp(log_ratios(terms.logps, terms.sampling_logps, terms.mask, level=level))
         given = _given(function, terms, label, step=step, key=key, ratios=ratios)
-        made = _shaped(as_real(function(**given, **options)), terms, label, rows=True)
-        return jax.lax.stop_gradient(jnp.broadcast_to(made, terms.logps.shape))
+        made = _shaped(jnp.asarray(function(**given, **options)), terms, label, rows=True)
+        made = jnp.broadcast_to(made.astype(real_dtype(terms.logps)), terms.logps.shape)
+        return jax.lax.stop_gradient(keep(terms.valid, made))
 
     return Gate(factor, _label(function), _needs(function))
 
@@ -232,6 +234,11 @@ def _depends_on(names: tuple[str, ...]) -> DependsOn:
     if {"logits", "ref_logits", "vocab_log_q"} & set(names):
         return "vocabulary"
     return "prefix" if _OF_THE_PREFIX.issuperset(names) else "token"
+
+
+def _check_level(level: str) -> None:
+    if level not in ("token", "sequence"):
+        raise ValueError(f"level is {level!r}; it must be token or sequence")
 
 
 def _shaped(values: Array, terms: Terms, label: str, *, rows: bool = False) -> Array:

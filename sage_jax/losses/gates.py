@@ -2,7 +2,7 @@
 
 Each gives a factor [B, T], or [B, 1] of a row, and asks for its arrays by the names of its
 parameters; `anchors.gate` multiplies a divergence by any number of them, whatever its estimator and
-guide. What says how a row came out (`right`, `pass_rate`, ...) is [B, 1], see `groups`. Every
+guide. What says how a row came out (`right`, `pass_rate`, ...) is [B, 1], see `outcome`. Every
 public function here is one that a config may name.
 """
 
@@ -35,7 +35,7 @@ def pass_rate(
     return _within(pass_rate, at_least, at_most, outside)
 
 
-def ramp(pass_rate: Array, *, at_zero: float = 1.0, at_one: float = 1.0) -> Array:
+def ramp(pass_rate: Array, *, at_zero: float, at_one: float) -> Array:
     """at_zero + (at_one − at_zero) · p with p the share of the group that is right; [B, 1].
 
     Raises ValueError for a negative factor.
@@ -60,8 +60,9 @@ def unequal(reward_range: Array, *, equal: float = 0.0) -> Array:
 def hinge(logps: Array, anchor_logps: Array, *, distance: float = 0.01) -> Array:
     """0 where |log π − log anchor| <= distance, else 1: a small change is free; [B, T].
 
-    With k3 its gradient is that of MCPO's hinged anchor (arXiv 2604.16972), whose value is less by
-    a constant. Raises ValueError for a negative distance.
+    With k3 the gradient is that of k3 less its value at the nearer edge. MCPO (arXiv 2604.16972)
+    has such a hinge, to π_old and, as others quote it, with the other sign in the exponent: alike
+    to first order. Raises ValueError for a negative distance.
     """
     if not distance >= 0:
         raise ValueError(f"distance is {distance}; it must be 0 or more")

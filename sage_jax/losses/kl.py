@@ -157,8 +157,9 @@ def tilt_advantages(
 
     D_i is the mean of `distances` [B, T] over the row's valid tokens and max|A| the largest of the
     group; `advantages` [B], rows of one prompt adjacent. A group whose advantages are all 0 stays
-    so: the KL never moves the policy alone. Centred, what is alike for every token of the group
-    drops out, as does a constant q. Constant under the gradient.
+    so: the KL never moves the policy alone. What the distances of all tokens of the group have in
+    common drops out: a constant q does with k1, not with k2 or k3, of which it is no summand. Rows
+    without valid tokens do not count in the mean. Constant under the gradient.
     Source: ZCPO, arXiv 2610.12161; there A = r − group mean, and the distance is exact.
 
     >>> print(tilt_advantages(jnp.array([0.5, -0.5]), jnp.array([[0.2], [0.4]]), jnp.ones((2, 1)),
@@ -166,8 +167,9 @@ def tilt_advantages(
     [ 1.1 -1.1]
     """
     groups = as_real(advantages).reshape(-1, group_size)
-    rows = row_mean(as_real(distances), as_valid(mask)).reshape(groups.shape)
-    away = rows - rows.mean(axis=1, keepdims=True)
+    valid = as_valid(mask)
+    rows = like(row_mean(as_real(distances), valid).reshape(groups.shape), groups)
+    away = rows - row_mean(rows, valid.any(axis=1).reshape(groups.shape))
     largest = jnp.abs(groups).max(axis=1, keepdims=True)
     held = largest > 0
     scaled = groups / jnp.where(held, largest, 1.0) - like(kl_coef, groups) * away

@@ -17,11 +17,12 @@ __all__ = ["rare_by_logps", "rare_by_mode", "rare_by_rank", "smoothed"]
 def rare_by_logps(
     advantages: Array, *, terms: Terms, group_size: int, temperature: float = 0.2
 ) -> Array:
-    """Right answers weigh more the less likely they were, and as much together: A_i · c · w_i.
+    """After a rule: right answers weigh more the less likely they were, as much together.
 
-    w = (1 − τ) / c + τ · (1/ρ_i) / Σ_j 1/ρ_j over the c right ones, ρ = softmax(s) over these and
-    τ the `temperature`; groups with fewer than two right ones stay. Σ A over equal right ones is
-    kept. Source: UCPO, arXiv 2605.00365. Raises ValueError for a temperature outside [0, 1].
+    A_i becomes A_i · c · w_i, w = (1 − τ) / c + τ · (1/ρ_i) / Σ_j 1/ρ_j over the c right ones,
+    ρ = softmax(s) over these and τ the `temperature`; groups with fewer than two right ones stay.
+    Σ A over equal right ones is kept. Source: UCPO, arXiv 2605.00365. Raises ValueError for a
+    temperature outside [0, 1].
     """
     _within("temperature", temperature)
     right, likely = _right(terms, group_size), _mean_logps(terms, group_size)
@@ -43,7 +44,7 @@ def rare_by_mode(
     least: float = 0.3,
     most: float = 3.0,
 ) -> Array:
-    """Right answers weigh ∝ (how many of the group took the same way)^−power, 1 in the mean.
+    """After a rule: right answers weigh ∝ (how many took the same way)^−power, 1 in the mean.
 
     The weights are clipped to [least, most]. `terms.modes` say which way; a right row without one
     (below 0) is a way of its own. Source: Cue-GRPO, arXiv 2608.03467.
@@ -70,10 +71,11 @@ def rare_by_mode(
 
 
 def rare_by_rank(rewards: Array, *, terms: Terms, group_size: int, beta: float = 0.25) -> Array:
-    """Rewards r · (1 − beta · rank / G), rank 0 for the least likely of the group; goes first.
+    """Before a rule: rewards r · (1 − beta · rank / G), rank 0 for the group's least likely.
 
-    Source: unlikeliness reward, arXiv 2506.02355, there of the whole completion's log-probability.
-    Raises ValueError for a beta outside [0, 1].
+    By the log-probability of the whole completion; rows that are equally likely share the lower
+    rank. Source: unlikeliness reward, arXiv 2506.02355. Raises ValueError for a beta outside
+    [0, 1].
     """
     _within("beta", beta)
     likely = _sum_logps(terms, group_size)
@@ -89,7 +91,7 @@ def smoothed(
     gamma_right: float = 0.01,
     gamma_wrong: float = 0.01,
 ) -> Array:
-    """Advantages − gamma_right · log π(y) on right rows, + gamma_wrong · log π(y) on wrong ones.
+    """After a rule: A − gamma_right · log π(y) on right rows, A + gamma_wrong · log π(y) on wrong.
 
     log π(y) of the whole completion under the policy that sampled. Right answers that were likely
     gain less, wrong ones that were likely lose less. Source: differential smoothing (DS-GRPO),

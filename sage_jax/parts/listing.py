@@ -11,6 +11,7 @@ from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
     ESTIMATORS,
+    GATES,
     GUIDES,
     LISTENERS,
     REDUCTIONS,
@@ -20,7 +21,9 @@ from sage_jax.parts.rooms import (
 )
 from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 
-ROOMS = (GUIDES, SURROGATES, ESTIMATORS, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, LISTENERS)
+ROOMS = (
+    GUIDES, SURROGATES, ESTIMATORS, GATES, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, LISTENERS,
+)  # fmt: skip
 # What may stand beside the arguments of any part of a kind.
 _BESIDE: dict[str, type[Spec]] = {
     REWARDS.kind: RewardSpec, TASKS.kind: TaskSpec, LISTENERS.kind: ListenerSpec,

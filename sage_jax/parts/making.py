@@ -140,17 +140,36 @@ def estimator(part: Part, like: Terms, *, kl_in: recipes.KLIn | None) -> TokenLo
     return made
 
 
-def gate(part: Part, like: Terms) -> Gate:
+def gate(part: Part, like: Terms, *, level: importance.Level, kl_in: recipes.KLIn) -> Gate:
     """The gate of a function of arrays; see `by_name.gate`.
 
+    Args:
+        part: of `GATES`.
+        like: as of `shapes`.
+        level: of the ratios that it may read.
+        kl_in: what the KL is a term of.
+
     Raises:
-        ConfigError: if it asks for none, or does not fit.
+        ConfigError: if it asks for none, does not fit, or for what there is not yet.
     """
     _refuse_blind(part, by_name.READABLE_BY_SURROGATES)
     part = _giving(part, "a factor [B, T] or [B, 1]")
-    made = by_name.gate(part.bound())
+    made = by_name.gate(part.bound(), level=level)
     _try(part, made, like)
+    if late := sorted(made.needs & _LATER[kl_in]):
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} reads {late[0]}, which there are none of yet where "
+            f"loss.kl_in is {kl_in}"
+        )
     return made
+
+
+_LATER: dict[recipes.KLIn, set[str]] = {
+    "loss": set(),
+    "reward": {"advantages", "logits", "ref_logits", "tokens"},
+    "advantage": {"logits", "ref_logits", "tokens"},
+}
+"""Fields of `Terms` that are not known yet where the KL is taken off."""
 
 
 def reduction(part: Part, like: Terms, *, max_completion_length: int) -> Reduction:

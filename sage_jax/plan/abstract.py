@@ -18,6 +18,7 @@ from sage_jax.data.tasks import Vocabulary
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.packing import Packing
 from sage_jax.learn.placement import keep_sharding, place_abstract, with_shardings
+from sage_jax.learn.refusals import OUTCOME
 from sage_jax.parallel import MeshError
 from sage_jax.plan.shapes import model_shape
 from sage_jax.rollout import Decoding, Rollout
@@ -107,13 +108,19 @@ class Abstract:
         """
         terms = jax.eval_shape(self.learner.logprobs, *self.logprobs().arguments)
         shardings = terms_shardings or jax.tree.map(lambda _: self._by_row, terms)
-        told = self._array((self._rows,), jnp.float32, self._by_row)
-        terms = dataclasses.replace(with_shardings(terms, shardings), rewards=told, right=told)
+        terms = dataclasses.replace(with_shardings(terms, shardings), **self._told())
         batch = (self._rollout(), terms, self._key(), self._scalar(), self._packing())
         layout = self.learner.layout
         function = keep_sharding(self.learner.learn, layout)
         arguments = (layout, self.learner.frozen, *batch)
         return Program("update", function, arguments, batch)
+
+    def _told(self) -> dict[str, Any]:
+        """What is known of completions by then, by fields of `Terms`."""
+        needs = getattr(self.learner.loss, "needs", frozenset())
+        kinds = {"rewards": jnp.float32, "right": jnp.float32}
+        kinds |= {name: kind for name, kind in OUTCOME.items() if name in needs}
+        return {n: self._array((self._rows,), kind, self._by_row) for n, kind in kinds.items()}
 
     def most_passes(self) -> int:
         """Passes of one update over completions that share rows, or 0 where they do not."""

@@ -81,10 +81,10 @@ def _divergence(config: configs.Config) -> compose.TokenLoss:
 
 
 def _gates(config: configs.Config) -> list[compose.Gate]:
-    like = _shapes(config)
-    named = enumerate(config.loss.kl_gates)
+    like, options = _shapes(config), config.loss
+    named = enumerate(options.kl_gates)
     found = (parts.resolve(one, parts.GATES, field=f"loss.kl_gates.{n}") for n, one in named)
-    return [making.gate(part, like) for part in found]
+    return [making.gate(part, like, level=options.level, kl_in=options.kl_in) for part in found]
 
 
 def _reduction(config: configs.Config) -> Callable[..., Any]:

@@ -15,13 +15,16 @@ from sage_jax.losses import (
     Loss,
     Objective,
     Terms,
+    anchors,
     by_name,
     chain,
     clipped_surrogate,
     forward_kl,
+    gates,
     guides,
     importance,
     objective,
+    outcome,
     policy,
     reduce,
     reshape,
@@ -51,7 +54,10 @@ def _losses(level: importance.Level = "token") -> dict[str, Loss]:
         reshape(guides.random_guide(epsilon=0.5, sigma=0.15)),
     )
     token_loss = importance.corrected(surrogate, mode="truncate", cap=1.2)
-    token_loss = token_loss + 0.05 * reverse_kl() + 0.02 * forward_kl(name="kl/forward")
+    held = (gates.base_pass_rate, gates.unequal, gates.hinge, gates.unclipped, gates.opening)
+    ramp = by_name.gate(gates.ramp, at_zero=2.0, at_one=0.5)
+    gated = anchors.gate(reverse_kl(), *held, ramp, by_name.gate(gates.wrong, otherwise=0.5))
+    token_loss = token_loss + 0.05 * gated + 0.02 * forward_kl(name="kl/forward")
     return {
         name: objective(token_loss, _reduction(name), transform=transform) for name in REDUCTIONS
     }
@@ -66,6 +72,9 @@ def _reduction(name: str) -> reduce.Reduction:
 def batch(make_arrays, make_terms) -> Terms:
     arrays = make_arrays(3)
     whole = make_terms(jnp.asarray(arrays["logits"]), arrays, vocabulary=False)
+    whole = dataclasses.replace(whole, base_pass_rate=jnp.linspace(0.0, 1.0, 8))
+    rewards = jnp.array([1.0, 0.0, 0.25, 0.0, 1.0, 0.0, 1.0, 1.0])
+    whole = outcome.with_outcome(whole, rewards, group_size=4)  # Of groups that are cut below.
     return terms.with_batch_statistics(whole, top_entropy_quantile=QUANTILE)
 
 

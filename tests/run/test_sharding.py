@@ -3,6 +3,7 @@
 Each step is compiled once, and all that is to be said of it is said of that one.
 """
 
+import dataclasses
 import functools
 import json
 from typing import Any
@@ -83,7 +84,8 @@ def whole_step(learner, decoding):
         # Rewards that differ inside a group whatever the model writes.
         rewards = (jnp.sum(rollout.tokens, axis=1) % 3 == 0).astype(jnp.float32)
         terms = learner.logprobs(state.trained, frozen, rollout)
-        state, metrics, _ = learner.learn(state, frozen, rollout, terms, rewards, root, step)
+        terms = dataclasses.replace(terms, rewards=rewards)
+        state, metrics, _ = learner.learn(state, frozen, rollout, terms, root, step)
         return state, metrics, rollout, rewards
 
     return run

@@ -1,0 +1,176 @@
+"""The KL in the advantages: against plain loops, and what its expected gradient is."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from sage_jax.losses import (
+    Terms,
+    advantages,
+    by_name,
+    gates,
+    guides,
+    kl,
+    outcome,
+    recipes,
+    reverse_kl,
+)
+
+pytestmark = pytest.mark.usefixtures("x64")
+A = np.array([1.5, -0.5, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0])
+
+
+@pytest.fixture(scope="module")
+def batch(make_arrays, make_terms) -> Terms:
+    with jax.enable_x64(True):
+        arrays = make_arrays(43)
+        arrays["mask"][2] = 0.0
+        made = make_terms(jnp.asarray(arrays["logits"]), arrays, vocabulary=False)
+        return outcome.with_outcome(made, jnp.asarray(A), group_size=4)
+
+
+def mean(values, mask):
+    return sum(one for one, counts in zip(values, mask, strict=True) if counts) / mask.sum()
+
+
+def oracle(given, distances, mask, kl_coef, group_size=4):
+    found = np.zeros(len(given))
+    for start in range(0, len(given), group_size):
+        rows = range(start, start + group_size)
+        means = {row: mean(distances[row], mask[row]) for row in rows if mask[row].any()}
+        middle = np.mean([*means.values()])
+        largest = max(abs(given[row]) for row in rows)
+        for row in rows if largest else ():
+            found[row] = given[row] / largest - kl_coef * (means.get(row, 0.0) - middle)
+    return found
+
+
+def test_it_equals_plain_loops(batch):
+    distances = np.abs(np.random.default_rng(0).normal(size=batch.mask.shape))
+    mask = np.asarray(batch.mask)
+
+    def run(distances):
+        return kl.tilt_advantages(jnp.asarray(A), distances, batch.mask, group_size=4, kl_coef=0.7)
+
+    found = run(jnp.asarray(distances))
+    expected = oracle(A, distances, mask, 0.7)
+    held = mask.any(axis=1)  # What a row without tokens is given is multiplied by nothing.
+    np.testing.assert_allclose(np.asarray(found)[held], expected[held], rtol=1e-12)
+    np.testing.assert_array_equal(found[4:], 0.0)  # The KL alone moves no group.
+    np.testing.assert_allclose(jax.jit(run)(jnp.asarray(distances)), found, rtol=1e-12)
+    spoiled = run(jnp.where(mask > 0, distances, np.nan))
+    np.testing.assert_array_equal(np.asarray(spoiled)[held], np.asarray(found)[held])
+    gradient = jax.grad(lambda x: run(x).sum())(jnp.asarray(distances))
+    assert not np.any(gradient)
+
+
+def test_a_coefficient_of_zero_leaves_the_advantages_by_their_largest(batch):
+    found = kl.tilt_advantages(jnp.asarray(A), batch.logps, batch.mask, group_size=4, kl_coef=0.0)
+    np.testing.assert_allclose(found, [1.0, -1 / 3, 0.0, -2 / 3, 0, 0, 0, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize("rule", ["group", "batch", "none", "rloo"])
+def test_groups_of_equal_rewards_stay_at_zero_to_the_last_bit(rule):
+    """Else the largest of rounding errors would be scaled to 1."""
+    for size, reward in itertools.product((3, 10, 12), (0.1, 0.55)):
+        rewards = jnp.full(2 * size, reward, jnp.float32).at[0].set(1.0)
+        found = getattr(advantages, rule)(rewards, group_size=size)
+        assert np.any(found[:size])
+        tilted = kl.tilt_advantages(
+            found, jnp.arange(2.0 * size)[:, None], jnp.ones((2 * size, 1)),
+            group_size=size, kl_coef=1.0,
+        )  # fmt: skip
+        assert not np.any(tilted[size:])
+
+
+def tilted(batch, guide=None, *, estimator: kl.Estimator = "k1", gates=(), kl_coef=0.5):
+    loss = recipes.sage(
+        guide, kl_coef=kl_coef, divergence=reverse_kl(estimator=estimator), gates=gates,
+        kl_in="advantage",
+    )  # fmt: skip
+    return np.asarray(loss.tilted(jnp.asarray(A), batch, group_size=4, step=0, key=None))
+
+
+@pytest.mark.filterwarnings("ignore::sage_jax.losses.InertGuideWarning")
+def test_the_recipe_takes_off_the_gated_distance_of_the_sampling_policy(batch):
+    guide = guides.branch_guide(source="ref")
+    log_q = np.asarray(guide(batch, step=0, key=None))
+    old, mask = np.asarray(batch.old_logps), np.asarray(batch.mask)
+    held = mask.any(axis=1)
+    estimators: tuple[kl.Estimator, ...] = ("k1", "k2", "k3")
+    for estimator in estimators:
+        distance = getattr(kl, estimator)(old, np.asarray(batch.ref_logps) + log_q)
+        distance = np.asarray(distance) * (A < 0)[:, None]
+        found = tilted(batch, guide, estimator=estimator, gates=[in_the_red])
+        np.testing.assert_allclose(found[held], oracle(A, distance, mask, 0.5)[held], rtol=1e-9)
+    # What has changed since the sampling is not read.
+    later = dataclasses.replace(batch, logps=batch.logps + 1.0, entropies=batch.entropies)
+    np.testing.assert_array_equal(tilted(later), tilted(batch))
+    np.testing.assert_array_equal(
+        tilted(batch, gates=[by_name.gate(gates.ramp, at_zero=1.0, at_one=1.0)]), tilted(batch)
+    )
+
+
+def in_the_red(advantages):
+    """A gate of the advantages, which are there by then."""
+    return jnp.where(advantages < 0, 1.0, 0.0)
+
+
+@pytest.mark.filterwarnings("ignore::sage_jax.losses.InertGuideWarning")
+def test_a_constant_q_drops_out_of_k1_and_not_of_k3(batch):
+    def doubled(mask):
+        return jnp.full(mask.shape, jnp.log(1.3))
+
+    guide, held = by_name.guide(doubled), np.asarray(batch.mask).any(axis=1)
+    change = tilted(batch, guide) - tilted(batch)
+    np.testing.assert_allclose(change[held], 0.0, atol=1e-12)
+    change = tilted(batch, guide, estimator="k3") - tilted(batch, estimator="k3")
+    assert np.abs(change[held]).max() > 0.01
+
+
+def test_on_sequences_of_equal_length_its_expected_gradient_is_that_of_the_reverse_kl():
+    """By enumeration of all pairs of completions of two tokens out of three.
+
+    The surrogate is the mean over the pair of A · mean_t log π, so with D the mean of k1 the
+    distance pushes by −β (1 − 1/G) / T² times ∇KL(π ‖ anchor) over whole completions.
+    """
+    rng = np.random.default_rng(5)
+    length, vocab, size, coef = 2, 3, 2, 0.8
+    first, second = rng.normal(size=(vocab,)), rng.normal(size=(vocab, vocab))
+    anchor = jnp.asarray(rng.normal(size=vocab**length))  # Not normalised.
+    ways = np.array([*itertools.product(range(vocab), repeat=length)])
+
+    def tokens(params):  # log π of every token of every completion, [9, 2].
+        a, b = (jax.nn.log_softmax(x) for x in params)
+        return jnp.stack([a[ways[:, 0]], b[ways[:, 0], ways[:, 1]]], axis=1)
+
+    pairs = np.array([*itertools.product(range(len(ways)), repeat=size)]).ravel()
+
+    def expected(params, coef):
+        logps = tokens(params)
+        # A whole completion's log-ratio, half of it at each token.
+        away = jnp.repeat((logps.sum(1) - anchor)[:, None] / length, length, axis=1)
+        given = jnp.tile(jnp.array([1.0, -1.0]), len(pairs) // size)
+        found = kl.tilt_advantages(
+            given, away[pairs], jnp.ones((len(pairs), length)), group_size=size, kl_coef=coef
+        )
+        chance = jnp.exp(jax.lax.stop_gradient(logps).sum(1)[pairs].reshape(-1, size).sum(1))
+        surrogate = (found * logps[pairs].mean(axis=1)).reshape(-1, size).mean(axis=1)
+        return jnp.sum(chance * surrogate)
+
+    def reverse(params):
+        logps = tokens(params).sum(1)
+        return jnp.sum(jnp.exp(logps) * (logps - anchor))
+
+    params = (jnp.asarray(first), jnp.asarray(second))
+    gradient = jax.jit(jax.grad(expected))
+    with_it, without = (gradient(params, one) for one in (coef, 0.0))
+    of_kl = jax.grad(reverse)(params)
+    scale = -coef * (1 - 1 / size) / length**2
+    for found, plain, whole in zip(with_it, without, of_kl, strict=True):
+        np.testing.assert_allclose(found - plain, scale * whole, atol=1e-12)
+        assert np.abs(whole).max() > 0.05
