@@ -10,6 +10,7 @@ from sage_jax.data.gathering import gather
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting
+from sage_jax.data.rates import refuse_missing_rates
 from sage_jax.data.rewards import Reward, closed_on_failure, make_reward, refuse_missing_columns
 from sage_jax.data.tasks import Setting, Task
 from sage_jax.data.text_task import TextTask
@@ -85,6 +86,7 @@ def _in_words(
         problems = [*found.train, *found.held_out]
         _refuse_unanswered(made, problems)
         refuse_missing_columns(made, problems)
+        refuse_missing_rates(found.train, setting.rates)
         said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
         return TextTask(found, made, said, setting)
     except BaseException:
@@ -133,6 +135,11 @@ def _refuse_unfit(part: Part, task: Task, setting: Setting, rewards: Sequence[Re
     use, size, ends = part.spec.use, task.vocab_size, task.stop_ids
     if rewards:
         raise ConfigError(f"reward: the task {use!r} judges by itself and takes none")
+    if setting.rates:
+        raise ConfigError(
+            f"the loss reads {min(setting.rates)}, a column of the data, which the task {use!r} "
+            "does not have: take one in words, whose problems have it"
+        )
     if not ends or not all(0 <= one < size for one in (*ends, task.pad_id)):
         raise ConfigError(
             f"{part.field}: {use} has the stop_ids {brief(ends)} and the pad_id "

@@ -101,6 +101,7 @@ class Setting:
         stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
             template ends a turn.
         embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
+        rates: columns that every training problem has to have, as numbers from 0 to 1.
     """
 
     seed: int
@@ -109,6 +110,7 @@ class Setting:
     max_completion_length: int
     stop_ids: tuple[int, ...] = ()
     embeddings: int | None = None
+    rates: frozenset[str] = frozenset()
 
 
 class Vocabulary(Protocol):

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from sage_jax.data.rates import is_rate
 from sage_jax.rewards.values import with_word
 from sage_jax.telling import OneLine, brief
 
@@ -64,11 +65,6 @@ def as_outcome(told: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
         if odd:
             raise OneLine(f"outcome {name!r} has {brief(odd[0])}; {_MUST[name]}")
     return {name: values.astype(OUTCOME[name]) for name, values in given.items()}
-
-
-def is_rate(value: Any) -> bool:
-    """Whether a value is a number from 0 to 1."""
-    return isinstance(value, bool | int | float) and 0 <= value <= 1
 
 
 _FITS = {

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sage_jax import parallel
+from sage_jax.data.rates import COLUMNS, rates
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.learner import Learner, Prepared
@@ -90,7 +91,8 @@ class Step:
         with self._clock("step"):
             batch, drawn = self._resample(collect)
             prepared, terms = self._logprobs(state, batch.rollout)  # On the devices, meanwhile.
-            learned = self._learn(state, prepared, terms, batch.rewards.result(), step)
+            batch.rewards.result()  # Waited for outside of what counts as the update.
+            learned = self._learn(state, prepared, terms, batch, step)
         return self._taken(*learned, prepared, batch, drawn)
 
     def close(self) -> None:
@@ -121,17 +123,17 @@ class Step:
             return prepared, self._learner.terms(state, prepared)
 
     def _learn(
-        self, state: TrainState, prepared: Prepared, terms: Terms, outcome: Outcome, step: int
+        self, state: TrainState, prepared: Prepared, terms: Terms, batch: Batch, step: int
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         with self._clock("update"):  # On its way before anything is waited for.
             learned = self._learner.apply(
                 state,
                 prepared,
                 terms,
-                outcome.judged.rewards,
+                batch.rewards.result().judged.rewards,
                 step=step,
                 key=self._root,
-                outcome={"right": outcome.judged.correct},
+                outcome=told(batch),
             )
         with self._clock("logprobs"):
             jax.block_until_ready(terms)
@@ -162,6 +164,19 @@ class Step:
     @property
     def _by_row(self) -> jax.sharding.NamedSharding:
         return parallel.batch_sharding(self._learner.policy.mesh, self._num_prompts)
+
+
+def told(batch: Batch) -> dict[str, np.ndarray]:
+    """What is known of B completions beside their rewards, as `Learner.update` takes it.
+
+    Rates of the data are there where all problems of the batch have them.
+    """
+    known = {"right": batch.rewards.result().judged.correct}
+    for name in sorted(COLUMNS):
+        found = rates(batch.prompts.problems, name)
+        if found is not None:
+            known[name] = np.repeat(found, batch.rollout.group_size)
+    return known
 
 
 @functools.partial(jax.jit, static_argnames=("rows", "chunks"))

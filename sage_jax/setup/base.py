@@ -12,10 +12,12 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
+from sage_jax.data.rates import COLUMNS
 from sage_jax.data.tasks import Enumerable, Setting, Task, Vocabulary
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import placer
 from sage_jax.setup.mesh import open_mesh, resolve_mesh
+from sage_jax.setup.objective import make_loss
 
 
 class Placed(Protocol):
@@ -145,4 +147,5 @@ def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
         max_completion_length=config.rollout.max_completion_length,
         stop_ids=(*ends, *(one for one in own if one is not None)),
         embeddings=loaded.config.vocab_size if loaded else None,
+        rates=make_loss(config).needs & COLUMNS,
     )

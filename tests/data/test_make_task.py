@@ -1,5 +1,6 @@
 """Tasks of one's own: what a function may give, and what is said of everything else."""
 
+import dataclasses
 import functools
 import itertools
 import time
@@ -40,6 +41,12 @@ def listed():
     return sums()
 
 
+def rated(*, last: float = 1.0):
+    numbers = [*(place / 40 for place in range(39)), last]
+    train = [one | {"base_pass_rate": rate} for one, rate in zip(sums(), numbers, strict=True)]
+    return ProblemSet(train=train, held_out=sums(2, first=50))
+
+
 def named():
     for i, one in enumerate(sums()):
         yield Problem(f"own-{i}", one["problem"], one["answer"])
@@ -73,6 +80,20 @@ class TestForms:
             right = "" if function is strings else str(number + 1)
             assert task.gold(problem.id) == problem.answer == right
             assert problem.extra.get("level") == (number if function is Rows else None)
+
+    def test_what_the_loss_reads_has_to_be_a_rate_of_every_training_problem(self):
+        asking = dataclasses.replace(SETTING, rates=frozenset(("base_pass_rate",)))
+        assert make(rated, setting=asking).train_prompts(0, 4).problems[0].extra
+        message = (
+            r"the loss reads base_pass_rate, .* and 1 of \d+ have none, as '.*' \(1.25\): give"
+        )
+        with pytest.raises(DataError, match=message):
+            make(rated, setting=asking, last=1.25)
+        with pytest.raises(DataError, match=r"(\d+) of \1 have none, as 'listed-\d+' \(None\)"):
+            make(listed, setting=asking)
+        bare = dataclasses.replace(BARE, rates=asking.rates)
+        with pytest.raises(ConfigError, match="a column of the data, which the task 'brackets' do"):
+            make("brackets", setting=bare, rewards=())
 
     def test_ids_that_are_missing_are_numbers(self):
         ids = {*make(listed).held_out(40).ids, *make(listed).train_prompts(0, 36).ids}

@@ -12,6 +12,7 @@ import pytest
 from runs import assert_close
 
 from sage_jax import parallel, setup
+from sage_jax.data.problem import Problem
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.learner import Prepared
@@ -35,13 +36,18 @@ class Told:
         self.rewards = [np.array(batch, np.float32).reshape(GROUPS, SIZE) for batch in rewards]
         self.events, self.scored, self.learned = [], [], []
         self.going_on, self.judged = threading.Event(), threading.Event()
-        self.wait = wait
+        self.wait, self.told = wait, []
+        self.rates = {
+            f"{batch}-{row}": (10 * batch + row) / 64 for batch in (0, 1, 2) for row in (0, 1)
+        }
         mesh = parallel.make_mesh(devices=jax.devices()[:1])
         self.policy = SimpleNamespace(mesh=mesh)
 
     def train_prompts(self, index, count):
         tokens = np.full((count, 1), index, np.int32)
-        return Prompts([f"{index}-{row}" for row in range(count)], tokens, tokens >= 0)
+        ids = [f"{index}-{row}" for row in range(count)]
+        asked = [Problem(id, "?", "", extra={"base_pass_rate": self.rates[id]}) for id in ids]
+        return Prompts(ids, tokens, tokens >= 0, problems=tuple(asked))
 
     def sample(self, state, prompts, decoding, *, key):
         self.events.append(f"sample {prompts.ids[0]}")
@@ -80,6 +86,7 @@ class Told:
     def apply(self, state, prepared, terms, rewards, *, step, key, outcome):
         self.events.append("learn")
         self.learned.append(rewards.tolist())
+        self.told.append(outcome)
         none = jnp.int32(-1)
         return state, {"loss": reduce.Mean(jnp.float32(2), jnp.float32(1))}, NonFinite(none, none)
 
@@ -139,7 +146,18 @@ def test_only_what_is_kept_of_resampled_batches_is_scored(rewards, batches, kept
     names = [(place // 10, place % 10) for place in kept]
     assert told.learned == [np.concatenate([told.rewards[b][row] for b, row in names]).tolist()]
     assert taken.batch.prompts.ids == [f"{batch}-{row}" for batch, row in names]
+    (seen,) = told.told
+    assert seen["right"].tolist() == [reward > 0 for reward in told.learned[0]]
+    assert seen["base_pass_rate"].tolist() == [place / 64 for place in kept for _ in range(SIZE)]
     assert len(taken.drawn) == taken.metrics["groups/batches_drawn"] == batches
+
+
+@pytest.mark.parametrize("rate", [None, 1.5, "0.5", float("nan")])
+def test_a_rate_that_one_problem_lacks_is_told_of_none(rate):
+    told = Told([DIFFERENT, EQUAL])
+    told.rates["0-1"] = rate
+    told.step()
+    assert [one.keys() for one in told.told] == [{"right"}]
 
 
 def test_a_judge_that_fails_ends_the_step():
