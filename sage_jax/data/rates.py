@@ -15,7 +15,7 @@ COLUMNS = frozenset(("base_pass_rate",))
 
 def is_rate(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, numbers.Real) and 0 <= value <= 1
+    return isinstance(value, numbers.Real) and 0 <= float(value) <= 1
 
 
 def rates(problems: Sequence[Any], name: str) -> np.ndarray | None:

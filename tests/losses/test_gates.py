@@ -67,6 +67,11 @@ CASES = [
     (gates.unequal, {"equal": 0.5}, lambda x, b, t: [1.0, 0.5][b // 4]),
     (gates.hinge, {"distance": 0.3}, lambda x, b, t: float(x["away"][b, t] > 0.3)),
     (gates.unclipped, {"eps_low": 0.1, "eps_high": 0.15}, held_back),
+    (
+        gates.entropy,
+        {"low": 0.2, "high": 1.5, "threshold": 1.0},
+        lambda x, b, t: 0.2 if x["ref_entropies"][b, t] < 1.0 else 1.5,
+    ),
     (gates.wrong, {"otherwise": 0.3}, lambda x, b, t: 0.3 if REWARDS[b] > 0.5 else 1.0),
     (
         gates.opening,
