@@ -88,6 +88,42 @@ REFUSED = [
         {"loss": {"advantage": "maxrl", "kl_in": "reward", "kl_estimator": "k1"}},
         "loss.advantage 'maxrl' only counts the rewards that are right, and would not see the KL",
     ),
+    (
+        {"loss": {"advantage": ["rare_by_rank", {"use": "pkpo", "k": 2}]}},
+        "loss.advantage.1 'pkpo' counts which rewards are right, not what 'rare_by_rank' made of",
+    ),
+    (
+        {"loss": {"advantage": ["rare_by_logps", "group"]}},
+        "'rare_by_logps' weighs advantages, and comes after a rule that makes them of rewards: [gr",
+    ),
+    ({"loss": {"advantage": []}}, "loss.advantage names no rule: `none` subtracts the mean of the"),
+    (
+        {"loss": {"advantage": ["group", {"use": "smoothed", "gamma_right": -1.0}]}},
+        "loss.advantage.1: gamma_right is -1.0; it must be 0 or more",
+    ),
+    (
+        {"loss": {"kl_gates": ["wrong", "uncliped"]}},
+        "loss.kl_gates.1: there is no gate 'uncliped' (perhaps unclipped?); there are base_pass_",
+    ),
+    (
+        {"loss": {"kl_gates": {"use": "hinge", "distance": -1.0}}},
+        "loss.kl_gates.0: distance is -1.0; it must be 0 or more",
+    ),
+    ({"loss": {"kl_gates": "ramp"}}, "loss.kl_gates.0.at_zero: must be given"),
+    ({"loss": {"kl_gates": {"use": "hinge", "logps": 1}}}, "kl_gates.0.logps: is given by the tr"),
+    (
+        {"loss": {"kl_gates": "unclipped", "kl_in": "reward", "kl_estimator": "k1"}},
+        "loss.kl_gates.0: unclipped reads advantages, which there are none of yet where loss.kl_in",
+    ),
+    (
+        {"guide": "none", "loss": {"kl_coef": 0.0, "kl_gates": "wrong"}},
+        "loss.kl_gates are set, but loss.kl_coef is 0",
+    ),
+    (
+        {"guide": "none", "loss": {"kl_in": "advantage", "kl_estimator": "exact"}},
+        "'exact' reads logits, which there are none of before the update: with loss.kl_in advant",
+    ),
+    ({"loss": {"kl_in": "advantages"}}, "loss.kl_in: Input should be 'loss', 'reward' or 'advan"),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
     ({"optimizer": {"num_minibatches": 7}}, "num_minibatches 7 does not divide the 256"),
     ({"optimizer": {"micro_batch": 7}}, "optimizer.micro_batch 7 does not divide the 256 rows"),
@@ -193,6 +229,33 @@ def test_fields_beside_a_task_on_the_command_line(words, field, value):
     rest, changes = configs.part_arguments(words, config)
     assert not rest
     assert getattr(configs.override(config, changes).task, field) == value
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "expected"),
+    [
+        (["--loss.advantage", "rloo"], "advantage", [("rloo", {})]),
+        (
+            ["--loss.advantage", "group", "{use: rare_by_logps, temperature: 0.3}"],
+            "advantage",
+            [("group", {}), ("rare_by_logps", {"temperature": 0.3})],
+        ),
+        (["--loss.advantage.0.epsilon", "1e-3"], "advantage", [("group", {"epsilon": 1e-3})]),
+        (["--loss.kl_gates=wrong"], "kl_gates", [("wrong", {})]),
+        (["--loss.kl_gates"], "kl_gates", []),
+        (
+            ["--loss.kl_gates", "unclipped", "wrong", "--loss.kl_gates.0.eps_low", "0.1"],
+            "kl_gates",
+            [("unclipped", {"eps_low": 0.1}), ("wrong", {})],
+        ),
+    ],
+)
+def test_several_parts_of_a_loss_on_the_command_line(words, field, expected):
+    config = configs.parse(BRACKETS)
+    rest, changes = configs.part_arguments(words, config)
+    assert rest == []
+    found = getattr(configs.override(config, changes).loss, field)
+    assert [(one.use, one.options) for one in found] == expected
 
 
 def test_arguments_of_a_task_on_the_command_line():

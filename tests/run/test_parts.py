@@ -30,6 +30,10 @@ def gate(ref_entropies, mask, *, low: float = 0.8):
     return guides.bounded_log(jnp.where(ref_entropies < 1.0, low, 1.0), mask)
 
 
+def half(pass_rate, mask, *, share: float = 0.5):
+    return jnp.where(pass_rate < share, 1.0, share) + 0.0 * jnp.where(mask, 1.0, 0.0)
+
+
 def clipped(rewards, *, group_size, scale: float = 1.0):
     away = rewards.reshape(-1, group_size)
     away = away - away.mean(axis=1, keepdims=True) + OFFSET
@@ -105,7 +109,18 @@ def own(tmp_path, monkeypatch):
 
 PARTS = {
     "guide": {"use": "bent_parts:gate", "low": 0.9},
-    "loss": {"advantage": {"use": "bent_parts:clipped", "scale": 2.0}},
+    "loss": {
+        "kl_gates": [
+            "unclipped",
+            {"use": "pass_rate", "at_least": 1.0, "outside": 0.5},
+            {"use": "bent_parts:half", "share": 0.25},
+        ],
+        "kl_in": "advantage",
+        "advantage": [
+            {"use": "bent_parts:clipped", "scale": 2.0},
+            {"use": "rare_by_logps", "temperature": 0.3},
+        ],
+    },
 }
 
 
@@ -123,6 +138,8 @@ def test_a_run_with_parts_of_ones_own_is_resumed_and_refuses_others(make_config,
     train(config, folder, StopRequest())
     assert [entry["step"] for entry in entries(folder)] == [1, 2, 3, 4]
     assert all(entry["q/max"] <= 1 for entry in entries(folder))
+    # Of groups that are all right the one gate leaves all and the other a quarter, else half.
+    assert all(0.125 <= entry["kl/gate"] <= 0.5 for entry in entries(folder))
 
 
 def test_processes_with_other_parts_are_told_apart(make_config, own):
@@ -179,6 +196,28 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             {"guide": "support", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
             "guide: support reads ref_logits, which there are none of before the update",
         ),
+        (
+            {"loss": {"kl_gates": ["wrong", "bent_parts:halves"]}},
+            r"loss.kl_gates.1: .* has no function 'halves' \(perhaps half\?\)",
+        ),
+        (
+            {"loss": {"kl_gates": {"use": "bent_parts:half", "share": "1"}}},
+            "loss.kl_gates.0.share: Input should be a valid number",
+        ),
+        (
+            {"loss": {"kl_gates": "bent_parts:narrow"}},
+            r"the gate narrow gives shape \(\); it must be \[B, T\] = \(12, 8\) or \[B, 1\]",
+        ),
+        ({"loss": {"kl_gates": "bent_parts:nothing"}}, r"gives None; a factor \[B, T\] or \[B, 1"),
+        ({"loss": {"kl_gates": "bent_parts:blind"}}, "kl_gates.0: bent_parts:blind asks for no a"),
+        (
+            {"loss": {"kl_gates": "bent_parts:looking", "kl_in": "advantage"}},
+            "looking reads logits, which there are none of yet where loss.kl_in is advantage",
+        ),
+        (
+            {"loss": {"kl_gates": "base_pass_rate"}},
+            "the loss reads base_pass_rate, a column of the data, which the task 'brackets' does",
+        ),
         ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
         ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
         ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.0.scale"),
@@ -210,6 +249,8 @@ def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
         ({"guide": "none", "loss": {"kl_coef": 0.0}}, False, False, False),
         ({"loss": {"kl_estimator": "exact"}, "guide": "none"}, True, True, False),
         ({"guide": "bent_parts:looking"}, True, True, False),
+        ({"guide": "none", "loss": {"kl_gates": "bent_parts:looking"}}, True, True, False),
+        ({"guide": "none", "loss": {"kl_in": "advantage"}}, True, False, True),
         ({"loss": {"sampler_correction": "mask"}}, True, False, True),
         ({"loss": {"kl_estimator": "k1", "kl_in": "reward"}}, True, False, True),
         ({"optimizer": {"num_minibatches": 2}}, True, False, True),
@@ -228,7 +269,7 @@ def test_what_the_parts_need_is_computed(
 
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     config = make_config(PARTS | {"rollout": {"num_prompts": 1, "group_size": 4}})
-    (rule,) = objective.make_advantages(config)
+    rule, _ = objective.make_advantages(config)
     found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), group_size=4)
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
 
