@@ -73,6 +73,18 @@ def test_a_coefficient_of_zero_leaves_the_advantages_by_their_largest(batch):
     np.testing.assert_allclose(found, [1.0, -1 / 3, 0.0, -2 / 3, 0, 0, 0, 0], rtol=1e-12)
 
 
+def test_advantages_count_by_their_proportions_alone(batch):
+    rewards = jnp.array([1.0, 0.0, 0.25, 0.0, 1.0, 1.0, 1.0, 0.0])
+    found = [
+        kl.tilt_advantages(
+            rule(rewards, group_size=4), batch.logps, batch.mask, group_size=4, kl_coef=0.3
+        )
+        for rule in (advantages.group, advantages.none, advantages.rloo)
+    ]
+    for other in found[1:]:
+        np.testing.assert_allclose(other, found[0], rtol=1e-12)
+
+
 @pytest.mark.parametrize("rule", ["group", "batch", "none", "rloo"])
 def test_groups_of_equal_rewards_stay_at_zero_to_the_last_bit(rule):
     """Else the largest of rounding errors would be scaled to 1."""

@@ -48,8 +48,8 @@ def config(make_words_config, folder_of_ones_own):
 
 
 def test_the_page_has_what_it_promises():
-    kinds = ("guides", "surrogates", "estimators", "reductions", "advantages", "rewards",
-             "tasks", "listeners")  # fmt: skip
+    kinds = ("guides", "surrogates", "estimators", "gates", "reductions", "advantages",
+             "rewards", "tasks", "listeners")  # fmt: skip
     assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
     assert len(BLOCKS) == len(kinds)
 
@@ -104,6 +104,7 @@ def test_what_the_page_shows_trains_and_is_resumed(config, folder_of_ones_own, t
     assert means["rated"] == 0.5
     assert 0 < means["graded"] <= 0.1 * config.task.options["level"] + 1e-6
     assert last["q/max"] <= 1
+    assert 0 < last["kl/gate"] <= 1
     assert "clip/region" in last
     assert "clip/low" not in last
     samples = map(json.loads, whole.samples_file(2).read_text().splitlines())

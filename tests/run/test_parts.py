@@ -274,16 +274,31 @@ def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
 
 
-def test_rules_of_counts_are_named_in_a_config_as_the_page_shows(make_config):
-    page = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
-    blocks = [yaml.safe_load(one) for one in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
-    (shown,) = [one for one in blocks if "advantage" in one.get("loss", {})]
+PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
+TABLES = {
+    "Advantages of counts": "advantage",
+    "Surrogates": "surrogate",
+    "Rules in a row": "advantage",
+    "Where the KL holds": "gate",
+}
+
+
+@pytest.mark.parametrize("title", TABLES)
+def test_what_the_page_of_losses_names_is_there(make_config, title):
+    section = re.split(r"^#+ ", PAGE.split(f"### {title}\n")[1], flags=re.MULTILINE)[0]
+    told = parts.listing(TABLES[title])
+    named = re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE)
+    assert len(named) > 3
+    for name in named:
+        assert re.search(rf"^  (\{{use: )?{name}\b", told, flags=re.MULTILINE), name
+    for shown in re.findall(r"```yaml\n(.*?)```", section, re.DOTALL):
+        objective.check(make_config(yaml.safe_load(shown)))
+    if TABLES[title] == "gate":
+        assert set(named) == set(parts.GATES.names())
+
+
+def test_a_rule_of_counts_that_is_named_is_that_rule(make_config):
+    shown = {"loss": {"advantage": {"use": "pkpo", "k": 4}}}
     (rule,) = objective.make_advantages(make_config(shown))
     rewards = jnp.array([1.0, 0.0, 0.0, 0.0])
     assert rule(rewards, group_size=4).tolist() == pytest.approx([4.0, 0.0, 0.0, 0.0])
-    told = parts.listing("advantage")
-    section = page.split("### Advantages of counts\n")[1].split("\n###")[0]
-    names = re.findall(r"^\| `(\w+)`.*\| \d{4}\.\d{5}", section, flags=re.MULTILINE)
-    assert names
-    for name in names:
-        assert re.search(rf"^  (\{{use: )?{name}\b", told, flags=re.MULTILINE)
