@@ -171,6 +171,21 @@ class TestAbstract:
         weights = sum(leaf.size for leaf in jax.tree.leaves(run.learner.frozen))
         assert weights == 134_515_008
 
+    def test_what_a_gate_reads_of_the_data_is_there(self, byte_model):
+        config = configs.parse(
+            {
+                "name": "gated",
+                "model": {"source": str(byte_model)},
+                "task": {"use": "arithmetic"},
+                "rollout": {"num_prompts": 2, "group_size": 4, "max_completion_length": 8},
+                "loss": {"kl_gates": ["base_pass_rate", "unequal"]},
+                "mesh": {"data": 1},
+            }
+        )
+        update = open_abstract(config, devices(1)).update()
+        _, metrics, _ = jax.eval_shape(update.function, *update.arguments)
+        assert "kl/gate" in metrics
+
     def test_memory_given_is_what_live_arrays_take(self, small):
         config = on(small, mesh={"data": 2, "fsdp": 4})
         run = open_abstract(config, devices(8))
