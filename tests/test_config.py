@@ -32,7 +32,7 @@ REFUSED = [
     ({"loss": {"kl_coef": "0.1"}}, "loss.kl_coef: Input should be a valid number (got '0.1')"),
     ({"seed": 1.5}, "seed: Input should be a valid integer"),
     ({"seed": -1}, "seed: Input should be greater than or equal to 0 (got -1)"),
-    ({"guide": "trunk"}, "guide: there is no guide 'trunk'; there are branch, gated, none, random, "),
+    ({"guide": "trunk"}, "guide: there is no guide 'trunk'; there are branch, gated, none, random"),
     ({"guide": "toke"}, "(perhaps token?)"),
     ({"guide": {"use": "branch", "rato": 0.2}}, "guide.rato: branch has no such argument"),
     ({"guide": {"use": "token", "max_steps": 5}}, "guide.max_steps: is given by the trainer"),
