@@ -1,0 +1,1 @@
+"""Comparisons of methods under one protocol: one command each, whose figures are docs/study.md."""

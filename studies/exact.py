@@ -1,0 +1,55 @@
+"""Exact figures of a model of a puzzle: the probability of every answer that can be right."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from sage_jax.data.puzzle import Puzzle
+from sage_jax.learn import Policy
+from sage_jax.learn.logprobs import logprobs
+from sage_jax.learn.passes import Pass
+from sage_jax.learn.sequences import Sequences
+from sage_jax.learn.shards import Shards
+
+
+class Judgement(NamedTuple):
+    """What a model makes of N problems with M answers each.
+
+    Attributes:
+        modes: float32[N, M], probability of each answer that is right, 0 of others.
+        fork: float32[N], nats of the token that chooses.
+        followed: float32[N], chance that all that follows the choice is computed right.
+    """
+
+    modes: jax.Array
+    fork: jax.Array
+    followed: jax.Array
+
+
+def judge(policy: Policy, params: Any, puzzle: Puzzle, prompts: jax.Array) -> Judgement:
+    """Judge a model by teacher forcing of all answers; prompts int32[N, P]."""
+    answers, right = puzzle.solutions(prompts)
+    count, modes, length = answers.shape
+    rows = Sequences(
+        prompts,
+        jnp.ones(prompts.shape, bool),
+        answers.reshape(-1, length),
+        jnp.ones((count * modes, length), jnp.float32),
+    )
+    each = Pass(1.0, count * modes, Shards.of(policy.mesh, puzzle.vocab_size))
+    graphdef = policy.modules.graphdef
+    logps, entropies = (
+        x.reshape(count, modes, length) for x in logprobs(graphdef, params, rows, each=each)
+    )
+    first, rest = jnp.exp(logps[..., 0]), jnp.exp(logps[..., 1:].sum(axis=-1))
+    share = first / first.sum(axis=1, keepdims=True)
+    return Judgement(
+        jnp.where(right, first * rest, 0.0), entropies[:, 0, 0], (share * rest).sum(axis=1)
+    )
+
+
+def pass_at(judged: Judgement, k: int) -> jax.Array:
+    """1 − (1 − p)^k of each problem, [N], with p the probability of being right."""
+    p = jnp.clip(judged.modes.sum(axis=1), 0.0, 1.0)
+    return 1 - (1 - p) ** k
