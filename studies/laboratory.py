@@ -172,7 +172,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--quick", action="store_true", help="one pair of two arms, of a few steps")
     parser.add_argument("--out", type=Path, default=RESULTS, help="JSON Lines to append to")
-    parser.add_argument("--cache", type=Path, default=Path("runs/studies"), help="of warm-starts")
+    parser.add_argument(
+        "--cache", type=Path, default=RESULTS.parent / "warm_starts", help="of warm-starts"
+    )
     parser.add_argument("--part", default="0/1", help="i/n: this process of n takes bases i mod n")
     parser.add_argument("--only", default="", help="one setting: main or sixteen")
     return parser

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from studies import store
+from studies import plots, store
 from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference, holm
 from studies.laboratory import RESULTS
 
@@ -112,6 +112,7 @@ def main(words: Sequence[str] | None = None) -> None:
             f"{table(own)}\n\nThe line of a frontier, each of its runs left out:\n\n{bias(own)}\n"
         )
         (given.out / f"{setting}-{rate:g}.md").write_text(text)
+        plots.frontier(own, given.out / f"{setting}-{rate:g}.png")
 
 
 if __name__ == "__main__":

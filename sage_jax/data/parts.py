@@ -6,6 +6,7 @@ what it gives. The names below are all that a config may say.
 
 from sage_jax.data import arithmetic as sums
 from sage_jax.data import brackets as bracketing
+from sage_jax.data import many_ways as ways
 from sage_jax.data import programs as choosing
 from sage_jax.data.jsonl import read_problems
 from sage_jax.data.problem import DataError, Problem
@@ -13,7 +14,7 @@ from sage_jax.data.problem_set import ProblemSet
 from sage_jax.data.puzzle import Puzzle
 from sage_jax.data.token_task import PuzzleTask
 
-__all__ = ["arithmetic", "brackets", "jsonl", "programs"]
+__all__ = ["arithmetic", "brackets", "jsonl", "many_ways", "programs"]
 
 
 def brackets(
@@ -109,6 +110,46 @@ def arithmetic(
 def _any_style(problem: Problem, draw: int) -> str:
     styles = list(sums.solutions(problem).values())
     return styles[draw % len(styles)]
+
+
+def many_ways(
+    *,
+    seed: int,
+    domains: tuple[ways.Name, ...] = ("change", "colours", "countdown", "orders", "paths"),
+    levels: tuple[int, ...] = (1,),
+    num_train: int = 400,
+    num_held_out: int = 100,
+) -> ProblemSet:
+    """Procedural problems in words with 2 to 100 right answers each, and a mode for every one.
+
+    `num_train` and `num_held_out` problems of each of the `domains` at each of the `levels`, 1 to
+    5: pay a sum in coins, colour a map, reach a number by arithmetic, put tasks in order, find a
+    way.
+    """
+    if not domains or not levels or not {*levels} <= {*ways.LEVELS}:
+        raise ValueError(f"domains {[*domains]} and levels {[*levels]} must name some, levels 1..5")
+    if min(num_train, num_held_out) < 1:
+        raise ValueError(
+            f"num_train {num_train} and num_held_out {num_held_out} must be at least 1"
+        )
+
+    def draw(count: int, held_out: bool) -> list[Problem]:
+        return [
+            problem
+            for domain in domains
+            for level in levels
+            for problem in ways.make_problems(
+                seed, count, domain=domain, level=level, held_out=held_out
+            )
+        ]
+
+    return ProblemSet(
+        draw(num_train, False),
+        draw(num_held_out, True),
+        worked=ways.worked,
+        reward=ways.judge,
+        mode=ways.way_of,
+    )
 
 
 def jsonl(

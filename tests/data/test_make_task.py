@@ -335,6 +335,19 @@ def test_arithmetic_draws_and_works_out_its_own():
     assert np.all(task.demonstrations(0, 2).mask.sum(axis=1) > 0)
 
 
+def test_problems_of_many_ways_judge_themselves_and_name_the_way():
+    setting = Setting(0, Letters(), 500, 200, stop_ids=(0,))
+    options = {"domains": ("paths",), "levels": (1,), "num_train": 8, "num_held_out": 2}
+    task: Any = make("many_ways", setting=setting, rewards=(), **options)
+    prompts = task.held_out(1)
+    right = f"\\boxed{{{prompts.problems[0].answer}}}"
+    judged = task.judge(prompts, *rows(right, "\\boxed{A}"))
+    assert judged.correct.tolist() == [True, False]
+    assert judged.modes == [prompts.problems[0].answer.replace(", ", ""), ""]
+    shown = task.demonstrations(0, 8)
+    assert task.judge(task.train_prompts(0, 8), shown.tokens, shown.mask).correct.all()
+
+
 def test_a_right_sum_has_its_style_as_mode_and_a_wrong_one_none():
     setting = Setting(0, Letters(), 64, 200, stop_ids=(0,))
     task: Any = make("arithmetic", setting=setting, rewards=(), min_operand=1, max_operand=9)

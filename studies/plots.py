@@ -1,0 +1,67 @@
+"""The study's pictures: every arm on the plane of (pass@1, pass@k), frontiers as lines."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from sage_jax.evaluate.theme import (
+    LIGHT,
+    Style,
+    Theme,
+    dress,
+    heading,
+    legend,
+    new_figure,
+    percent_ticks,
+    save,
+    styles,
+)
+from studies.frontier import Row
+
+LINES = ("k3", "exact", "branch", "gated, ref", "gate on exact")
+"""Arms drawn as lines over their coefficients; all others as points."""
+
+
+def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
+    """Two panels, pass@16 and pass@64 against pass@1: means over pairs."""
+    figure = new_figure(theme, 11.5, 5.2)
+    arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
+    lines = [arm for arm in LINES if arm in arms]
+    drawn = styles(lines, theme, bases=["base"])
+    panels = figure.subplots(1, 2)
+    for axes, k in zip(panels, (16, 64), strict=True):
+        dress(axes, theme, grid="both")
+        for arm in arms:
+            points = _means(rows, arm, f"pass@{k}")
+            if arm in drawn:
+                _line(axes, points, drawn[arm])
+            else:
+                axes.plot(*zip(*points, strict=True), ".", color=theme.muted, alpha=0.5, ms=5)
+        for x, y in _means(rows, "base", f"pass@{k}"):
+            axes.plot(x, y, "*", color=theme.ink, ms=13)
+            axes.annotate("base", (x, y), (6, -12), textcoords="offset points", color=theme.ink)
+        axes.set_xlabel("pass@1")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        percent_ticks(axes, 6)
+        heading(axes, theme, f"pass@{k}")
+    legend(figure, theme, "Up and to the right is better", {a: drawn[a] for a in lines})
+    save(figure, path)
+
+
+def _means(rows: Iterable[Row], arm: str, metric: str) -> list[tuple[float, float]]:
+    by_coef: dict[float, list[Row]] = {}
+    for row in rows:
+        if row["arm"] == arm:
+            by_coef.setdefault(row["kl_coef"], []).append(row)
+    return [
+        (float(np.mean([r["pass@1"] for r in own])), float(np.mean([r[metric] for r in own])))
+        for _, own in sorted(by_coef.items())
+    ]
+
+
+def _line(axes: Axes, points: Sequence[tuple[float, float]], style: Style) -> None:
+    xs, ys = zip(*points, strict=True)
+    look = {"color": style.color, "linestyle": style.dash, "marker": style.marker}
+    axes.plot(xs, ys, lw=2.2, ms=6, **look)
