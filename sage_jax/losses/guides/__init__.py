@@ -4,8 +4,8 @@ Plain functions of arrays are all that a trainer of one's own needs: their resul
 reference's log-probabilities. The `*_guide` factories make `Guide`s of them for `anchors.reshape`;
 `by_name.guide` makes one of any function of that form. Every guide is constant under the gradient
 and has q = 1 where the mask is 0. `branch`, `token` and `random` are SAGE's (arXiv 2605.18864),
-with q in [q_min, q_max] and the official constants as defaults; `gated`, `tempered` and `support`
-have bounds of their own.
+with q in [q_min, q_max] and the official constants as defaults; `gated`, `tempered`, `rival` and
+`support` have bounds of their own.
 """
 
 from .bounds import bounded_log
@@ -13,6 +13,7 @@ from .branching import branch, branch_guide
 from .gating import gate_factor, gated, gated_guide, held_high
 from .noise import random, random_guide, row_normals
 from .none import none_guide
+from .rivalry import rival, rival_guide
 from .source import Source
 from .supporting import in_support, support, support_guide
 from .surprisal import Normalize, token, token_guide
@@ -42,6 +43,8 @@ __all__ = [
     "phi_by_reward",
     "random",
     "random_guide",
+    "rival",
+    "rival_guide",
     "row_normals",
     "support",
     "support_guide",
