@@ -346,8 +346,9 @@ class Config(Section):
     your own. Beside its arguments stands what holds for every task in words, as `instruction`;
     `sage-jax parts task` lists both."""
     guide: Part = Spec(use="branch")
-    """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random` or
-    `module:function` of your own; `sage-jax parts guide` lists their arguments."""
+    """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
+    `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists
+    their arguments."""
     reward: tuple[Reward, ...] = ()
     """Rewards of a task in words, whose sum by `weight` is trained on; none named is the task's
     own, or else `math`. The first says what is correct, for pass@k: where it is above 0, or at

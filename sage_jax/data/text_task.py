@@ -40,6 +40,7 @@ class TextTask:
         tokenizer, self._tokenizer = setting.tokenizer, setting.tokenizer
         self._worked, self._seed = problems.worked, setting.seed
         self._mode = problems.mode
+        self.tells_modes = problems.mode is not None
         self._rewards = tuple(rewards)
         self._limits = (setting.max_prompt_length, setting.max_completion_length)
         self._spelling = Spelling(tokenizer)

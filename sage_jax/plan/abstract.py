@@ -119,7 +119,8 @@ class Abstract:
         """What is known of completions by then, by fields of `Terms`."""
         needs = getattr(self.learner.loss, "needs", frozenset())
         kinds = {"rewards": jnp.float32, "right": jnp.float32}
-        kinds |= {name: kind for name, kind in OUTCOME.items() if name in needs}
+        # Modes for rules of advantages, which say no more than that they read the terms.
+        kinds |= {name: kind for name, kind in OUTCOME.items() if name in {*needs, "modes"}}
         return {n: self._array((self._rows,), kind, self._by_row) for n, kind in kinds.items()}
 
     def most_passes(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jax
 import numpy as np
 
+from sage_jax.data.tasks import Judged
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish
 from sage_jax.run.dynamic_sampling import equal_groups
@@ -16,7 +17,8 @@ from sage_jax.run.judging import Outcome
 def of_samples(outcome: Outcome, group_size: int) -> dict[str, float]:
     """What completions say before anything is learned from them."""
     judged, lengths = outcome.judged, outcome.lengths
-    return {
+    modes = {"modes/found": modes_found(judged, group_size)} if judged.modes else {}
+    return modes | {
         "reward": float(judged.rewards.mean()),
         "pass@1": float(judged.correct.mean()),
         "length/mean": float(lengths.mean()),
@@ -26,6 +28,17 @@ def of_samples(outcome: Outcome, group_size: int) -> dict[str, float]:
         "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
         "tokens/sampled": float(lengths.sum()),
     }
+
+
+def modes_found(judged: Judged, group_size: int) -> float:
+    """Distinct modes among the right completions of a group, the mean over groups.
+
+    >>> right = np.array([True, True, True, False])
+    >>> modes_found(Judged(right, right, [], [], modes=["sum", "sum", "product", ""]), 4)
+    2.0
+    """
+    named = np.where(judged.correct, np.array(judged.modes), "").reshape(-1, group_size)
+    return float(np.mean([len({*group} - {""}) for group in named.tolist()]))
 
 
 def of_time(seconds: Mapping[str, float], tokens: float) -> dict[str, float]:

@@ -169,9 +169,14 @@ class Step:
 def told(batch: Batch) -> dict[str, np.ndarray]:
     """What is known of B completions beside their rewards, as `Learner.update` takes it.
 
-    Rates of the data are there where all problems of the batch have them.
+    Rates of the data are there where all problems of the batch have them, modes where the task
+    tells ways of being right apart; their numbers are of this batch alone.
     """
-    known = {"right": batch.rewards.result().judged.correct}
+    judged = batch.rewards.result().judged
+    known = {"right": judged.correct}
+    if judged.modes:
+        numbers = np.unique(judged.modes, return_inverse=True)[1].astype(np.int32)
+        known["modes"] = np.where(np.array(judged.modes) == "", -1, numbers)
     for name in sorted(COLUMNS):
         found = rates(batch.prompts.problems, name)
         if found is not None:

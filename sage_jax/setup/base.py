@@ -133,7 +133,20 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
             f"eval.exact: the task {config.task.use!r} cannot list its right completions: leave "
             "eval.exact false, or take one that can, such as programs or brackets"
         )
+    # Of a task of one's own that says nothing of it, the first step will tell.
+    if _reads_modes(config) and not getattr(task, "tells_modes", True):
+        task.close()
+        raise ConfigError(
+            f"the loss reads modes, and the task {config.task.use!r} tells no ways of being right "
+            "apart: take one that does, such as programs, brackets or arithmetic, or give your "
+            "ProblemSet a mode"
+        )
     return task
+
+
+def _reads_modes(config: configs.Config) -> bool:
+    by_rule = any(rule.use == "rare_by_mode" for rule in config.loss.advantage)
+    return by_rule or "modes" in make_loss(config).needs
 
 
 def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:

@@ -24,7 +24,8 @@ def batch(make_arrays, make_terms) -> Terms:
 
 def whole(values, mask):
     """Sums over valid tokens, [B]."""
-    return np.array([sum(np.asarray(row)[held > 0]) for row, held in zip(values, mask, strict=True)])
+    rows = zip(np.asarray(values), np.asarray(mask), strict=True)
+    return np.array([sum(row[held > 0]) for row, held in rows])
 
 
 @pytest.mark.parametrize("bounds", [{}, {"q_max": 1.1}, {"q_min": 1.0, "q_max": 1.2}], ids=str)
@@ -77,7 +78,8 @@ def _tokens(tables: tuple[jax.Array, jax.Array]) -> jax.Array:
 def test_descent_ends_with_equal_mass_on_all_right_answers(guided):
     """Rewards are equal, so that nothing but the anchor says how right answers are to share."""
     rng, kl_coef = np.random.default_rng(2), 0.5
-    reference = tuple(jnp.asarray(rng.normal(size=shape)) for shape in ((SIZE,), (SIZE, SIZE)))
+    first, second = (jnp.asarray(rng.normal(size=shape)) for shape in ((SIZE,), (SIZE, SIZE)))
+    reference = first, second
     guide = guides.rival_guide() if guided else None
     ref_logps, rewards = _tokens(reference), jnp.asarray(RIGHT)
 

@@ -119,6 +119,7 @@ PARTS = {
         "advantage": [
             {"use": "bent_parts:clipped", "scale": 2.0},
             {"use": "rare_by_logps", "temperature": 0.3},
+            "rare_by_mode",
         ],
     },
 }
@@ -138,6 +139,7 @@ def test_a_run_with_parts_of_ones_own_is_resumed_and_refuses_others(make_config,
     train(config, folder, StopRequest())
     assert [entry["step"] for entry in entries(folder)] == [1, 2, 3, 4]
     assert all(entry["q/max"] <= 1 for entry in entries(folder))
+    assert all(0 <= entry["modes/found"] <= 4 * entry["pass@1"] for entry in entries(folder))
     # Of groups that are all right the one gate leaves all and the other a quarter, else half.
     assert all(0.125 <= entry["kl/gate"] <= 0.5 for entry in entries(folder))
 
@@ -232,12 +234,22 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_column_that_no_problem_has_is_refused_before_anything_is_written(
-    make_words_config, tmp_path, own
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reward": "bent_parts:cost"}, "asks for 'difficulty', which the config does"),
+        (
+            {"loss": {"advantage": ["group", "rare_by_mode"]}},
+            "the loss reads modes, and the task 'jsonl' tells no ways of being right apart",
+        ),
+    ],
+)
+def test_what_no_problem_has_is_refused_before_anything_is_written(
+    make_words_config, tmp_path, own, changes, message
 ):
     own("def cost(completion, difficulty):\n    return 1.0\n")
-    config = make_words_config({"reward": "bent_parts:cost"})
-    with pytest.raises(configs.ConfigError, match="asks for 'difficulty', which the config does"):
+    config = make_words_config(changes)
+    with pytest.raises(configs.ConfigError, match=message):
         train(config, RunFolder(tmp_path / "run"), StopRequest())
     assert not (tmp_path / "run").exists()
 
@@ -269,7 +281,7 @@ def test_what_the_parts_need_is_computed(
 
 def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     config = make_config(PARTS | {"rollout": {"num_prompts": 1, "group_size": 4}})
-    rule, _ = objective.make_advantages(config)
+    rule, *_ = objective.make_advantages(config)
     found = rule(jnp.array([1.0, 0.0, 0.0, 0.6]), group_size=4)
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
 

@@ -1,6 +1,7 @@
 """What a step does: in which order it samples, scores and judges, and what it keeps."""
 
 import dataclasses
+import doctest
 import threading
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +20,7 @@ from sage_jax.learn.learner import Prepared
 from sage_jax.learn.non_finite import NonFinite
 from sage_jax.losses import reduce
 from sage_jax.rollout import Decoding, Rollout
+from sage_jax.run import measures
 from sage_jax.run.session import make_step
 from sage_jax.run.step import Step
 
@@ -36,7 +38,7 @@ class Told:
         self.rewards = [np.array(batch, np.float32).reshape(GROUPS, SIZE) for batch in rewards]
         self.events, self.scored, self.learned = [], [], []
         self.going_on, self.judged = threading.Event(), threading.Event()
-        self.wait, self.told = wait, []
+        self.wait, self.told, self.modes = wait, [], []
         self.rates = {
             f"{batch}-{row}": (10 * batch + row) / 64 for batch in (0, 1, 2) for row in (0, 1)
         }
@@ -72,7 +74,8 @@ class Told:
         names = tokens[::SIZE, 0]
         assert [f"{name // 10}-{name % 10}" for name in names] == prompts.ids
         rewards = np.concatenate([self.rewards[name // 10][name % 10] for name in names])
-        return Judged(rewards, rewards > 0, [""] * len(rewards), ["wrong"] * len(rewards))
+        words = [""] * len(rewards), ["wrong"] * len(rewards)
+        return Judged(rewards, rewards > 0, *words, modes=self.modes)
 
     def prepare(self, rollout):
         self.scored.append(rollout.tokens[::SIZE, 0].tolist())
@@ -158,6 +161,22 @@ def test_a_rate_that_one_problem_lacks_is_told_of_none(rate):
     told.rates["0-1"] = rate
     told.step()
     assert [one.keys() for one in told.told] == [{"right"}]
+
+
+def test_ways_of_being_right_are_told_by_numbers():
+    told = Told([DIFFERENT, EQUAL])
+    told.modes = ["sum", "", "", "product", "sum", "sum", "sum", "sum"]
+    taken = told.step()
+    modes = told.told[0]["modes"]
+    assert modes.dtype == np.int32
+    names = dict(zip(told.modes, modes.tolist(), strict=True))
+    assert modes.tolist() == [names[name] for name in told.modes]
+    assert names[""] == -1
+    assert min(names["sum"], names["product"]) >= 0
+    assert names["sum"] != names["product"]
+    assert taken.metrics["modes/found"] == 1.5
+    assert "modes/found" not in Told([DIFFERENT, EQUAL]).step().metrics
+    assert doctest.testmod(measures) == (0, 2)
 
 
 def test_a_judge_that_fails_ends_the_step():
