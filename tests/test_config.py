@@ -119,10 +119,6 @@ REFUSED = [
         {"guide": "none", "loss": {"kl_coef": 0.0, "kl_gates": "wrong"}},
         "loss.kl_gates are set, but loss.kl_coef is 0",
     ),
-    (
-        {"guide": "none", "loss": {"kl_in": "advantage", "kl_estimator": "exact"}},
-        "'exact' reads logits, which there are none of before the update: with loss.kl_in advant",
-    ),
     ({"loss": {"kl_in": "advantages"}}, "loss.kl_in: Input should be 'loss', 'reward' or 'advan"),
     ({"loss": {"kl_coef": 0.0}}, "guide is 'branch', but loss.kl_coef is 0"),
     ({"optimizer": {"num_minibatches": 7}}, "num_minibatches 7 does not divide the 256"),

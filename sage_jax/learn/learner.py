@@ -13,6 +13,7 @@ from jax.typing import ArrayLike
 
 from sage_jax import parallel
 from sage_jax.data.tasks import Prompts
+from sage_jax.learn.distances import distances
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.non_finite import NonFinite
@@ -398,7 +399,8 @@ class Learner:
         for rule in self.rules:
             offered = {"rewards": rewards, "terms": terms, "group_size": size}
             values = follow(rule, values, **offered, step=step, key=key)
-        values = self._told.tilted(values, terms, group_size=size, step=step, key=key)
+        known = self._measured(state.trained, frozen, rollout, terms, values, step=step, key=key)
+        values = self._told.tilted(values, known, group_size=size, step=step, key=key)
         terms = dataclasses.replace(terms, advantages=values)
         terms = self._told.prepared(terms, step=step, key=key)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
@@ -420,6 +422,27 @@ class Learner:
         skipped = metrics["updates/skipped"]  # A number of updates and not their share.
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics, bad
+
+    def _measured(
+        self,
+        trained: Any,
+        frozen: Any,
+        rollout: Rollout,
+        terms: Terms,
+        advantages: jax.Array,
+        *,
+        step: jax.Array,
+        key: jax.Array,
+    ) -> Terms:
+        """The terms with the distances that only logits tell, where the objective asks for some."""
+        if self._told.distances is None:
+            return terms
+        terms = dataclasses.replace(terms, advantages=advantages)
+        ready = self._told.prepared(terms, step=step, key=key)
+        measure = functools.partial(self._told.distances, step=step, key=key)
+        update = self._update(self._micro_batch(len(rollout.tokens)))
+        found = distances(update, measure, trained, frozen, of_rollout(rollout), ready)
+        return dataclasses.replace(terms, distances=found)
 
     def _update(self, rows: int) -> Update:
         """One optimiser update on some rows, a pure function."""

@@ -77,7 +77,7 @@ class Update:
             return *self.loss(terms, step=step, key=key), first_bad_term(terms)
 
         def total(trained, sequences, terms, slots=None):
-            seen = self._observe(trained, frozen, sequences, terms, slots)
+            seen = self.observed(trained, frozen, sequences, terms, slots)
             mean, *rest = judge(seen)
             return mean.sum, (seen, mean, *rest)
 
@@ -122,8 +122,13 @@ class Update:
         )
         return chosen, metrics | changes(state, chosen), bad
 
-    def _observe(
-        self, trained: Any, frozen: Any, sequences: Sequences, terms: Terms, slots: Slots | None
+    def observed(
+        self,
+        trained: Any,
+        frozen: Any,
+        sequences: Sequences,
+        terms: Terms,
+        slots: Slots | None = None,
     ) -> Terms:
         """The terms with what the policy says of the completions now."""
         modules, temperature = self.modules, self.each.temperature

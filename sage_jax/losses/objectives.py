@@ -41,7 +41,9 @@ class Objective:
     `needs` names the fields of `Terms` that a trainer has to fill, from all the parts.
     `in_reward` and `in_advantage` are what a trainer has to take off the rewards or the advantages,
     see `anchored` and `tilted`, and `before_split` what it has to do before it splits a batch, see
-    `prepared`.
+    `prepared`. `distances(terms, step=, key=)` gives [B, T] where `tilted` needs what only logits
+    tell: a trainer calls it on prepared terms, in as small parts as it likes, with the logits of
+    the policy that sampled and of the reference, and hands the result on as `terms.distances`.
     """
 
     function: Loss
@@ -49,6 +51,7 @@ class Objective:
     in_reward: Callable[..., Array] | None = None
     in_advantage: Callable[..., Array] | None = None
     before_split: Transform | None = None
+    distances: Callable[..., Array] | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         """The loss and its metrics."""
@@ -76,7 +79,8 @@ class Objective:
     ) -> Array:
         """The advantages [B] that are to be learned from: less the KL, where that stands there.
 
-        `terms` as of `anchored`, rows of one prompt adjacent.
+        `terms` as of `anchored`, rows of one prompt adjacent, with `distances` where these are
+        asked for.
         """
         if self.in_advantage is None:
             return advantages

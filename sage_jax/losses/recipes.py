@@ -37,9 +37,9 @@ def sage(
     `gates` give g, by default 1, where the anchor is to hold; see `anchors.gate`.
     With `kl_in` "reward" or "advantage" the divergence is only measured here. "reward" takes k1 off
     the rewards, see `anchored_rewards`; "advantage" takes the divergence off the advantages, see
-    `tilted_advantages`. `Learner` does that by itself; a trainer of your own calls the objective's
-    `anchored` before it computes advantages and `tilted` after. With kl_coef 0 the divergence is
-    left out and no reference is needed. Warns (`InertGuideWarning`) when the guide cannot act under
+    `tilted_advantages` and, where that reads logits, `Objective.distances`. `Learner` does that by
+    itself; a trainer of your own calls the objective's `anchored` before it computes advantages and
+    `tilted` after. With kl_coef 0 the divergence is left out and no reference is needed. Warns (`InertGuideWarning`) when the guide cannot act under
     the divergence. Raises ValueError for a negative kl_coef, another `kl_in` or what is no guide.
     Source: SAGE, arXiv 2605.18864.
     """
@@ -60,8 +60,10 @@ def sage(
     if kl_in == "reward":
         take = functools.partial(anchored_rewards, kl_coef=kl_coef, guide=guide, gates=gates)
         return replace(made, in_reward=take, needs=needs)
+    measure = functools.partial(distances, guide=guide, divergence=gated)
     take = functools.partial(tilted_advantages, kl_coef=kl_coef, guide=guide, divergence=gated)
-    return replace(made, in_advantage=take, needs=needs)
+    by_logits = measure if made.full_vocabulary else None
+    return replace(made, in_advantage=take, distances=by_logits, needs=needs)
 
 
 def grpo(*, kl_coef: Scheduled = 0.0, eps_low: float = 0.2, eps_high: float = 0.2) -> Objective:
@@ -119,14 +121,31 @@ def tilted_advantages(
     """Advantages less kl_coef times the row's mean divergence, centred in its group; [B].
 
     The KL as a coefficient of the surrogate, to be called after advantages are computed, rows of
-    one prompt adjacent; the divergence is of the sampling policy from the anchor q · π_ref. See
-    `kl.tilt_advantages`. Source: ZCPO, arXiv 2610.12161.
+    one prompt adjacent; the divergence is of the sampling policy from the anchor q · π_ref, or what
+    `terms.distances` say it is. See `kl.tilt_advantages`. Source: ZCPO, arXiv 2610.12161.
     """
-    terms = _before(replace(terms, advantages=advantages), guide, step=step, key=key)
-    distances, _ = divergence(terms, step=step, key=key)
+    found = terms.distances
+    if found is None:
+        terms = replace(terms, advantages=advantages)
+        found = distances(terms, divergence=divergence, step=step, key=key, guide=guide)
     return kl.tilt_advantages(
-        advantages, distances, terms.mask, group_size=group_size, kl_coef=at(kl_coef, step)
+        advantages, found, terms.mask, group_size=group_size, kl_coef=at(kl_coef, step)
     )
+
+
+def distances(
+    terms: Terms,
+    *,
+    divergence: TokenLoss,
+    step: ArrayLike,
+    key: Array | None,
+    guide: Guide | Callable[..., Array] | None = None,
+) -> Array:
+    """The divergence of the sampling policy from the anchor q · π_ref at every token, [B, T]."""
+    terms = _before(terms, guide, step=step, key=key)
+    if divergence.choose is not None and terms.chosen is None:
+        terms = divergence.choose(terms, step=step, key=key)
+    return divergence(terms, step=step, key=key)[0]
 
 
 def _before(

@@ -42,6 +42,7 @@ class Terms:
     reward_range       [B]        highest less lowest reward of its group
     best_ref_logps     [B]        log π_ref of the likeliest among its group's best completions
     chosen             [B, T]     tokens that a part picked out of the whole batch; booleans
+    distances          [B, T]     from the anchor before the update, see `Objective.distances`
     """
 
     logps: Array
@@ -70,6 +71,7 @@ class Terms:
     reward_range: Array | None = None
     best_ref_logps: Array | None = None
     chosen: Array | None = None
+    distances: Array | None = None
 
     @property
     def valid(self) -> Array:

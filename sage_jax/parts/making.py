@@ -84,7 +84,7 @@ def _refuse_logits(part: Part, made: Guide | None, like: Terms) -> None:
     if asked and like.logits is None:
         raise ConfigError(
             f"{part.field}: {part.spec.use} reads {' and '.join(sorted(asked))}, which there are "
-            "none of before the update: set loss.kl_in loss"
+            "none of before the rewards: set loss.kl_in loss or advantage"
         )
 
 
@@ -132,11 +132,6 @@ def estimator(part: Part, like: Terms, *, kl_in: recipes.KLIn | None) -> TokenLo
     part = _giving(part, "an array [B, T]")
     made = by_name.estimator(part.bound())
     _try(part, made, like)
-    if kl_in == "advantage" and {"logits", "ref_logits"} & made.needs:
-        raise ConfigError(
-            f"{part.field} {name!r} reads logits, which there are none of before the update: with "
-            "loss.kl_in advantage take k1, k2 or k3"
-        )
     return made
 
 
@@ -167,7 +162,7 @@ def gate(part: Part, like: Terms, *, level: importance.Level, kl_in: recipes.KLI
 _LATER: dict[recipes.KLIn, set[str]] = {
     "loss": set(),
     "reward": {"advantages", "logits", "ref_logits", "tokens"},
-    "advantage": {"logits", "ref_logits", "tokens"},
+    "advantage": set(),
 }
 """Fields of `Terms` that are not known yet where the KL is taken off."""
 

@@ -10,7 +10,7 @@ _FIELDS = (
     "sampler_logps", "log_q", "tokens", "logits", "ref_logits", "vocab_log_q", "rows",
     "entropy_threshold", "tokens_per_row", "gate_threshold", "gate_high", "rewards", "right",
     "modes", "base_pass_rate", "pass_rate", "reward_range", "best_ref_logps", "chosen",
-    "anchor_logps",
+    "distances", "anchor_logps",
 )  # fmt: skip
 _ARRAYS = (*_FIELDS, "step", "key")
 

@@ -18,8 +18,8 @@ def make_guide(config: configs.Config) -> compose.Guide | None:
         ConfigError: if there is none of that name or form, or its arguments do not fit.
     """
     part = parts.resolve(config.guide, parts.GUIDES, field="guide")
-    # What goes into the reward is known before the update, and logits are not.
-    like = _shapes(config, vocabulary=config.loss.kl_in == "loss")
+    # What goes into the reward is known before there are logits.
+    like = _shapes(config, vocabulary=config.loss.kl_in != "reward")
     return making.guide(part, like, max_steps=config.scheduled_steps)
 
 

@@ -1,6 +1,7 @@
 """The KL in the advantages: against plain loops, and what its expected gradient is."""
 
 import dataclasses
+import functools
 import itertools
 
 import jax
@@ -144,45 +145,93 @@ def test_a_constant_q_drops_out_of_k1_and_not_of_k3(batch):
     assert np.abs(change[held]).max() > 0.01
 
 
-def test_on_sequences_of_equal_length_its_expected_gradient_is_that_of_the_reverse_kl():
+@pytest.mark.parametrize("estimator", ["k1", "exact"])
+def test_on_sequences_of_equal_length_its_expected_gradient_is_that_of_the_reverse_kl(estimator):
     """By enumeration of all pairs of completions of two tokens out of three.
 
     The surrogate is the mean over the pair of A · mean_t log π, so with D the mean of k1 the
-    distance pushes by −β (1 − 1/G) / T² times ∇KL(π ‖ anchor) over whole completions.
+    distance pushes by −β (1 − 1/G) / T² times ∇KL(π ‖ anchor) over whole completions. Over the
+    vocabulary a token's own distance is the same whatever it is, so that what pushes is the part
+    of that gradient that comes of the distances further on.
     """
     rng = np.random.default_rng(5)
     length, vocab, size, coef = 2, 3, 2, 0.8
-    first, second = rng.normal(size=(vocab,)), rng.normal(size=(vocab, vocab))
-    anchor = jnp.asarray(rng.normal(size=vocab**length))  # Not normalised.
+    params, anchor = (  # The anchor is not normalised.
+        (jnp.asarray(rng.normal(size=(vocab,))), jnp.asarray(rng.normal(size=(vocab, vocab))))
+        for _ in range(2)
+    )
     ways = np.array([*itertools.product(range(vocab), repeat=length)])
 
-    def tokens(params):  # log π of every token of every completion, [9, 2].
-        a, b = (jax.nn.log_softmax(x) for x in params)
-        return jnp.stack([a[ways[:, 0]], b[ways[:, 0], ways[:, 1]]], axis=1)
+    def at(first, second):  # Something of every token of every completion, [9, 2].
+        return jnp.stack([first[ways[:, 0]], second[ways[:, 0], ways[:, 1]]], axis=1)
+
+    def tokens(params):
+        return at(*map(jax.nn.log_softmax, params))
+
+    def distances(params):
+        if estimator == "k1":
+            return tokens(params) - at(*anchor)
+        over = [
+            jnp.sum(jax.nn.softmax(x) * (jax.nn.log_softmax(x) - a), axis=-1)
+            for x, a in zip(params, anchor, strict=True)
+        ]
+        return jnp.stack([jnp.full(len(ways), over[0]), over[1][ways[:, 0]]], axis=1)
 
     pairs = np.array([*itertools.product(range(len(ways)), repeat=size)]).ravel()
 
     def expected(params, coef):
         logps = tokens(params)
-        # A whole completion's log-ratio, half of it at each token.
-        away = jnp.repeat((logps.sum(1) - anchor)[:, None] / length, length, axis=1)
         given = jnp.tile(jnp.array([1.0, -1.0]), len(pairs) // size)
         found = kl.tilt_advantages(
-            given, away[pairs], jnp.ones((len(pairs), length)), group_size=size, kl_coef=coef
-        )
+            given, distances(params)[pairs], jnp.ones((len(pairs), length)),
+            group_size=size, kl_coef=coef,
+        )  # fmt: skip
         chance = jnp.exp(jax.lax.stop_gradient(logps).sum(1)[pairs].reshape(-1, size).sum(1))
         surrogate = (found * logps[pairs].mean(axis=1)).reshape(-1, size).mean(axis=1)
         return jnp.sum(chance * surrogate)
 
     def reverse(params):
-        logps = tokens(params).sum(1)
-        return jnp.sum(jnp.exp(logps) * (logps - anchor))
+        away = distances(params)
+        away = jax.lax.stop_gradient(away[:, 1]) if estimator == "exact" else away.sum(1)
+        return jnp.sum(jnp.exp(tokens(params).sum(1)) * away)
 
-    params = (jnp.asarray(first), jnp.asarray(second))
     gradient = jax.jit(jax.grad(expected))
     with_it, without = (gradient(params, one) for one in (coef, 0.0))
     of_kl = jax.grad(reverse)(params)
     scale = -coef * (1 - 1 / size) / length**2
     for found, plain, whole in zip(with_it, without, of_kl, strict=True):
         np.testing.assert_allclose(found - plain, scale * whole, atol=1e-12)
-        assert np.abs(whole).max() > 0.05
+    assert np.abs(of_kl[0]).max() > 0.05
+    # Nothing lies beyond the second token.
+    assert (np.abs(of_kl[1]).max() > 0.05) == (estimator == "k1")
+
+
+@pytest.mark.filterwarnings("ignore::sage_jax.losses.InertGuideWarning")
+@pytest.mark.parametrize("guide", [None, guides.branch_guide(), guides.support_guide(top_k=3)])
+def test_distances_over_the_vocabulary_are_measured_in_parts(guide, make_arrays, make_terms):
+    arrays = make_arrays(43)
+    whole = make_terms(jnp.asarray(arrays["logits"]), arrays)
+    loss = recipes.sage(
+        guide, divergence=reverse_kl(estimator="exact"), gates=[in_the_red], kl_in="advantage"
+    )
+    assert loss.distances is not None
+    assert loss.needs >= {"logits", "ref_logits", "old_logps"}
+    measure = functools.partial(loss.distances, step=0, key=None)
+    found = np.concatenate(
+        [measure(jax.tree.map(lambda x, n=n: x[n : n + 2], whole)) for n in range(0, 8, 2)]
+    )
+    both = (jnp.asarray(arrays["logits"]), jnp.asarray(arrays["ref_logits"]))
+    log_probs, reference = (np.asarray(jax.nn.log_softmax(x)) for x in both)
+    log_q = np.zeros(()) if guide is None else np.asarray(guide(whole, step=0, key=None))
+    log_q = log_q[..., None] if log_q.ndim == 2 else log_q
+    expected = np.sum(np.exp(log_probs) * (log_probs - reference - log_q), axis=-1)
+    expected = expected * np.asarray(whole.mask) * (np.asarray(whole.advantages) < 0)[:, None]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
+    # Without logits, from what was measured; the same as with them at once.
+    bare = dataclasses.replace(whole, logits=None, ref_logits=None, distances=jnp.asarray(found))
+    by_parts, at_once = (
+        loss.tilted(jnp.asarray(arrays["advantages"]), one, group_size=4, step=0, key=None)
+        for one in (bare, whole)
+    )
+    np.testing.assert_allclose(by_parts, at_once, rtol=1e-12)
+    assert recipes.sage(guides.branch_guide(), kl_in="advantage").distances is None

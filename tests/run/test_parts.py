@@ -196,7 +196,7 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
         ),
         (
             {"guide": "support", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
-            "guide: support reads ref_logits, which there are none of before the update",
+            "guide: support reads ref_logits, which there are none of before the rewards",
         ),
         (
             {"loss": {"kl_gates": ["wrong", "bent_parts:halves"]}},
@@ -213,8 +213,8 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
         ({"loss": {"kl_gates": "bent_parts:nothing"}}, r"gives None; a factor \[B, T\] or \[B, 1"),
         ({"loss": {"kl_gates": "bent_parts:blind"}}, "kl_gates.0: bent_parts:blind asks for no a"),
         (
-            {"loss": {"kl_gates": "bent_parts:looking", "kl_in": "advantage"}},
-            "looking reads logits, which there are none of yet where loss.kl_in is advantage",
+            {"loss": {"kl_gates": "bent_parts:looking", "kl_in": "reward", "kl_estimator": "k1"}},
+            "looking reads logits, which there are none of yet where loss.kl_in is reward",
         ),
         (
             {"loss": {"kl_gates": "base_pass_rate"}},
@@ -263,6 +263,8 @@ def test_what_no_problem_has_is_refused_before_anything_is_written(
         ({"guide": "bent_parts:looking"}, True, True, False),
         ({"guide": "none", "loss": {"kl_gates": "bent_parts:looking"}}, True, True, False),
         ({"guide": "none", "loss": {"kl_in": "advantage"}}, True, False, True),
+        ({"loss": {"kl_in": "advantage", "kl_estimator": "exact"}}, True, True, True),
+        ({"guide": "support", "loss": {"kl_in": "advantage"}}, True, True, True),
         ({"loss": {"sampler_correction": "mask"}}, True, False, True),
         ({"loss": {"kl_estimator": "k1", "kl_in": "reward"}}, True, False, True),
         ({"optimizer": {"num_minibatches": 2}}, True, False, True),

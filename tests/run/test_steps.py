@@ -122,6 +122,10 @@ MORE_KNOBS = [
     {"loss": {"reduction": "dr_grpo", "advantage": "rloo", "top_entropy_quantile": 0.3}},
     {"guide": "none", "loss": {"kl_coef": 0.0, "advantage": "batch"}},
     {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
+    {
+        "guide": {"use": "gated", "share": 0.3, "hold": 2.5},
+        "loss": {"kl_estimator": "exact", "kl_in": "advantage", "kl_gates": ["unequal", "wrong"]},
+    },
 ]
 
 
