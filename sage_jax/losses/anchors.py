@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 from . import by_name, reduce
 from ._arrays import Array
 from ._metrics import union
-from .compose import Gate, Guide, TermTransform, TokenLoss
+from .compose import Gate, Guide, TermTransform, TokenLoss, one_choice
 from .reduce import Metrics
 from .terms import Terms, require
 
@@ -64,7 +64,8 @@ def gate(divergence: TokenLoss, *gates: Gate | Callable[..., Array]) -> TokenLos
         return losses * factor, union(metrics, share)
 
     needs = divergence.needs.union(*(one.needs for one in made))
-    return TokenLoss(gated, divergence.anchor_uses, needs)
+    choose = one_choice(divergence.choose, *(one.choose for one in made))
+    return TokenLoss(gated, divergence.anchor_uses, needs, choose)
 
 
 def product(

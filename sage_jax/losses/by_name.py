@@ -156,7 +156,9 @@ def gate(function: Callable[..., Array], /, *, level: Level = "token", **options
         made = jnp.broadcast_to(made.astype(real_dtype(terms.logps)), terms.logps.shape)
         return jax.lax.stop_gradient(keep(terms.valid, made))
 
-    return Gate(factor, _label(function), _needs(function))
+    choose = choices.made(function, options, functools.partial(_given, label=label))
+    needs = _needs(function) | (frozenset() if choose is None else {"old_logps"})
+    return Gate(factor, _label(function), needs, choose)
 
 
 def reduction(function: Callable[..., Mean], /, **options: Any) -> Reduction:

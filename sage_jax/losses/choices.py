@@ -1,8 +1,8 @@
-"""Tokens chosen out of a whole batch, by the covariance of their log-probability and advantage.
+"""Tokens chosen out of a whole batch, by a covariance or by how unlikely they were.
 
-A step of policy gradient lowers the entropy by that covariance, and a few tokens hold most of it. A
-choice is a function of arrays by the names of its parameters, which gives booleans [B, T];
-`chosen_by` has it made before a batch is split. Source: arXiv 2505.22617.
+A choice is a function of arrays by the names of its parameters, which gives booleans [B, T];
+`chosen_by` has it made before a batch is split. A step of policy gradient lowers the entropy by the
+covariance of log-probabilities and advantages, and a few tokens hold most of it (arXiv 2505.22617).
 """
 
 import functools
@@ -26,10 +26,10 @@ _STREAM = 7
 
 
 def chosen_by(choose: Callable[..., Array]) -> Callable[[F], F]:
-    """Decorator: a surrogate that asks for `chosen` [B, T], tokens picked out of the whole batch.
+    """Decorator: a surrogate or gate that asks for `chosen` [B, T], tokens of the whole batch.
 
     `choose` gives these booleans of the arrays that it asks for by name, and of its keyword-only
-    options that the surrogate has too. It is called before a batch is split, so that parts have
+    options that the function has too. It is called before a batch is split, so that parts have
     the choice of the whole, and sees the policy that sampled: `old_logps` and not `logps`.
     """
 
@@ -43,7 +43,7 @@ def chosen_by(choose: Callable[..., Array]) -> Callable[[F], F]:
 def made(
     function: Callable[..., Any], options: Mapping[str, Any], given: Callable[..., dict[str, Any]]
 ) -> TermTransform | None:
-    """What fills in `terms.chosen` for a surrogate that declares it by `chosen_by`, else None.
+    """What fills in `terms.chosen` for a function that declares it by `chosen_by`, else None.
 
     `given(choose, terms, step=, key=)` are the arrays that a choice asks for, by name.
     """
@@ -120,6 +120,19 @@ def within_covariance(
     found = covariances(old_logps, advantages, mask)
     draws = row_normals(jax.random.fold_in(key, _STREAM), rows, valid.shape)
     return _largest(draws, valid & (found > low) & (found < high), number)
+
+
+def least_likely(old_logps: Array, mask: Array, *, share: float) -> Array:
+    """The share of valid tokens with the least log π, rounded and at least one; [B, T].
+
+    Of equal ones the first are taken. Raises ValueError for a share outside (0, 1].
+
+    >>> old_logps = jnp.array([[-1.0, -9.0, -5.0]])
+    >>> print(least_likely(old_logps, jnp.array([[1, 0, 1]]), share=0.5))
+    [[False False  True]]
+    """
+    valid = as_valid(mask)
+    return _largest(-as_real(old_logps), valid, _number(valid, share))
 
 
 def _number(valid: Array, share: float) -> Array:

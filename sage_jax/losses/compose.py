@@ -59,15 +59,19 @@ class Guide:
 class Gate:
     """A factor of the KL coefficient as a function of terms, `(terms, step=, key=)` -> [B, T].
 
-    `needs` names the fields of `Terms` that a trainer has to fill for it.
+    `needs` names the fields of `Terms` that a trainer has to fill for it, and `choose` fills in
+    `terms.chosen` of a whole batch, see `Objective.prepared`.
     """
 
     function: Callable[..., Array]
     name: str
     needs: frozenset[str] = _NOTHING
+    choose: Transform | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Array:
         """The factor of every token, [B, T]."""
+        if self.choose is not None and terms.chosen is None:
+            terms = self.choose(terms, step=step, key=key)
         return self.function(terms, step=step, key=key)
 
 
@@ -124,7 +128,7 @@ class TokenLoss:
             return ours + theirs, union(our_metrics, their_metrics)
 
         uses, needs = self.anchor_uses + other.anchor_uses, self.needs | other.needs
-        return TokenLoss(added, uses, needs, _one_choice(self.choose, other.choose))
+        return TokenLoss(added, uses, needs, one_choice(self.choose, other.choose))
 
     def __mul__(self, weight: Scheduled) -> "TokenLoss":
         def scaled(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:
@@ -148,12 +152,17 @@ def observe(token_loss: TokenLoss) -> TokenLoss:
     return replace(token_loss, function=observed, anchor_uses=uses)
 
 
-def _one_choice(left: Transform | None, right: Transform | None) -> Transform | None:
-    if left is not None and right is not None:
+def one_choice(*choices: Transform | None) -> Transform | None:
+    """What there is to choose tokens of the whole batch.
+
+    Raises ValueError where there are two, which would have one place in the terms.
+    """
+    found = [choose for choose in choices if choose is not None]
+    if len(found) > 1:
         raise ValueError(
-            "two losses choose tokens of the whole batch; terms.chosen holds one choice"
+            "two parts of a loss choose tokens of the whole batch; terms.chosen holds one choice"
         )
-    return right if left is None else left
+    return found[0] if found else None
 
 
 def chain(*transforms: Transform) -> TermTransform:

@@ -9,6 +9,7 @@ public function here is one that a config may name.
 import jax.numpy as jnp
 
 from ._arrays import Array, as_real
+from .choices import chosen_by, least_likely
 from .guides import gate_factor
 
 
@@ -94,6 +95,30 @@ def wrong(right: Array, *, otherwise: float = 0.0) -> Array:
     Raises ValueError for a negative factor.
     """
     return jnp.where(right > 0, _factor("otherwise", otherwise), 1.0)
+
+
+@chosen_by(least_likely)
+def unlikely(
+    advantages: Array,
+    old_logps: Array,
+    mask: Array,
+    chosen: Array | None = None,
+    *,
+    share: float = 0.01,
+    only_wrong: bool = True,
+    elsewhere: float = 0.0,
+) -> Array:
+    """1 at the least likely tokens of the batch whose advantage is negative, else `elsewhere`.
+
+    They are the `share` of valid tokens with the least log π of the policy that sampled, once
+    before updates; with `only_wrong` false all of them, whatever their advantage. [B, T].
+    The place of Lp-Reg (arXiv 2510.03222), which there has a KL from a proxy of the policy itself.
+    Raises ValueError for a negative factor, and as `choices.least_likely`.
+    """
+    if chosen is None:
+        chosen = least_likely(old_logps, mask, share=share)
+    held = chosen & (advantages < 0) if only_wrong else chosen
+    return jnp.where(held, 1.0, _factor("elsewhere", elsewhere))
 
 
 def opening(mask: Array, *, length: int = 8, first: float = 1.0, later: float = 0.0) -> Array:

@@ -39,8 +39,9 @@ def sage(
     the rewards, see `anchored_rewards`; "advantage" takes the divergence off the advantages, see
     `tilted_advantages` and, where that reads logits, `Objective.distances`. `Learner` does that by
     itself; a trainer of your own calls the objective's `anchored` before it computes advantages and
-    `tilted` after. With kl_coef 0 the divergence is left out and no reference is needed. Warns (`InertGuideWarning`) when the guide cannot act under
-    the divergence. Raises ValueError for a negative kl_coef, another `kl_in` or what is no guide.
+    `tilted` after. With kl_coef 0 the divergence is left out and no reference is needed. Warns
+    (`InertGuideWarning`) when the guide cannot act under the divergence. Raises ValueError for a
+    negative kl_coef, another `kl_in` or what is no guide.
     Source: SAGE, arXiv 2605.18864.
     """
     surrogate = policy.clipped_surrogate() if surrogate is None else surrogate
@@ -143,8 +144,6 @@ def distances(
 ) -> Array:
     """The divergence of the sampling policy from the anchor q · π_ref at every token, [B, T]."""
     terms = _before(terms, guide, step=step, key=key)
-    if divergence.choose is not None and terms.chosen is None:
-        terms = divergence.choose(terms, step=step, key=key)
     return divergence(terms, step=step, key=key)[0]
 
 

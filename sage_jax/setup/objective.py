@@ -41,16 +41,18 @@ def make_loss(config: configs.Config) -> Objective:
     Raises:
         ConfigError: of the first of them that is not there or does not fit.
     """
+    guide = make_guide(config)
+    blocks: dict[str, Any] = {
+        "surrogate": _with_entropy_bonus(config, _surrogate(config)),
+        "divergence": _divergence(config),
+        "reduction": _reduction(config),
+        "gates": _gates(config),
+    }
     options = config.loss
-    return recipes.sage(
-        make_guide(config),
-        kl_coef=options.kl_coef,
-        surrogate=_with_entropy_bonus(config, _surrogate(config)),
-        divergence=_divergence(config),
-        reduction=_reduction(config),
-        gates=_gates(config),
-        kl_in=options.kl_in,
-    )
+    try:
+        return recipes.sage(guide, kl_coef=options.kl_coef, kl_in=options.kl_in, **blocks)
+    except ValueError as error:
+        raise configs.ConfigError(f"loss: {error}") from None
 
 
 def _surrogate(config: configs.Config) -> compose.TokenLoss:

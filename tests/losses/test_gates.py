@@ -22,6 +22,7 @@ from sage_jax.losses import (
     reduce,
     reshape,
     reverse_kl,
+    surrogates,
 )
 
 pytestmark = pytest.mark.usefixtures("x64")
@@ -54,6 +55,13 @@ def held_back(x, b, t):
     return 0.0 if low or high else 1.0
 
 
+def least_likely(x, b, t):
+    """1 at a fifth of all valid tokens, those of the least old log π, where A < 0; else 0.5."""
+    valid = x["mask"] > 0
+    edge = np.sort(x["old_logps"][valid])[round(0.2 * valid.sum()) - 1]
+    return 1.0 if x["old_logps"][b, t] <= edge and x["advantages"][b] < 0 else 0.5
+
+
 CASES = [
     (
         gates.base_pass_rate,
@@ -72,6 +80,7 @@ CASES = [
         {"low": 0.2, "high": 1.5, "threshold": 1.0},
         lambda x, b, t: 0.2 if x["ref_entropies"][b, t] < 1.0 else 1.5,
     ),
+    (gates.unlikely, {"share": 0.2, "elsewhere": 0.5}, least_likely),
     (gates.wrong, {"otherwise": 0.3}, lambda x, b, t: 0.3 if REWARDS[b] > 0.5 else 1.0),
     (
         gates.opening,
@@ -203,6 +212,38 @@ def test_the_hinge_with_k3_is_k3_less_its_value_at_the_edge(batch):
     assert 0 < np.mean(np.asarray(found[2])[np.asarray(batch.mask) > 0] == 0) < 1
 
 
+@pytest.mark.parametrize("only_wrong", [False, True])
+def test_the_least_likely_tokens_are_those_of_the_whole_batch_whatever_its_parts(batch, only_wrong):
+    gate = by_name.gate(gates.unlikely, share=0.1, only_wrong=only_wrong)
+    loss = objective(anchors.gate(reverse_kl(), gate), by_name.reduction(reduce.bnpo))
+    assert loss.needs == {"ref_logps", "old_logps", "advantages"}
+    prepared = loss.prepared(batch, step=0, key=None)
+    assert int(prepared.chosen.sum()) == round(0.1 * float(batch.mask.sum()))
+
+    def parts(terms):
+        cut = [jax.tree.map(lambda x, n=n: x[n : n + 2], terms) for n in range(0, 8, 2)]
+        return sum(float(loss(part, step=0, key=None)[0].sum) for part in cut)
+
+    whole, metrics = loss(batch, step=0, key=None)
+    np.testing.assert_allclose(parts(prepared), whole.sum, rtol=1e-12)
+    assert abs(parts(batch) - float(whole.sum)) > 1e-3  # Each part has a least of its own.
+    share = float(metrics["kl/gate"].value())
+    assert 0 < share < 0.1 if only_wrong else share == pytest.approx(0.1, abs=0.02)
+
+
+def test_gates_and_surrogates_have_one_choice_of_tokens(batch):
+    chosen = by_name.surrogate(surrogates.clip_cov)
+    with pytest.raises(ValueError, match="two parts of a loss choose tokens of the whole batch"):
+        recipes.sage(None, surrogate=chosen, gates=[gates.unlikely])
+    # Before the rewards and the advantages the batch is whole, and the gate chooses by itself.
+    inside = recipes.sage(None, kl_in="advantage", gates=[gates.unlikely])
+    rewards = jnp.asarray(REWARDS)
+    found = inside.tilted(rewards, batch, group_size=4, step=0, key=None)
+    plain = recipes.sage(None, kl_in="advantage")
+    whole = plain.tilted(rewards, batch, group_size=4, step=0, key=None)
+    assert np.any(np.asarray(found) != np.asarray(whole))
+
+
 @pytest.mark.parametrize("level", ["token", "sequence"])
 def test_unclipped_is_0_on_the_share_that_the_surrogate_says_is_clipped(batch, level):
     ranges = {"eps_low": 0.05, "eps_high": 0.06}
@@ -304,6 +345,8 @@ def column(logps):
         (functools.partial(gates.unequal, equal=-0.1), "equal is -0.1"),
         (functools.partial(gates.hinge, distance=-0.1), "distance is -0.1"),
         (functools.partial(gates.unclipped, eps_high=-0.1), "eps_high is -0.1"),
+        (functools.partial(gates.unlikely, share=0.0), "share is 0.0; it must be in"),
+        (functools.partial(gates.unlikely, elsewhere=-1.0), "elsewhere is -1.0; it must be 0 or"),
         (functools.partial(gates.wrong, otherwise=-1.0), "otherwise is -1.0"),
         (functools.partial(gates.opening, length=0), "length is 0; it must be 1 or more"),
         (functools.partial(gates.opening, later=-0.5), "later is -0.5"),

@@ -298,7 +298,7 @@ def test_a_random_choice_goes_by_the_key_and_the_index_of_a_row(batch):
 
 def test_two_choices_of_one_batch_are_refused():
     first, second = (by_name.surrogate(f) for f in (surrogates.kl_cov, surrogates.clip_cov))
-    with pytest.raises(ValueError, match="two losses choose tokens of the whole batch"):
+    with pytest.raises(ValueError, match="two parts of a loss choose tokens of the whole"):
         _ = first + 0.5 * second
 
 

@@ -220,6 +220,10 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             {"loss": {"kl_gates": "base_pass_rate"}},
             "the loss reads base_pass_rate, a column of the data, which the task 'brackets' does",
         ),
+        (
+            {"loss": {"kl_gates": "unlikely", "surrogate": "clip_cov"}},
+            "loss: two parts of a loss choose tokens of the whole batch; terms.chosen holds one",
+        ),
         ({"loss": {"reduction": "bent_parts:summed"}}, r"summed gives shape \(\); it must be"),
         ({"loss": {"advantage": "bent_parts:flat"}}, r"bent_parts:flat gives .*\(\)"),
         ({"loss": {"advantage": {"use": "bent_parts:clipped", "scale": "2"}}}, "advantage.0.scale"),
