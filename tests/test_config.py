@@ -2,12 +2,15 @@
 
 import doctest
 import importlib
+from pathlib import Path
 
 import pytest
 import yaml
 
 from sage_jax import config as configs
+from sage_jax.setup import objective
 
+CONFIGS = Path(__file__).parents[1] / "configs"
 BRACKETS = {
     "name": "tiny",
     "model": {"source": "random"},
@@ -307,6 +310,30 @@ def test_examples_in_docstrings(module):
     found = doctest.testmod(importlib.import_module(module))
     assert found.attempted > 0
     assert found.failed == 0
+
+
+@pytest.mark.filterwarnings("error")  # Of a guide, say, that cannot act.
+@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda f: f.stem)
+def test_every_config_of_ours_can_be_run(file):
+    config = configs.load(file)
+    for one in configs.arms(config).values() or [config]:
+        objective.check(one)
+
+
+def test_the_arena_has_arms_of_every_kind():
+    """Each differs from the base by some part, and together they name some of every kind."""
+    config = configs.load(CONFIGS / "arena_gsm8k.yaml")
+    arms = configs.arms(config)
+    losses = [arm.loss for arm in arms.values()]
+    plain = config.loss
+    assert len({arm.model_dump_json(exclude={"name"}) for arm in arms.values()}) == len(arms) >= 10
+    assert {arm.guide.use for arm in arms.values()} >= {"branch", "gated", "rival", "support"}
+    assert {loss.kl_in for loss in losses} == {"loss", "reward", "advantage"}
+    assert {loss.kl_estimator.use for loss in losses} >= {"k1", "k2", "k3", "exact"}
+    assert any(loss.kl_gates for loss in losses)
+    assert any(loss.surrogate != plain.surrogate for loss in losses)
+    assert any(len(loss.advantage) > 1 for loss in losses)
+    assert any(loss.kl_coef == 0 and loss.advantage == plain.advantage for loss in losses)
 
 
 @pytest.mark.parametrize("name", ["tiny", "1e5", "9E999", "0E0", "12", "true", "2020-01-01"])

@@ -218,6 +218,7 @@ def test_the_least_likely_tokens_are_those_of_the_whole_batch_whatever_its_parts
     loss = objective(anchors.gate(reverse_kl(), gate), by_name.reduction(reduce.bnpo))
     assert loss.needs == {"ref_logps", "old_logps", "advantages"}
     prepared = loss.prepared(batch, step=0, key=None)
+    assert prepared.chosen is not None
     assert int(prepared.chosen.sum()) == round(0.1 * float(batch.mask.sum()))
 
     def parts(terms):
