@@ -121,6 +121,20 @@ def test_share_and_hold_equal_numpy(target):
     np.testing.assert_array_equal(guide(terms, step=0, key=None), found)
 
 
+@pytest.mark.parametrize(("cover", "high"), [(1.0, 0.8 * np.exp(2.0 / 3)), (0.1, 0.5)])
+def test_covering_pulls_harder_the_fewer_groups_have_a_right_answer(cover, high):
+    """Two groups of three have one: 2/3 is above the one target and below the other."""
+    rates = jnp.array([0.5, 0.5, 0.0, 0.0, 1.0, 1.0])
+    reference = jnp.full((6, 2), 2.0).at[:, 0].set(0.5)
+    terms = _terms(reference, np.ones((6, 2), bool), ref_entropies=reference, pass_rate=rates)
+    guide = guides.gated_guide(cover=cover, high=0.8, low=0.5, gain=2.0)
+    assert guide.needs == {"ref_entropies", "pass_rate"}
+    assert guide.before_split is not None
+    prepared = guide.before_split(terms, step=0, key=None)
+    found = guide(jax.tree.map(lambda x: x[:2], prepared), step=0, key=None)
+    np.testing.assert_allclose(found, np.log([[0.5, high]] * 2), rtol=1e-6)
+
+
 def test_with_nothing_above_the_threshold_high_is_left_as_it_is():
     nothing = guides.held_high(jnp.ones((2, 3)), jnp.zeros((2, 3)), high=0.9, target=5.0)
     assert float(nothing) == pytest.approx(0.9)
@@ -196,6 +210,9 @@ def test_as_a_gate_it_is_the_same_factor():
         ({"source": "old"}, "source is 'old'; it must be policy or ref"),
         ({"share": 1.0}, "share is 1.0; it must be above 0 and below 1"),
         ({"hold": 0.0}, "hold is 0.0; it must be above 0"),
+        ({"cover": 1.5}, "cover is 1.5; it must be above 0 and at most 1"),
+        ({"cover": 0.5, "hold": 1.0}, "hold is 1.0 and cover 0.5; `high` is adapted by one"),
+        ({"cover": 0.5, "q_max": 0.5}, "q_max is 0.5 and high is 1.0; q_max >= high must hold"),
         ({"gain": 0.0}, "gain is 0.0; it must be above 0"),
         ({"hold": 1.0, "q_max": 0.5}, "q_max is 0.5 and high is 1.0; q_max >= high must hold"),
     ],

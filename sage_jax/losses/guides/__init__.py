@@ -10,7 +10,7 @@ with q in [q_min, q_max] and the official constants as defaults; `gated`, `tempe
 
 from .bounds import bounded_log
 from .branching import branch, branch_guide
-from .gating import gate_factor, gated, gated_guide, held_high
+from .gating import covered_high, gate_factor, gated, gated_guide, held_high
 from .noise import random, random_guide, row_normals
 from .none import none_guide
 from .rivalry import rival, rival_guide
@@ -32,6 +32,7 @@ __all__ = [
     "bounded_log",
     "branch",
     "branch_guide",
+    "covered_high",
     "gate_factor",
     "gated",
     "gated_guide",

@@ -87,8 +87,33 @@ def held_high(
     number = count(above, entropies.dtype)
     mean = masked_sum(entropies, above) / jnp.maximum(number, 1.0)
     short = jnp.where(number > 0, like(target, mean) - mean, jnp.zeros((), mean.dtype))
-    moved = like(high, mean) * jnp.exp(like(gain, mean) * short)
-    return jnp.clip(moved, like(low, mean), like(q_max, mean))
+    return _raised(short, high=high, gain=gain, low=low, q_max=q_max)
+
+
+def covered_high(
+    pass_rate: Array,
+    *,
+    high: Knob,
+    target: Knob,
+    gain: Knob = 1.0,
+    low: Knob = 0.1,
+    q_max: Knob = 4.0,
+) -> Array:
+    """High · exp(gain · (target − coverage)), clipped to [low, q_max]; a scalar.
+
+    The coverage is the share of groups with a right answer, the batch's pass@k at the group's size.
+    `pass_rate` [B] of the whole batch, the share of each row's group that is right.
+
+    >>> print(covered_high(jnp.array([0.0, 0.0, 0.5, 0.5]), high=1.0, target=0.5))
+    1.0
+    """
+    coverage = jnp.mean(as_real(pass_rate > 0))
+    return _raised(like(target, coverage) - coverage, high=high, gain=gain, low=low, q_max=q_max)
+
+
+def _raised(short: Array, *, high: Knob, gain: Knob, low: Knob, q_max: Knob) -> Array:
+    moved = like(high, short) * jnp.exp(like(gain, short) * short)
+    return jnp.clip(moved, like(low, short), like(q_max, short))
 
 
 def gated_guide(
@@ -100,6 +125,7 @@ def gated_guide(
     source: Source = "ref",
     share: float | None = None,
     hold: float | None = None,
+    cover: float | None = None,
     gain: float = 1.0,
     q_max: float = 4.0,
     max_steps: int | None = None,
@@ -115,15 +141,17 @@ def gated_guide(
             their entropies, in place of `threshold`; tokens equal to it count as above
     hold    nats of the policy's entropy that the tokens above are to keep: `high` is adapted by
             `held_high` with `gain`, in [low, q_max], from the policy before the update
+    cover   share of groups that are to have a right answer: `high` is adapted by `covered_high`
 
     Not SAGE's own: low 0.1 is outside of its clip [0.6, 1.4], and no clip but [low, high] applies.
     q depends on the prefix alone, so it acts under k3, forward KLs and in the reward; under k2 and
     exact the gate has to be a factor of kl_coef.
-    Raises ValueError unless 0 < low <= high, width >= 0, 0 < share < 1, hold > 0, gain > 0 and
-    q_max >= high, and as `schedules.falling`.
+    Raises ValueError unless 0 < low <= high, width >= 0, 0 < share < 1, hold > 0, 0 < cover <= 1,
+    gain > 0 and q_max >= high, for both hold and cover, and as `schedules.falling`.
     """
     name = read_from(source, "entropies")
-    _check(low=low, high=high, width=width, share=share, hold=hold, gain=gain, q_max=q_max)
+    _check(low=low, high=high, width=width, share=share, hold=hold, gain=gain)
+    _check_adapted(high=high, hold=hold, cover=cover, q_max=q_max)
     cut = falling(threshold, "threshold", max_steps=max_steps, num_cycles=1, decay_rate=1.0)
 
     def prepare(terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
@@ -139,6 +167,10 @@ def gated_guide(
             held = require(terms, "entropies", f"{_LABEL} with hold")
             options = {"gain": gain, "low": at(low, step), "q_max": q_max}
             top = held_high(held, above, high=top, target=hold, **options)
+        if cover is not None:
+            rate = require(terms, "pass_rate", f"{_LABEL} with cover")
+            options = {"gain": gain, "low": at(low, step), "q_max": q_max}
+            top = covered_high(rate, high=top, target=cover, **options)
         rows = (len(terms.mask),)
         return replace(terms, gate_threshold=jnp.full(rows, found), gate_high=jnp.full(rows, top))
 
@@ -155,8 +187,9 @@ def gated_guide(
         entropies = require(terms, name, _LABEL)
         return gated(entropies, terms.mask, low=at(low, step), width=width, **options)
 
-    of_the_batch = share is not None or hold is not None
+    of_the_batch = any(one is not None for one in (share, hold, cover))
     needs = {name} | ({"entropies"} if hold is not None else set())
+    needs |= {"pass_rate"} if cover is not None else set()
     # Of the policy as it was before the update, since the update sees the batch in parts.
     needs |= {"old_logps"} if of_the_batch and "entropies" in needs else set()
     return Guide(log_q, "gated", "prefix", frozenset(needs), prepare if of_the_batch else None)
@@ -173,7 +206,6 @@ def _check(
     share: float | None,
     hold: float | None,
     gain: float,
-    q_max: float,
 ) -> None:
     numbers = [x for x in (low, high) if isinstance(x, int | float)]
     if any(not x > 0 for x in numbers) or (len(numbers) == 2 and numbers[0] > numbers[1]):
@@ -185,5 +217,15 @@ def _check(
     for name, value in (("hold", hold), ("gain", gain)):
         if value is not None and not value > 0:
             raise ValueError(f"{name} is {value}; it must be above 0")
-    if isinstance(high, int | float) and hold is not None and q_max < high:
+
+
+def _check_adapted(
+    *, high: Scheduled, hold: float | None, cover: float | None, q_max: float
+) -> None:
+    if cover is not None and not 0 < cover <= 1:
+        raise ValueError(f"cover is {cover}; it must be above 0 and at most 1")
+    if cover is not None and hold is not None:
+        raise ValueError(f"hold is {hold} and cover {cover}; `high` is adapted by one of them")
+    adapted = hold is not None or cover is not None
+    if isinstance(high, int | float) and adapted and q_max < high:
         raise ValueError(f"q_max is {q_max} and high is {high}; q_max >= high must hold")
