@@ -126,7 +126,7 @@ def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options:
 
     use = anchor_use(function)
     if (_bound(function) | options).get("renormalize"):
-        use = replace(use, moved_by=use.moved_by & {"vocabulary"})
+        use = replace(use, moved_by=use.moved_by & {"vocabulary"}, renormalized=True)
     return TokenLoss(token_loss, (use,), _needs(function))
 
 

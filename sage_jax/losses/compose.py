@@ -92,13 +92,15 @@ class AnchorUse:
     """How a token loss uses the anchor: the estimator, and the kinds of guides that move it.
 
     `has_gradient` is false where the expected gradient is zero, `in_reward` true for an estimator
-    whose sum over a row may be taken off the reward.
+    whose sum over a row may be taken off the reward, `renormalized` where the anchor is divided by
+    its sum, so that its very value knows nothing of other guides.
     """
 
     estimator: str
     moved_by: frozenset[DependsOn]
     has_gradient: bool = True
     in_reward: bool = False
+    renormalized: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,7 +150,10 @@ def observe(token_loss: TokenLoss) -> TokenLoss:
         losses, metrics = token_loss.function(held, step, key)
         return jnp.zeros_like(losses), metrics
 
-    uses = tuple(replace(use, moved_by=ANY, has_gradient=True) for use in token_loss.anchor_uses)
+    uses = tuple(
+        replace(use, moved_by=use.moved_by if use.renormalized else ANY, has_gradient=True)
+        for use in token_loss.anchor_uses
+    )
     return replace(token_loss, function=observed, anchor_uses=uses)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from sage_jax.losses import (
+    InertGuideWarning,
     Terms,
     advantages,
     by_name,
@@ -206,7 +207,14 @@ def test_on_sequences_of_equal_length_its_expected_gradient_is_that_of_the_rever
     assert (np.abs(of_kl[1]).max() > 0.05) == (estimator == "k1")
 
 
-@pytest.mark.filterwarnings("ignore::sage_jax.losses.InertGuideWarning")
+def test_a_guide_that_a_renormalised_anchor_does_not_see_is_told_of():
+    plain, divided = (reverse_kl(estimator="exact", renormalize=one) for one in (False, True))
+    recipes.sage(guides.branch_guide(), divergence=plain, kl_in="advantage")
+    recipes.sage(guides.support_guide(), divergence=divided, kl_in="advantage")
+    with pytest.warns(InertGuideWarning, match="the guide branch cannot act under the KL estimat"):
+        recipes.sage(guides.branch_guide(), divergence=divided, kl_in="advantage")
+
+
 @pytest.mark.parametrize("guide", [None, guides.branch_guide(), guides.support_guide(top_k=3)])
 def test_distances_over_the_vocabulary_are_measured_in_parts(guide, make_arrays, make_terms):
     arrays = make_arrays(43)
