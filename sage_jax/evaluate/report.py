@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.curves import plot_training, recorded
+from sage_jax.evaluate.frontier import families, plot_frontier
 from sage_jax.evaluate.page import Html, arm_name, document, join, picture, section, tag
 from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
 from sage_jax.evaluate.results import EvalResult
@@ -81,7 +82,33 @@ def _header(runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
     return join([title, *lines, tag("div", *cards, class_="cards")])
 
 
-def _pass_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
+def _frontier(
+    folder: Path, runs: Sequence[Run], comparison: Comparison, looks: Looks
+) -> list[Html]:
+    """The plot of pass@1 against pass@k, where several arms are compared on the same problems."""
+    results = comparison.results
+    alike = len({frozenset(result.ids) for result in results.values()}) == 1
+    if len(comparison.arms) < 2 or not alike or any(r.largest_k < 2 for r in results.values()):
+        return []
+    figure = _add_picture(
+        folder,
+        "frontier",
+        lambda theme: plot_frontier(
+            results,
+            bases=comparison.bases,
+            joined=families([run for run in runs if run.name in results]),
+            theme=theme,
+            order=_arms(looks, comparison),
+        ),
+        alt="pass@1 against pass@k, a point each of " + ", ".join(results),
+        caption="Right: more solved at the first try. Up: more solved within k. Arms on one line "
+        "trade one for the other; an arm above the line has a better anchor. The dotted lines go "
+        "through the base: both figures rose in the corner above and right of it.",
+    )
+    return [figure]
+
+
+def _pass_section(folder: Path, runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
     figure = _add_picture(
         folder,
         "pass_at_k",
@@ -99,7 +126,8 @@ def _pass_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
         "overlapping bands say little: see the paired differences.",
         class_="muted",
     )
-    return section("Results", figure, summary_table(comparison, looks), note)
+    frontier = _frontier(folder, runs, comparison, looks)
+    return section("Results", *frontier, figure, summary_table(comparison, looks), note)
 
 
 def _difference_section(comparison: Comparison, looks: Looks) -> Html:
@@ -199,10 +227,11 @@ def _remaining_sections(runs: Sequence[Run], looks: Looks) -> list[Html]:
 def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     """Compares run folders (or folders of arms): PNG plots and one self-contained HTML page.
 
-    Writes pass_at_k.png, support.png, history.png and training.png, as far as the runs hold what
-    they show, each also as *_dark.png; and index.html with the plots inside, summary and paired
-    differences with intervals, support expansion, configuration differences, sample completions
-    and timings. The page needs no network and no scripts, and all model text in it is escaped.
+    Writes frontier.png, pass_at_k.png, support.png, history.png and training.png, as far as the
+    runs hold what they show, each also as *_dark.png; and index.html with the plots inside,
+    summary and paired differences with intervals, support expansion, configuration differences,
+    sample completions and timings. The page needs no network and no scripts, and all model text in
+    it is escaped.
 
     Args:
         run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
@@ -220,7 +249,7 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     looks = _looks(runs, comparison)
     parts = [_header(runs, comparison, looks)]
     if comparison.results:
-        parts.append(_pass_section(folder, comparison, looks))
+        parts.append(_pass_section(folder, runs, comparison, looks))
     if comparison.pairs():
         parts.append(_difference_section(comparison, looks))
     parts.append(_support_section(folder, comparison, looks))

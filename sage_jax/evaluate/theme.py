@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
 DPI = 200
-_MARKERS = ("o", "s", "D", "^", "v", "P")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _DASHES = ((0, ()), (0, (5, 2)), (0, (1.5, 1.5)))
 
 
@@ -45,7 +46,7 @@ LIGHT = Theme(
     muted="#656d76",
     grid="#e4e7eb",
     base="#6e7781",
-    arms=("#0072b2", "#d55e00", "#009e73", "#8a1c7c", "#643f26", "#b82500"),
+    arms=("#0072b2", "#d55e00", "#009e73", "#8a1c7c", "#643f26", "#b82500", "#8705e6"),
 )
 DARK = Theme(
     surface="#171b22",
@@ -53,7 +54,7 @@ DARK = Theme(
     muted="#9aa4b2",
     grid="#2b323d",
     base="#a3adba",
-    arms=("#52abe6", "#ff8b4a", "#35c99b", "#ff5fd2", "#f8e7a5", "#f25f6d"),
+    arms=("#52abe6", "#ff8b4a", "#35c99b", "#ff5fd2", "#f8e7a5", "#f25f6d", "#af3cff"),
 )
 
 
@@ -69,7 +70,7 @@ class Style:
 def styles(names: Sequence[str], theme: Theme, *, bases: Sequence[str] = ()) -> dict[str, Style]:
     """One style per arm, by position; `bases` are grey and dashed.
 
-    Colours repeat after six arms, with another dash.
+    Colours repeat after seven arms, with another dash.
     """
     chosen = {name: Style(theme.base, "o", (0, (4, 2))) for name in bases}
     for place, name in enumerate(names):
@@ -116,12 +117,13 @@ def round_ticks(count: int, *, whole: bool = False) -> MaxNLocator:
     return MaxNLocator(count, steps=[1, 2, 5, 10], integer=whole)
 
 
-def percent_ticks(axes: Axes, count: int) -> None:
-    """Ticks of the y axis as percentages, with decimals only where the steps need them."""
-    axes.yaxis.set_major_locator(round_ticks(count))
-    ticks = axes.get_yticks()
+def percent_ticks(axes: Axes, count: int, *, of: Literal["x", "y"] = "y") -> None:
+    """Ticks of an axis as percentages, with decimals only where the steps need them."""
+    axis = axes.yaxis if of == "y" else axes.xaxis
+    axis.set_major_locator(round_ticks(count))
+    ticks = axis.get_majorticklocs()
     decimals = 0 if len(ticks) < 2 or ticks[1] - ticks[0] > 0.0099 else 1
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+    axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
 
 
 def heading(axes: Axes, theme: Theme, title: str, note: str = "") -> None:

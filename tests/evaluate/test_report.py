@@ -36,7 +36,7 @@ def page(report):
 
 def test_writes_the_page_and_a_plot_for_each_surface(report):
     names = {path.name for path in report.parent.iterdir()}
-    plots = {"pass_at_k", "support", "history", "training"}
+    plots = {"frontier", "pass_at_k", "support", "history", "training"}
     pictures = {f"{plot}{tint}.png" for plot in plots for tint in ("", "_dark")}
     assert names == pictures | {"index.html"}
     for picture in pictures:
