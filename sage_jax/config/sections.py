@@ -80,6 +80,10 @@ class Architecture(Section):
     """Query heads."""
     num_kv_heads: int = Field(default=4, ge=1)
     """Key and value heads; divides num_heads."""
+    rope_theta: float = Field(default=10000.0, gt=1)
+    """Base of the rotary positions; a small one tells the places of short texts apart."""
+    tie_embeddings: bool = True
+    """One matrix for tokens read and written; two learn small puzzles faster."""
 
 
 class Model(Section):

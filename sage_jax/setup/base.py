@@ -110,7 +110,6 @@ def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig
         **shape.model_dump(),
         vocab_size=task.vocab_size,
         head_dim=shape.hidden_size // shape.num_heads,
-        tie_embeddings=True,
         max_positions=config.rollout.max_prompt_length + config.rollout.max_completion_length,
         eos_ids=task.stop_ids,
         pad_id=task.pad_id,
