@@ -29,7 +29,7 @@ class Arm:
 
     Attributes:
         name: in tables.
-        make: numbers -> the arguments of `Learner` by which it differs from others. Arms that share
+        make: numbers -> the arguments of `Steps` by which it differs from others. Arms that share
             it share a program.
         constants: numbers that it is called with, beside `kl_coef` and `learning_rate`.
         kl_coefs: the grid.

@@ -9,13 +9,14 @@ import jax.numpy as jnp
 import optax
 
 from sage_jax.data.puzzle import which
-from sage_jax.learn import Learner, Policy
+from sage_jax.learn import Policy
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.optimizer import make_optimizer, make_schedule
 from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import Sequences
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
+from sage_jax.learn.steps import Steps
 from sage_jax.learn.update import Update
 from sage_jax.losses import Terms, reduce
 from studies.exact import Judgement, judge
@@ -87,7 +88,7 @@ def train(
     Args:
         setting: of the study.
         policy: for its module.
-        arm: values -> the arguments of `Learner` by which it differs from others.
+        arm: values -> the arguments of `Steps` by which it differs from others.
         params: of the warm-start, which also is the reference.
         values: of the arm, and `learning_rate`.
         key: of prompts, samples and noise: the same one gives all arms of a pair the same draws.
@@ -96,7 +97,7 @@ def train(
     optimizer = make_optimizer(
         lambda count: values["learning_rate"] * schedule(count), weight_decay=0.01
     )
-    learner = Learner(policy, optimizer=optimizer, packing=False, reference=True, **arm(values))
+    steps = Steps(policy, optimizer=optimizer, packing=False, reference=True, **arm(values))
     decoding, _ = policy.decoding(setting.decoding)
     puzzle = setting.puzzle
 
@@ -105,10 +106,10 @@ def train(
         prompts = puzzle.draw(drawn, setting.num_prompts, False).prompts
         mask = jnp.ones(prompts.shape, bool)
         noise = derive(jax.random.fold_in(key, _NOISE), Purpose.ROLLOUT, number, 0)
-        rollout = learner.rollout(state.trained, params, prompts, mask, noise, decoding)
-        terms = learner.logprobs(state.trained, params, rollout)
+        rollout = steps.rollout(state.trained, params, prompts, mask, noise, decoding)
+        terms = steps.logprobs(state.trained, params, rollout)
         terms = dataclasses.replace(terms, **_outcome(setting, prompts, rollout))
-        state, metrics, _ = learner.learn(state, params, rollout, terms, key, number)
+        state, metrics, _ = steps.learn(state, params, rollout, terms, key, number)
         kept = {name: reduce.values(metrics)[name] for name in ("kl/reference", "entropy")}
         return state, kept
 

@@ -1,4 +1,4 @@
-"""Sampling and learning as pure functions of a state, and as methods that compile them."""
+"""The learner: sampling and learning for a loop of one's own, compiled and sharded."""
 
 import dataclasses
 import functools
@@ -8,36 +8,19 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jax.typing import ArrayLike
 
 from sage_jax import parallel
 from sage_jax.data.tasks import Prompts
-from sage_jax.learn.distances import distances
-from sage_jax.learn.keys import Purpose, derive
-from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.non_finite import NonFinite
-from sage_jax.learn.packing import Packing, fit
-from sage_jax.learn.passes import Pass
+from sage_jax.learn.packing import Packing
 from sage_jax.learn.placement import create, keep_sharding, layout
-from sage_jax.learn.policy import Policy
-from sage_jax.learn.refusals import (
-    as_outcome,
-    finite_rewards,
-    refuse_given_away,
-    refuse_no_optimizer,
-)
-from sage_jax.learn.rules import Advantages, follow, refuse_unfit
-from sage_jax.learn.sequences import of_rollout, split_groups
-from sage_jax.learn.shards import Shards
+from sage_jax.learn.refusals import as_outcome, finite_rewards, refuse_given_away
 from sage_jax.learn.state import TrainState
+from sage_jax.learn.steps import Steps
 from sage_jax.learn.trim import trim
-from sage_jax.learn.update import Loss, Update, merge_stacked
-from sage_jax.losses import Objective, Terms, reduce
-from sage_jax.losses.advantages import group
-from sage_jax.losses.outcome import with_outcome
-from sage_jax.losses.terms import require, with_batch_statistics
-from sage_jax.rollout import Decoding, Finish, Rollout, StopTable, generate, row_keys
+from sage_jax.losses import Terms, reduce
+from sage_jax.rollout import Decoding, Rollout, row_keys
 
 _SHORT = 8
 """Slots of a completion up to which its length is not asked for: it costs more than it spares."""
@@ -62,111 +45,17 @@ class Prepared(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Learner:
-    """What is fixed while training; it holds no array that changes.
+class Learner(Steps):
+    """What is fixed while training; it holds no array that changes. Its arguments: see `Steps`.
 
     `init`, `sample` and `update` are for a loop of one's own: they compile, shard, and give the
     old state's memory away. `rollout`, `logprobs` and `learn` are the pure functions underneath.
-
-    Attributes:
-        policy: model, reference and mesh.
-        loss: (terms, *, step, key) -> (Mean, metrics), such as `recipes.sage(...)`. Its KL is taken
-            off the rewards or the advantages here, where its `kl_in` says so.
-        optimizer: an optax transformation.
-        advantages: rewards [B] -> [B], such as `advantages.rloo`, or several, each of which gets
-            what the one before gave, such as (advantages.group, rarity.rare_by_logps). They may ask
-            by name for what is `rules.OFFERED`. None is `advantages.group`.
-        temperature: of the policy; sampling has to use the same.
-        micro_batch: rows in one forward and backward pass; 0 takes an update's rows at once.
-        num_minibatches: M updates that each rollout is split into.
-        epochs: passes over each rollout.
-        packing: whether completions share rows where their lengths leave room.
-        old_logps: compute the policy's log-probabilities before the first update. None does where
-            there are several updates or the loss asks for them; with one, the policy that sampled
-            is the one being differentiated, and nothing is gained.
-        reference: compute the reference's log-probabilities. None asks the loss, see
-            `objectives.Objective`, and does where it cannot say.
-        full_vocabulary: hand the loss logits, see `kl.reverse_kl(estimator="exact")`. None asks the
-            loss, and does not where it cannot say.
-        top_entropy_quantile: share of tokens that the policy gradient uses.
-        mask_truncated: leave completions that ran out of room out of the loss (DAPO's overlong
-            filtering, arXiv 2503.14476), and out of its normaliser where that counts tokens. Their
-            rewards stay in their group's advantages.
-
-    Raises:
-        ValueError: `optimizer` is no transformation, or `advantages` asks for what there is not.
     """
-
-    policy: Policy
-    loss: Loss
-    optimizer: optax.GradientTransformation
-    advantages: Advantages | Sequence[Advantages] | None = None
-    temperature: float = 1.0
-    micro_batch: int = 0
-    num_minibatches: int = 1
-    epochs: int = 1
-    packing: bool = True
-    old_logps: bool | None = None
-    reference: bool | None = None
-    full_vocabulary: bool | None = None
-    top_entropy_quantile: float = 1.0
-    mask_truncated: bool = False
-
-    def __post_init__(self):
-        refuse_no_optimizer(self.optimizer)
-        for rule in self.rules:
-            refuse_unfit(rule)
-
-    @property
-    def rules(self) -> Sequence[Advantages]:
-        """From rewards to advantages, one after the other."""
-        if self.advantages is None:
-            return (group,)
-        several: Any = isinstance(self.advantages, list | tuple)
-        return self.advantages if several else (self.advantages,)  # type: ignore[return-value]
-
-    @property
-    def frozen(self) -> Any:
-        """See `Modules`: the base's weights where adapters or the reference need them."""
-        return self.policy.params if self.policy.lora or self.needs_reference else None
-
-    @property
-    def needs_old_logps(self) -> bool:
-        """Whether the policy's log-probabilities are computed before the first update."""
-        if self.old_logps is not None:
-            return self.old_logps
-        return self.num_minibatches * self.epochs > 1 or self._told.old_logps
-
-    @property
-    def needs_logits(self) -> bool:
-        """Whether the loss is given logits of policy and reference."""
-        if self.full_vocabulary is not None:
-            return self.full_vocabulary
-        return self._told.full_vocabulary
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether the reference's log-probabilities are computed."""
-        if self.reference is not None:
-            return self.reference
-        return self.needs_logits or self._told.reference  # Logits are of both or of neither.
-
-    @functools.cached_property
-    def _told(self) -> Objective:
-        """The loss as one that knows what it reads: any other may read the reference."""
-        if isinstance(self.loss, Objective):
-            return self.loss
-        return Objective(self.loss, frozenset(("ref_logps",)))
 
     @functools.cached_property
     def layout(self) -> TrainState:
         """Shapes and shardings of the state."""
         return layout(self.policy.abstract, self.optimizer, self.policy.mesh)
-
-    @functools.cached_property
-    def shards(self) -> Shards:
-        """How rows and vocabulary are cut."""
-        return Shards.of(self.policy.mesh, self.policy.loaded.config.vocab_size)
 
     def init(self, key: jax.Array, *, donate: bool = False) -> TrainState:
         """The state before the first update.
@@ -305,156 +194,3 @@ class Learner:
     @functools.cached_property
     def _learn(self) -> Any:
         return keep_sharding(self.learn, self.layout)
-
-    def rollout(
-        self,
-        trained: Any,
-        frozen: Any,
-        prompt_tokens: jax.Array,
-        prompt_mask: jax.Array,
-        key: jax.Array,
-        decoding: Decoding,
-        stop_table: StopTable | None = None,
-    ) -> Rollout:
-        """Complete N prompts; pure. `decoding` and `stop_table` as `Policy.decoding` gives them."""
-        graphdef, params = self.policy.modules.decoder(trained, frozen)
-        return generate(
-            graphdef,
-            params,
-            prompt_tokens,
-            prompt_mask,
-            key,
-            decoding,
-            stop_table=stop_table,
-            mesh=self.policy.mesh,
-        )
-
-    def pack(self, lengths: np.ndarray, rollout: Rollout) -> Packing | None:
-        """How completions of these lengths are to share rows, if that spares any."""
-        if not self.packing or self.needs_logits:
-            return None
-        return fit(
-            lengths,
-            group_size=rollout.group_size,
-            prompt_length=rollout.prompt_tokens.shape[1],
-            length=rollout.tokens.shape[1],
-            micro_batch=self._micro_batch(len(lengths)),
-            updates=self.num_minibatches,
-            shards=self.shards.rows,
-        )
-
-    def logprobs(
-        self, trained: Any, frozen: Any, rollout: Rollout, packing: Packing | None = None
-    ) -> Terms:
-        """All that an update needs to know of a rollout but its rewards; pure.
-
-        `logps` are placeholders; the update computes its own.
-        """
-        sequences, modules = of_rollout(rollout), self.policy.modules
-        each = Pass(self.temperature, self._micro_batch(len(rollout.tokens)), self.shards)
-
-        def of(graphdef: Any, params: Any) -> tuple[jax.Array, jax.Array]:
-            return logprobs(graphdef, params, sequences, packing, each=each)
-
-        terms = Terms(logps=rollout.logps, mask=self._mask(rollout), sampler_logps=rollout.logps)
-        if self.needs_old_logps:
-            logps, entropies = of(modules.graphdef, modules.params(trained, frozen))
-            terms = dataclasses.replace(terms, logps=logps, old_logps=logps, entropies=entropies)
-        if self.needs_reference:
-            logps, entropies = of(modules.reference_graphdef, frozen)
-            terms = dataclasses.replace(terms, ref_logps=logps, ref_entropies=entropies)
-        return with_batch_statistics(terms, top_entropy_quantile=self.top_entropy_quantile)
-
-    def learn(
-        self,
-        state: TrainState,
-        frozen: Any,
-        rollout: Rollout,
-        terms: Terms,
-        root: jax.Array,
-        step: jax.Array,
-        packing: Packing | None = None,
-    ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
-        """All updates on one rollout: `epochs` passes of `num_minibatches` each; pure.
-
-        Args:
-            state: trained arrays and the optimiser's.
-            frozen: see `Modules`.
-            rollout: B completions.
-            terms: of `logprobs`, with `rewards`.
-            root: the run's root key.
-            step: int32 scalar.
-            packing: of `pack`.
-
-        Which rows make up an update is part of the algorithm, so it does not depend on the mesh:
-        groups are cut to fill the shards only inside an update, where the order of a sum is all
-        that it changes.
-        """
-        # The first update of the step draws from the same key, so that a noisy guide is one guide.
-        key = derive(root, Purpose.LOSS, step, 0)
-        size = rollout.group_size
-        rewards = require(terms, "rewards", "learning")
-        terms = with_outcome(terms, rewards, group_size=size)
-        values = self._told.anchored(rewards, terms, step=step, key=key)
-        for rule in self.rules:
-            offered = {"rewards": rewards, "terms": terms, "group_size": size}
-            values = follow(rule, values, **offered, step=step, key=key)
-        known = self._measured(state.trained, frozen, rollout, terms, values, step=step, key=key)
-        values = self._told.tilted(values, known, group_size=size, step=step, key=key)
-        terms = dataclasses.replace(terms, advantages=values)
-        terms = self._told.prepared(terms, step=step, key=key)
-        parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
-
-        def one(state, drawn):
-            part, index = drawn
-            sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
-            key = derive(root, Purpose.LOSS, step, index)
-            update = self._update(len(sequences.tokens))
-            state, metrics, bad = update(state, frozen, sequences, terms, key, step, packing)
-            return state, (metrics, bad)
-
-        passes = jnp.arange(self.num_minibatches * self.epochs, dtype=jnp.int32)
-        if len(passes) == 1:
-            state, (metrics, bad) = one(state, (0, passes[0]))
-            return state, metrics, bad
-        state, (metrics, bad) = jax.lax.scan(one, state, (passes % self.num_minibatches, passes))
-        metrics, bad = merge_stacked(metrics), jax.tree.map(lambda place: place.max(axis=0), bad)
-        skipped = metrics["updates/skipped"]  # A number of updates and not their share.
-        metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
-        return state, metrics, bad
-
-    def _measured(
-        self,
-        trained: Any,
-        frozen: Any,
-        rollout: Rollout,
-        terms: Terms,
-        advantages: jax.Array,
-        *,
-        step: jax.Array,
-        key: jax.Array,
-    ) -> Terms:
-        """The terms with the distances that only logits tell, where the objective asks for some."""
-        if self._told.distances is None:
-            return terms
-        terms = dataclasses.replace(terms, advantages=advantages)
-        ready = self._told.prepared(terms, step=step, key=key)
-        measure = functools.partial(self._told.distances, step=step, key=key)
-        update = self._update(self._micro_batch(len(rollout.tokens)))
-        found = distances(update, measure, trained, frozen, of_rollout(rollout), ready)
-        return dataclasses.replace(terms, distances=found)
-
-    def _update(self, rows: int) -> Update:
-        """One optimiser update on some rows, a pure function."""
-        each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)
-        return Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)
-
-    def _mask(self, rollout: Rollout) -> jax.Array:
-        """Tokens [B, T] that the loss is of; what the model reads is the rollout's own mask."""
-        if not self.mask_truncated:
-            return rollout.mask
-        ended = rollout.finish != Finish.LENGTH
-        return rollout.mask * ended[:, None].astype(rollout.mask.dtype)
-
-    def _micro_batch(self, rows: int) -> int:
-        return self.micro_batch or rows // self.num_minibatches

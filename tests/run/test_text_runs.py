@@ -13,7 +13,7 @@ from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult
-from sage_jax.learn import learner, packing
+from sage_jax.learn import packing, steps
 from sage_jax.parallel import MeshError
 from sage_jax.run import commands
 from sage_jax.run.loop import train
@@ -52,7 +52,7 @@ def test_a_run_is_the_same_with_completions_that_share_rows(
         made.append(packing.fit(*args, **options))
         return made[-1]
 
-    monkeypatch.setattr(learner, "fit", spy)
+    monkeypatch.setattr(steps, "fit", spy)
     seen = []
     for packed in (True, False):
         stop = [chr(code) for code in range(33, 127)]
