@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
@@ -26,6 +27,7 @@ from sage_jax.evaluate.theme import (
 )
 
 _HISTORY_K = 64
+_SOLVED = 0.95  # Beyond it curves run into one another.
 
 
 def describe(result: EvalResult) -> str:
@@ -78,6 +80,17 @@ def _band(
     )
 
 
+def _ladders(results: Mapping[str, EvalResult]) -> dict[str, tuple[int, ...]]:
+    """The k of each curve; exact ones end where the best model solves nearly everything."""
+    ladders = {name: ladder(result.largest_k) for name, result in results.items()}
+    if not all(result.exact for result in results.values()):
+        return ladders
+    best = np.max([r.pass_table(ladders[name]).mean(axis=0) for name, r in results.items()], axis=0)
+    ks = next(iter(ladders.values()))
+    last = next((k for k, mean in zip(ks, best, strict=True) if mean > _SOLVED and k > 1), ks[-1])
+    return {name: tuple(k for k in ks if k <= last) for name in results}
+
+
 def plot_pass_at_k(
     results: Mapping[str, EvalResult],
     *,
@@ -105,7 +118,7 @@ def plot_pass_at_k(
     figure = new_figure(theme, 8.3, 4.9)
     axes = figure.add_subplot()
     dress(axes, theme)
-    ladders = {name: ladder(result.largest_k) for name, result in results.items()}
+    ladders = _ladders(results)
     curves = {name: result.pass_intervals(ladders[name]) for name, result in results.items()}
     for name, curve in curves.items():
         _band(

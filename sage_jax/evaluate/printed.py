@@ -11,7 +11,7 @@ from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, compare, is_share
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.runs import read_runs
-from sage_jax.evaluate.tables import plain
+from sage_jax.evaluate.tables import end_columns
 
 _WIDTH = 200  # Where output goes to a file, which has none of its own.
 
@@ -41,11 +41,12 @@ def _table(comparison: Comparison) -> Table:
     tasks = dict.fromkeys(f"{r.task}: {describe(r)}" for r in comparison.results.values())
     table = Table(title=f"{'; '.join(tasks)}; 95% intervals", title_justify="left")
     table.add_column("model", overflow="fold")
-    for name in ("step", *comparison.labels, "length", "cut off"):
+    columns = end_columns(comparison)
+    for name in ("step", *comparison.labels, *columns):
         table.add_column(name, justify="right")
     for name, result in comparison.results.items():
         figures = map(_figure, comparison.labels, comparison.intervals(name))
-        ends = [plain(result.mean_length, "{:.1f}"), plain(result.truncated, "{:.1%}")]
+        ends = [cell(result) for cell in columns.values()]
         table.add_row(name, str(result.step), *figures, *ends)
         if name in comparison.base_of:
             table.add_row("  − its base", "", *_difference(comparison, name), style="dim")

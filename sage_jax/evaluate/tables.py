@@ -1,7 +1,7 @@
 """The tables of a report, as markup."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, chosen_ks, is_share
 from sage_jax.evaluate.page import Html, arm_name, join, table, tag
+from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.support import Support, expected_support
 from sage_jax.evaluate.theme import Style
@@ -50,16 +51,27 @@ def _signed(label: str, value: float) -> str:
 def summary_table(comparison: Comparison, looks: Looks) -> Html:
     """Every evaluation's figures with intervals, completion length, truncation, lost verdicts.
 
-    Lost verdicts have a column only where there are any.
+    Lost verdicts have a column only where there are any, lengths where something was sampled.
     """
     rows, any_lost = [], any(result.lost for result in comparison.results.values())
+    ends = end_columns(comparison)
     for name, result in comparison.results.items():
         figures = map(figure, comparison.labels, comparison.intervals(name))
-        lengths = [plain(result.mean_length, "{:.1f}"), plain(result.truncated, "{:.1%}")]
+        lengths = [cell(result) for cell in ends.values()]
         lost = [f"{result.lost:.1%}"] if any_lost else []
         rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths, *lost])
     last = ["verdicts lost"] if any_lost else []
-    return table(["model", "step", *comparison.labels, "length", "cut off", *last], rows)
+    return table(["model", "step", *comparison.labels, *ends, *last], rows)
+
+
+def end_columns(comparison: Comparison) -> dict[str, Callable[[EvalResult], str]]:
+    """Columns of what only samples have, where there are any: their length, and how many ended."""
+    if all(result.exact for result in comparison.results.values()):
+        return {}
+    return {
+        "length": lambda result: plain(result.mean_length, "{:.1f}"),
+        "cut off": lambda result: plain(result.truncated, "{:.1%}"),
+    }
 
 
 def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks: Looks) -> Html:

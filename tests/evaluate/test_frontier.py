@@ -5,9 +5,12 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from sage_jax.evaluate import read_runs
+from sage_jax.evaluate import EvalResult, ProblemResult, read_runs
+from sage_jax.evaluate.comparison import Comparison
 from sage_jax.evaluate.frontier import families, plot_frontier
 from sage_jax.evaluate.labels import label_points
+from sage_jax.evaluate.plots import plot_pass_at_k
+from sage_jax.evaluate.tables import end_columns
 from sage_jax.evaluate.theme import LIGHT, new_figure
 
 
@@ -63,3 +66,15 @@ def test_names_hide_neither_each_other_nor_points(apart):
     assert all(frame.containsx(x) for name in names for x in name.intervalx)
     path = axes.transData.transform(line[0] + np.linspace(0, 1, 200)[:, None])
     assert not any(name.contains(*one) for name in names for one in path)
+
+
+def test_exact_curves_end_where_the_best_model_solves_nearly_all():
+    def exact(chance):
+        problems = tuple(ProblemResult(id, chance, 0, modes={"x": chance}) for id in "ab")
+        return EvalResult("final", 4, "toy", 0, 3, 1.0, problems)
+
+    results = {"base": exact(0.01), "arm": exact(0.3)}
+    (axes,) = plot_pass_at_k(results).axes
+    assert [list(np.asarray(line.get_xdata())) for line in axes.lines] == [[1, 2, 4, 8, 16]] * 2
+    comparison = Comparison(results, ("base",), {"arm": "base"}, ("pass@1",), {})
+    assert end_columns(comparison) == {}
