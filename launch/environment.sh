@@ -72,3 +72,13 @@ keep_compiled() {
   trap 'python launch/compiled.py close "$JAX_COMPILATION_CACHE_DIR"' EXIT
   export JAX_COMPILATION_CACHE_DIR JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 }
+
+# compile_quickly CONFIG: a model of random weights is small, and on a CPU the compiler's last tenth of
+# speed takes longer than its training.
+compile_quickly() {
+  if grep -Eq 'source: *random' "$1"; then
+    XLA_FLAGS="--xla_backend_optimization_level=1 --xla_llvm_disable_expensive_passes=true\
+ --xla_cpu_use_fusion_emitters=false ${XLA_FLAGS:-}"
+    export XLA_FLAGS
+  fi
+}

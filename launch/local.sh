@@ -18,5 +18,8 @@ run_dir=${RUN_DIR:-runs/$(basename "$config" .yaml)}
 extras=()
 if command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; then extras+=(cuda); fi
 make_environment_for "$config" ${extras[@]+"${extras[@]}"}
+# Arms have programs in common, and a run that goes on has all of them.
+[[ -n ${JAX_COMPILATION_CACHE_DIR:-} ]] || keep_compiled
+if ((${#extras[@]} == 0)); then compile_quickly "$config"; fi
 
 sage-jax train "$config" --run_dir "$run_dir" "$@"

@@ -50,6 +50,7 @@ class Launch:
             "PATH": f"{programs}:{os.environ['PATH']}",
             "STAND_IN": str(folder),
             "SAGE_POLL_SECONDS": "0.01",
+            "XDG_CACHE_HOME": str(folder / "cache"),
         }
 
     @contextlib.contextmanager

@@ -178,6 +178,18 @@ def test_local_trains_which_writes_the_report(launch, trainer):
     )
 
 
+@pytest.mark.parametrize("source", ["random", "a_folder"])
+def test_local_compiles_a_tiny_model_quickly_and_keeps_it(launch, trainer, source):
+    config = launch.checkout / "configs" / "tiny.yaml"
+    config.write_text(f"model: {{source: {source}}}\n")
+    trainer('echo "$XLA_FLAGS"; test -d "$JAX_COMPILATION_CACHE_DIR"')
+    launch.environment |= {"XLA_FLAGS": "--mine", "JAX_COMPILATION_CACHE_DIR": ""}
+    status, out, _ = launch("local.sh", "configs/tiny.yaml")
+    assert status == 0
+    assert ("level=1" in out, out.split()[-1]) == (source == "random", "--mine")
+    assert [*(launch.folder / "cache").rglob("runs/*")] == []
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
