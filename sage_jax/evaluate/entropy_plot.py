@@ -58,9 +58,10 @@ def _histogram(axes: Axes, entropies: np.ndarray, proposal: Proposal, theme: The
         _say(axes, 0.97, "right", "no valley:\nnothing for a gate to go by", theme)
         return
     axes.axvline(threshold, color=theme.ink, linestyle=(0, (4, 2)), linewidth=1.2)
-    note = f" {threshold:.2f} nats,\n {proposal.valley.share:.1%} above"
+    note = f"{threshold:.2f} nats,\n{proposal.valley.share:.1%} above"
     room = threshold / axes.get_xlim()[1]
-    _say(axes, room, "left" if room < 0.65 else "right", note, theme)
+    left = room < 0.65
+    _say(axes, room + (0.015 if left else -0.015), "left" if left else "right", note, theme)
 
 
 def _positions(

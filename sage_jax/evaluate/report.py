@@ -28,6 +28,8 @@ from sage_jax.evaluate.transcripts import transcripts
 from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
+_CARD_K = 64  # Beyond it exact figures tell little: small tasks are all solved.
+
 Draw = Callable[[Theme], Figure]
 
 
@@ -56,9 +58,10 @@ def _change(comparison: Comparison, name: str, place: int) -> Html:
 
 
 def _card(name: str, comparison: Comparison, looks: Looks) -> Html:
-    """pass@1 and pass@k at the largest k of one model, with the change from its base."""
+    """pass@1 and pass@k at the largest k up to 64 of one model, with the change from its base."""
     intervals = comparison.intervals(name)
-    last = max(i for i, label in enumerate(comparison.labels) if label.startswith("pass@"))
+    ks = {int(label[5:]): i for i, label in enumerate(comparison.labels) if label[:5] == "pass@"}
+    last = max(i for k, i in ks.items() if k <= _CARD_K)
     cells = []
     for place in dict.fromkeys((0, last)):
         note, found = _change(comparison, name, place), intervals[place]
@@ -102,8 +105,8 @@ def _frontier(
         ),
         alt="pass@1 against pass@k, a point each of " + ", ".join(results),
         caption="Right: more solved at the first try. Up: more solved within k. Arms on one line "
-        "trade one for the other; an arm above the line has a better anchor. The dotted lines go "
-        "through the base: both figures rose in the corner above and right of it.",
+        "trade one for the other, and an arm above it keeps more for the same. The dotted lines go "
+        "through the base: above and right of both, both figures rose.",
     )
     return [figure]
 

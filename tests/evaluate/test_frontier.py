@@ -22,7 +22,7 @@ def runs(arms):
 def test_a_point_stands_at_pass_at_1_and_at_k(runs):
     results = {"base": runs[0].base} | {run.name: run.final for run in runs}
     (axes,) = plot_frontier(results, joined=[["sage", "grpo"]]).axes
-    drawn = {tuple(line.get_xydata().T.ravel()) for line in axes.lines}  # type: ignore
+    drawn = {tuple(np.ravel(np.array(line.get_data()))) for line in axes.lines}
     for result in results.values():
         pass1, pass16 = (interval.mean for interval in result.pass_intervals([1, 16]))
         assert any(np.allclose(point, (pass1, pass16)) for point in drawn if len(point) == 2)
