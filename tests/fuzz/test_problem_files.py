@@ -97,7 +97,9 @@ SAMPLES = [{"step": 1, "id": "a", "prompt": "p", "completion": "c", "reward": 1.
             "reason": "correct", "gold": "2", "finish": "stop"}]  # fmt: skip
 RESULT = {
     "tag": "final", "step": 2, "task": "t", "samples": 4, "seed": 1, "temperature": 1.0,
-    "problems": [{"id": "a", "correct": 1, "samples": 4, "answers": {"2": 1, "3": 2}, "gold": "2"}],
+    "tokens": {},
+    "problems": [{"id": "a", "correct": 1, "samples": 4, "answers": {"2": 1, "3": 2}, "gold": "2",
+                  "modes": {"a way": 1}}],
     "summary": {"mean_length": 3.0, "truncated": 0.0, "lost": 0.0,
                 **{f"pass@{k}": {"mean": mean} for k, mean in [(1, 0.25), (2, 0.5), (4, 1.0)]}},
 }  # fmt: skip
