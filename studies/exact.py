@@ -47,9 +47,3 @@ def judge(policy: Policy, params: Any, puzzle: Puzzle, prompts: jax.Array) -> Ju
     return Judgement(
         jnp.where(right, first * rest, 0.0), entropies[:, 0, 0], (share * rest).sum(axis=1)
     )
-
-
-def pass_at(judged: Judgement, k: int) -> jax.Array:
-    """1 − (1 − p)^k of each problem, [N], with p the probability of being right."""
-    p = jnp.clip(judged.modes.sum(axis=1), 0.0, 1.0)
-    return 1 - (1 - p) ** k

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sage_jax.evaluate.passk import exact_pass_at_k
 from studies.exact import Judgement
 
 KS = (1, 4, 16, 64, 256)
@@ -16,7 +17,7 @@ def figures(judged: Judgement) -> dict[str, float]:
     """
     modes = np.asarray(judged.modes, np.float64)
     chance = np.clip(modes.sum(axis=1), 0.0, 1.0)
-    found = {f"pass@{k}": float((1 - (1 - chance) ** k).mean()) for k in KS}
+    found = {f"pass@{k}": float(exact_pass_at_k(chance, k).mean()) for k in KS}
     right = modes > 0
     share = modes / np.maximum(modes.sum(axis=1, keepdims=True), 1e-30)
     nats = -(share * np.log(np.maximum(share, 1e-30))).sum(axis=1)
