@@ -1,8 +1,8 @@
 """The arms: methods as compositions of the library's parts, each a function of traced numbers."""
 
+import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import jax
@@ -23,7 +23,7 @@ Values = Mapping[str, jax.Array]
 Make = Callable[[Values], dict[str, Any]]
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Arm:
     """A method that is compared.
 
@@ -37,7 +37,7 @@ class Arm:
 
     name: str
     make: Make
-    constants: Mapping[str, float] = field(default_factory=dict)
+    constants: Mapping[str, float] = dataclasses.field(default_factory=dict)
     kl_coefs: tuple[float, ...] = (0.1, 0.2)
 
 
@@ -129,6 +129,13 @@ CORE = (
     Arm("random", anchored(lambda values: guides.random_guide(epsilon=0.1, sigma=0.15))),
 )
 """SAGE's official guide, shaped anchors, their controls and their null."""
+
+SHORT = tuple(
+    arm if len(arm.kl_coefs) < 4 else dataclasses.replace(arm, kl_coefs=_SHORT)
+    for arm in CORE
+    if arm.name in ("no KL", "k3", "exact", "branch", "gated, ref", "gate on k2")
+)
+"""What shows whether the gate's shape helps on a puzzle, with short grids."""
 
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),

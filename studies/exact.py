@@ -18,8 +18,9 @@ class Judgement(NamedTuple):
 
     Attributes:
         modes: float32[N, M], probability of each answer that is right, 0 of others.
-        fork: float32[N], nats of the token that chooses.
-        followed: float32[N], chance that all that follows the choice is computed right.
+        fork: float32[N], nats of the choice of an answer: of the tokens that choose, each given
+            those before it.
+        followed: float32[N], chance that all other tokens are those that the choice leads to.
     """
 
     modes: jax.Array
@@ -42,8 +43,13 @@ def judge(policy: Policy, params: Any, puzzle: Puzzle, prompts: jax.Array) -> Ju
     logps, entropies = (
         x.reshape(count, modes, length) for x in logprobs(graphdef, params, rows, each=each)
     )
-    first, rest = jnp.exp(logps[..., 0]), jnp.exp(logps[..., 1:].sum(axis=-1))
-    share = first / first.sum(axis=1, keepdims=True)
+    choosing = jnp.zeros(length, bool).at[jnp.array(puzzle.choosing)].set(True)
+    chosen = jnp.exp(jnp.where(choosing, logps, 0.0).sum(axis=-1))
+    rest = jnp.exp(jnp.where(choosing, 0.0, logps).sum(axis=-1))
+    share = chosen / chosen.sum(axis=1, keepdims=True)
+    nats = jnp.where(choosing, entropies, 0.0).sum(axis=-1)
     return Judgement(
-        jnp.where(right, first * rest, 0.0), entropies[:, 0, 0], (share * rest).sum(axis=1)
+        jnp.where(right, chosen * rest, 0.0),
+        (share * nats).sum(axis=1),
+        (share * rest).sum(axis=1),
     )

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sage_jax.evaluate.modes import effective_modes
 from sage_jax.evaluate.passk import exact_pass_at_k
 from studies.exact import Judgement
 
@@ -19,11 +20,9 @@ def figures(judged: Judgement) -> dict[str, float]:
     chance = np.clip(modes.sum(axis=1), 0.0, 1.0)
     found = {f"pass@{k}": float(exact_pass_at_k(chance, k).mean()) for k in KS}
     right = modes > 0
-    share = modes / np.maximum(modes.sum(axis=1, keepdims=True), 1e-30)
-    nats = -(share * np.log(np.maximum(share, 1e-30))).sum(axis=1)
     return found | {
         "modes/kept": float((modes >= _KEPT).sum() / max(right.sum(), 1)),
-        "modes/effective": float(np.exp(nats).mean()),
+        "modes/effective": float(np.nanmean([effective_modes(row) for row in modes])),
         "fork": float(np.mean(judged.fork)),
         "followed": float(np.mean(judged.followed)),
     }

@@ -22,7 +22,7 @@ import numpy as np
 from sage_jax import models
 from sage_jax.learn import Policy
 from studies import store
-from studies.arms import CORE, DOSES, RIVALS, Arm
+from studies.arms import CORE, DOSES, RIVALS, SHORT, Arm
 from studies.figures import figures
 from studies.runs import Run, evaluate, train, warm_start
 from studies.setting import Setting
@@ -30,8 +30,15 @@ from studies.setting import Setting
 SETTINGS = {
     "main": Setting(),
     "sixteen": Setting(programs=16, hidden_size=64),
+    "four": Setting(programs=4),
+    "quiet": Setting(noise=0.05, least_followed=0.66),
+    # Values are as open as the gate's threshold: it cannot tell them from forks.
+    "loud": Setting(noise=0.3, least_followed=0.14),
+    "brackets": Setting(task="brackets", hidden_size=64, least_followed=0.0),
 }
-QUICK = Setting(warmup_steps=20, steps=4, num_prompts=4, group_size=4, problems=16)
+QUICK = Setting(
+    warmup_steps=20, least_followed=0.0, steps=4, num_prompts=4, group_size=4, problems=16
+)
 RESULTS = Path(__file__).parent / "results" / "laboratory.jsonl"
 
 
@@ -42,7 +49,7 @@ class Block(NamedTuple):
         setting: key of `SETTINGS`.
         arms: all with all their coefficients.
         learning_rate: highest, at the first step.
-        pairs: how many; pair i has warm-start i % 5 and seed i // 5.
+        pairs: how many; pair i has warm-start i % 5 and seed i // 5 of what follows.
     """
 
     setting: str
@@ -57,8 +64,13 @@ PLAN = (
     Block("main", DOSES, 1e-3, 5),
     Block("main", CORE, 3e-4, 5),
     Block("sixteen", CORE, 1e-3, 10),
+    Block("quiet", SHORT, 1e-3, 5),
+    Block("loud", SHORT, 1e-3, 5),
+    Block("four", SHORT, 1e-3, 5),
+    Block("brackets", SHORT, 1e-3, 10),
 )
 BASES = 5
+_TRIES = 5
 
 
 class Job(NamedTuple):
@@ -98,10 +110,21 @@ class Laboratory:
         self._evaluate = jax.jit(functools.partial(evaluate, setting, self.policy))
 
     @functools.cache  # noqa: B019 - lives as long as the program.
-    def base(self, number: int) -> Any:
-        """The weights of a warm-start, from a file where it has been made."""
-        path = self.folder / f"{_digest(self.setting)}-{number}.npz"
-        key = jax.random.key(number)
+    def base(self, number: int) -> tuple[int, Any]:
+        """Seed and weights of a warm-start that has learned to compute: all arms begin with it.
+
+        It is the first one of the seeds number, number + 5, number + 10, ...
+        """
+        for seed in range(number, number + _TRIES * BASES, BASES):
+            params = self._warm_start(seed)
+            if self._evaluate(params).followed.mean() >= self.setting.least_followed:
+                return seed, params
+        raise SystemExit(f"{_TRIES} warm-starts of {self.setting} have not learned to compute")
+
+    def _warm_start(self, seed: int) -> Any:
+        """From a file where it has been made."""
+        path = self.folder / f"{_digest(self.setting)}-{seed}.npz"
+        key = jax.random.key(seed)
         _, fresh = models.init(self.policy.loaded.config, key)
         leaves, tree = jax.tree.flatten(fresh)
         if not path.exists():
@@ -121,7 +144,7 @@ class Laboratory:
 
     def run(self, job: Job) -> dict[str, Any]:
         """The line of a run."""
-        base, began = self.base(job.base), time.perf_counter()
+        (_, base), began = self.base(job.base), time.perf_counter()
         values = {**job.arm.constants, "kl_coef": job.kl_coef, "learning_rate": job.learning_rate}
         # Of the pair alone: all arms see the same prompts and draws.
         key = jax.random.fold_in(jax.random.key(job.seed), 1000 + job.base)
@@ -134,7 +157,8 @@ class Laboratory:
     def judged(self, number: int, name: str) -> dict[str, Any]:
         """The line of a warm-start itself."""
         job = Job(name, number, 0, Arm("base", lambda values: {}), 0.0, 0.0)
-        return job.row | figures(self._evaluate(self.base(number)))
+        seed, params = self.base(number)
+        return job.row | {"warm_start": seed} | figures(self._evaluate(params))
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -176,14 +200,14 @@ def _parser() -> argparse.ArgumentParser:
         "--cache", type=Path, default=RESULTS.parent / "warm_starts", help="of warm-starts"
     )
     parser.add_argument("--part", default="0/1", help="i/n: this process of n takes bases i mod n")
-    parser.add_argument("--only", default="", help="one setting: main or sixteen")
+    parser.add_argument("--only", default="", help="one setting: " + ", ".join(SETTINGS))
     return parser
 
 
 def _digest(setting: Setting) -> str:
     own = {n: getattr(setting, n) for n in ("programs", "noise", "hidden_size", "rope_theta")}
     own |= {n: getattr(setting, n) for n in ("warmup_steps", "warmup_batch", "warmup_rate")}
-    return "-".join(f"{value:g}" for value in own.values())
+    return "-".join([setting.task, *(f"{value:g}" for value in own.values())])
 
 
 def _said(row: dict[str, Any]) -> str:

@@ -1,11 +1,12 @@
 """What all arms of a comparison share: the puzzle, the model, budgets and optimisers."""
 
 import dataclasses
+from typing import Literal
 
 import jax
 
 from sage_jax import models, parallel
-from sage_jax.data import programs
+from sage_jax.data import brackets, programs
 from sage_jax.data.puzzle import Puzzle
 from sage_jax.learn import Policy
 from sage_jax.models import ModelConfig
@@ -17,6 +18,7 @@ class Setting:
     """A laboratory: everything that is fixed before any arm is named.
 
     Attributes:
+        task: the puzzle; brackets have neither programs nor noise.
         programs: K strategies.
         noise: probability that a demonstration's value is wrong.
         hidden_size: D of the model; its MLP is twice as wide.
@@ -24,12 +26,15 @@ class Setting:
         warmup_steps: of supervised fine-tuning.
         warmup_batch: demonstrations a step.
         warmup_rate: highest learning rate there.
+        least_followed: `Judgement.followed` below which a warm-start has not learned to compute;
+            .86 of (1 - noise)^5, the highest there is.
         steps: updates of reinforcement learning, whose rate falls to 0 in a line.
         num_prompts: N of a step.
         group_size: G.
         problems: held out, on which models are judged exactly.
     """
 
+    task: Literal["programs", "brackets"] = "programs"
     programs: int = 8
     noise: float = 0.16
     hidden_size: int = 48
@@ -37,6 +42,7 @@ class Setting:
     warmup_steps: int = 3500
     warmup_batch: int = 256
     warmup_rate: float = 3e-3
+    least_followed: float = 0.36
     steps: int = 150
     num_prompts: int = 32
     group_size: int = 8
@@ -44,7 +50,9 @@ class Setting:
 
     @property
     def puzzle(self) -> Puzzle:
-        """The puzzle of programs."""
+        """What is solved."""
+        if self.task == "brackets":
+            return brackets.PUZZLE
         return programs.puzzle(programs.Odds(programs.cut(self.programs), self.noise))
 
     @property
