@@ -1,5 +1,7 @@
+import dataclasses
 import json
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -43,6 +45,19 @@ def test_all_arms_of_a_pair_follow_one_another():
     ]
     assert len(dict.fromkeys(pairs)) == 10
     assert pairs == sorted(pairs, key=list(dict.fromkeys(pairs)).index)
+
+
+def test_a_warm_start_that_has_not_learned_is_replaced_by_the_next_seed(tmp_path, monkeypatch):
+    setting = dataclasses.replace(laboratory.QUICK, least_followed=0.3)
+    lab = laboratory.Laboratory(setting, tmp_path)
+    followed = {1: 0.1, 6: 0.4, 2: 0.3}
+    monkeypatch.setattr(lab, "_warm_start", lambda seed: seed)
+    monkeypatch.setattr(
+        lab, "_evaluate", lambda seed: Judgement(*[jnp.full(1, followed.get(seed, 0.0))] * 3)
+    )
+    assert (lab.base(1), lab.base(2)) == ((6, 6), (2, 2))
+    with pytest.raises(SystemExit, match="have not learned to compute"):
+        lab.base(3)
 
 
 def test_figures_are_exact():
