@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from studies import plots, store
+from studies import chosen, plots, store
 from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference, holm
 from studies.laboratory import RESULTS
 
@@ -109,7 +109,8 @@ def main(words: Sequence[str] | None = None) -> None:
     ):
         own = [r for r in rows if r["setting"] == setting and r["learning_rate"] in (rate, 0.0)]
         text = (
-            f"{table(own)}\n\nThe line of a frontier, each of its runs left out:\n\n{bias(own)}\n"
+            f"{chosen.table(own)}\n\n{table(own)}\n\n"
+            f"The line of a frontier, each of its runs left out:\n\n{bias(own)}\n"
         )
         (given.out / f"{setting}-{rate:g}.md").write_text(text)
         plots.frontier(own, given.out / f"{setting}-{rate:g}.png")

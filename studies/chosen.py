@@ -1,0 +1,60 @@
+"""Every method at the coefficient that suits it: chosen on some seeds, reported on others."""
+
+from collections.abc import Sequence
+
+from studies.frontier import Pair, Row, by_pair, difference, interval
+
+LOST = 0.01
+"""Of the base model's pass@64: as much as a coefficient may lose and still be chosen."""
+
+_VALIDATION = 0
+_SHOWN = ("pass@1", "pass@16", "pass@64", "modes/kept")
+
+
+def choose(rows: Sequence[Row], arm: str) -> float | None:
+    """The coefficient of the highest pass@1 that keeps pass@64, on the validation seed.
+
+    It keeps pass@64 where the mean over warm-starts is at most `LOST` below the base models'.
+    None where none does.
+    """
+    least = _mean(by_pair(rows, arm="base"), "pass@64") - LOST
+    own = [row for row in rows if row["arm"] == arm and row["seed"] == _VALIDATION]
+    grid = {coef: by_pair(own, kl_coef=coef) for coef in {row["kl_coef"] for row in own}}
+    kept = {coef: held for coef, held in grid.items() if _mean(held, "pass@64") >= least}
+    return max(kept, key=lambda coef: _mean(kept[coef], "pass@1"), default=None)
+
+
+def table(rows: Sequence[Row]) -> str:
+    """In Markdown, the best first: figures and paired differences of pass@1 on the other seeds."""
+    reported = [row for row in rows if row["seed"] != _VALIDATION]
+    arms = list(dict.fromkeys(row["arm"] for row in reported if row["arm"] != "base"))
+    coefs = {arm: choose(rows, arm) for arm in arms}
+    held = {
+        arm: by_pair(reported, arm=arm, kl_coef=coef)
+        for arm, coef in coefs.items()
+        if coef is not None
+    }
+    head = ["arm", "kl_coef", *_SHOWN, "pass@1 − k3's", "pass@1 − exact's"]
+    order = sorted(held, key=lambda arm: -_mean(held[arm], "pass@1"))
+    lines = [
+        [
+            arm,
+            f"{coefs[arm]:g}",
+            *(f"{_mean(held[arm], metric):.3f}" for metric in _SHOWN),
+            *(
+                str(difference(held[arm], held[other], "pass@1"))
+                if other in held and other != arm
+                else ""
+                for other in ("k3", "exact")
+            ),
+        ]
+        for arm in order
+    ]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
+    lost = [arm for arm in arms if arm not in held]
+    return text + (f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else "")
+
+
+def _mean(rows: dict[Pair, Row], metric: str) -> float:
+    """Over warm-starts, the seeds of one averaged first."""
+    return interval({pair: row[metric] for pair, row in rows.items()}).mean
