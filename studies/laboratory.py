@@ -27,13 +27,13 @@ from studies.figures import figures
 from studies.runs import Run, evaluate, train, warm_start
 from studies.setting import Setting
 
+MAIN = Setting()
 SETTINGS = {
-    "main": Setting(),
+    "main": MAIN,
     "sixteen": Setting(programs=16, hidden_size=64),
-    "four": Setting(programs=4),
-    "quiet": Setting(noise=0.05, least_followed=0.66),
+    "quiet": Setting(noise=0.05, least_followed=0.66, after=MAIN, warmup_steps=500),
     # Values are as open as the gate's threshold: it cannot tell them from forks.
-    "loud": Setting(noise=0.3, least_followed=0.14),
+    "loud": Setting(noise=0.3, least_followed=0.14, after=MAIN, warmup_steps=500),
     "brackets": Setting(task="brackets", hidden_size=64, least_followed=0.0),
 }
 QUICK = Setting(
@@ -49,7 +49,7 @@ class Block(NamedTuple):
         setting: key of `SETTINGS`.
         arms: all with all their coefficients.
         learning_rate: highest, at the first step.
-        pairs: how many; pair i has warm-start i % 5 and seed i // 5 of what follows.
+        pairs: how many; pair i has warm-start i % 5 and seed i // 5.
     """
 
     setting: str
@@ -66,11 +66,10 @@ PLAN = (
     Block("sixteen", CORE, 1e-3, 10),
     Block("quiet", SHORT, 1e-3, 5),
     Block("loud", SHORT, 1e-3, 5),
-    Block("four", SHORT, 1e-3, 5),
     Block("brackets", SHORT, 1e-3, 10),
 )
 BASES = 5
-_TRIES = 5
+_ROUNDS = 6
 
 
 class Job(NamedTuple):
@@ -108,35 +107,29 @@ class Laboratory:
         self.setting, self.folder = setting, folder
         self.policy: Policy = setting.policy()
         self._evaluate = jax.jit(functools.partial(evaluate, setting, self.policy))
+        self._warm_up = jax.jit(functools.partial(warm_start, setting, self.policy))
 
     @functools.cache  # noqa: B019 - lives as long as the program.
     def base(self, number: int) -> tuple[int, Any]:
-        """Seed and weights of a warm-start that has learned to compute: all arms begin with it.
-
-        It is the first one of the seeds number, number + 5, number + 10, ...
-        """
-        for seed in range(number, number + _TRIES * BASES, BASES):
-            params = self._warm_start(seed)
+        """Rounds of warm-up after which a model computes, and its weights, which all arms share."""
+        params = self._fresh(number)
+        for done in range(_ROUNDS):
+            params = self._warmed(params, number, done)
             if self._evaluate(params).followed.mean() >= self.setting.least_followed:
-                return seed, params
-        raise SystemExit(f"{_TRIES} warm-starts of {self.setting} have not learned to compute")
+                return done + 1, params
+        raise SystemExit(f"{_ROUNDS} warm-ups of {self.setting} have not taught it to compute")
 
-    def _warm_start(self, seed: int) -> Any:
-        """From a file where it has been made."""
-        path = self.folder / f"{_digest(self.setting)}-{seed}.npz"
-        key = jax.random.key(seed)
-        _, fresh = models.init(self.policy.loaded.config, key)
-        leaves, tree = jax.tree.flatten(fresh)
+    def _fresh(self, number: int) -> Any:
+        if self.setting.after is not None:
+            return Laboratory(self.setting.after, self.folder).base(number)[1]
+        return models.init(self.policy.loaded.config, jax.random.key(number))[1]
+
+    def _warmed(self, params: Any, number: int, done: int) -> Any:
+        """The weights after one more round, from a file where they have been made."""
+        path = self.folder / f"{_digest(self.setting)}-{number}-{done}.npz"
         if not path.exists():
-            made = jax.jit(functools.partial(warm_start, self.setting, self.policy))(fresh, key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = path.with_suffix(".part.npz")
-            np.savez(part, *map(np.asarray, jax.tree.leaves(made)))
-            part.replace(path)
-        with np.load(path) as file:
-            return jax.tree.unflatten(
-                tree, [jnp.asarray(file[f"arr_{i}"]) for i in range(len(leaves))]
-            )
+            _save(path, self._warm_up(params, jax.random.key(1000 * done + number)))
+        return _load(path, params)
 
     @functools.cache  # noqa: B019
     def _train(self, make: Any) -> Any:
@@ -157,8 +150,8 @@ class Laboratory:
     def judged(self, number: int, name: str) -> dict[str, Any]:
         """The line of a warm-start itself."""
         job = Job(name, number, 0, Arm("base", lambda values: {}), 0.0, 0.0)
-        seed, params = self.base(number)
-        return job.row | {"warm_start": seed} | figures(self._evaluate(params))
+        rounds, params = self.base(number)
+        return job.row | {"rounds": rounds} | figures(self._evaluate(params))
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -202,6 +195,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--part", default="0/1", help="i/n: this process of n takes bases i mod n")
     parser.add_argument("--only", default="", help="one setting: " + ", ".join(SETTINGS))
     return parser
+
+
+def _save(path: Path, params: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part.npz")
+    np.savez(part, *map(np.asarray, jax.tree.leaves(params)))
+    part.replace(path)
+
+
+def _load(path: Path, like: Any) -> Any:
+    leaves, tree = jax.tree.flatten(like)
+    with np.load(path) as file:
+        return jax.tree.unflatten(tree, [jnp.asarray(file[f"arr_{n}"]) for n in range(len(leaves))])
 
 
 def _digest(setting: Setting) -> str:

@@ -23,11 +23,12 @@ class Setting:
         noise: probability that a demonstration's value is wrong.
         hidden_size: D of the model; its MLP is twice as wide.
         rope_theta: base of the rotary positions; small, since a row has twelve tokens.
-        warmup_steps: of supervised fine-tuning.
+        after: the setting whose warm-starts this one's warm-up goes on from; None: random weights.
+        warmup_steps: of supervised fine-tuning, as often as `least_followed` asks for.
         warmup_batch: demonstrations a step.
         warmup_rate: highest learning rate there.
-        least_followed: `Judgement.followed` below which a warm-start has not learned to compute;
-            .86 of (1 - noise)^5, the highest there is.
+        least_followed: `Judgement.followed` below which a model has not learned to compute; .86 of
+            (1 - noise)^5, the highest there is.
         steps: updates of reinforcement learning, whose rate falls to 0 in a line.
         num_prompts: N of a step.
         group_size: G.
@@ -39,6 +40,7 @@ class Setting:
     noise: float = 0.16
     hidden_size: int = 48
     rope_theta: float = 20.0
+    after: "Setting | None" = None
     warmup_steps: int = 3500
     warmup_batch: int = 256
     warmup_rate: float = 3e-3

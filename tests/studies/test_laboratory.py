@@ -47,17 +47,15 @@ def test_all_arms_of_a_pair_follow_one_another():
     assert pairs == sorted(pairs, key=list(dict.fromkeys(pairs)).index)
 
 
-def test_a_warm_start_that_has_not_learned_is_replaced_by_the_next_seed(tmp_path, monkeypatch):
+def test_a_warm_up_goes_on_until_the_model_computes(tmp_path, monkeypatch):
     setting = dataclasses.replace(laboratory.QUICK, least_followed=0.3)
     lab = laboratory.Laboratory(setting, tmp_path)
-    followed = {1: 0.1, 6: 0.4, 2: 0.3}
-    monkeypatch.setattr(lab, "_warm_start", lambda seed: seed)
-    monkeypatch.setattr(
-        lab, "_evaluate", lambda seed: Judgement(*[jnp.full(1, followed.get(seed, 0.0))] * 3)
-    )
-    assert (lab.base(1), lab.base(2)) == ((6, 6), (2, 2))
-    with pytest.raises(SystemExit, match="have not learned to compute"):
-        lab.base(3)
+    monkeypatch.setattr(lab, "_fresh", lambda number: 0.0)
+    monkeypatch.setattr(lab, "_warmed", lambda params, number, done: params + number)
+    monkeypatch.setattr(lab, "_evaluate", lambda params: Judgement(*[jnp.full(1, params)] * 3))
+    assert [rounds for rounds, _ in map(lab.base, (1.0, 0.125))] == [1, 3]
+    with pytest.raises(SystemExit, match="have not taught it to compute"):
+        lab.base(0.01)
 
 
 def test_figures_are_exact():
