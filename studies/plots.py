@@ -1,6 +1,6 @@
-"""The study's pictures: every arm on the plane of (pass@1, pass@k), frontiers as lines."""
+"""The study's pictures: every arm on the plane of (pass@1, pass@k), and pass@k over k."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from sage_jax.evaluate.theme import (
     save,
     styles,
 )
+from studies.figures import KS
 from studies.frontier import Row
 
 LINES = ("k3", "exact", "branch", "gated, ref", "gate on exact")
@@ -47,6 +48,28 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
         percent_ticks(axes, 6)
         heading(axes, theme, f"pass@{k}")
     legend(figure, theme, "Up and to the right is better", {a: drawn[a] for a in lines})
+    save(figure, path)
+
+
+def pass_at_k(
+    rows: Sequence[Row], coefs: Mapping[str, float], path: Path, *, theme: Theme = LIGHT
+) -> None:
+    """pass@k over k of the base model and of arms, each at a coefficient: means over pairs."""
+    figure = new_figure(theme, 7.0, 5.2)
+    drawn = styles([*coefs], theme, bases=["base"])
+    axes = figure.subplots()
+    dress(axes, theme, grid="both")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(KS, map(str, KS))
+    for arm, coef in {"base": 0.0, **coefs}.items():
+        own = [row for row in rows if row["arm"] == arm and row["kl_coef"] == coef]
+        curve = [(k, float(np.mean([row[f"pass@{k}"] for row in own]))) for k in KS]
+        _line(axes, curve, drawn[arm])
+    axes.set_xlabel("k")
+    percent_ticks(axes, 6)
+    heading(axes, theme, "pass@k")
+    named = {f"{arm} {coefs[arm]:g}" if arm in coefs else arm: drawn[arm] for arm in drawn}
+    legend(figure, theme, "Right at least once in k samples", named)
     save(figure, path)
 
 

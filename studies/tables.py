@@ -51,15 +51,17 @@ def table(rows: Sequence[Row]) -> str:
             for (arm, _), own, k3 in zip(named, held, same, strict=True)
         ]
     marked = {name: _marked(column) for name, column in columns.items()}
-    head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "s", *columns]
+    head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "entropy", "s", *columns]
     body = [
         [
             arm,
             f"{coef:g}" if arm != "base" else "",
             str(len(own)),
             *(f"{means(own, metric):.3f}" for metric in (*_SHOWN, "modes/kept")),
-            f"{means(own, 'kl'):.3f}" if arm != "base" else "",
-            f"{means(own, 'seconds'):.1f}" if arm != "base" else "",
+            *(
+                f"{means(own, metric):{form}}" if arm != "base" else ""
+                for metric, form in (("kl", ".3f"), ("entropy", ".3f"), ("seconds", ".1f"))
+            ),
             *(column[place] for column in marked.values()),
         ]
         for place, ((arm, coef), own) in enumerate(zip(named, held, strict=True))
@@ -79,6 +81,12 @@ def bias(rows: Sequence[Row]) -> str:
         for name, own in found.items()
         if own
     )
+
+
+def _suited(rows: Sequence[Row]) -> dict[str, float]:
+    """The coefficients that `chosen` picks, of the arms that are drawn, beside training without."""
+    coefs = {arm: chosen.choose(rows, arm) for arm in plots.LINES}
+    return {"no KL": 0.0} | {arm: coef for arm, coef in coefs.items() if coef is not None}
 
 
 def _order(rows: Sequence[Row]):
@@ -114,6 +122,7 @@ def main(words: Sequence[str] | None = None) -> None:
         )
         (given.out / f"{setting}-{rate:g}.md").write_text(text)
         plots.frontier(own, given.out / f"{setting}-{rate:g}.png")
+        plots.pass_at_k(own, _suited(own), given.out / f"{setting}-{rate:g}-pass-at-k.png")
 
 
 if __name__ == "__main__":
