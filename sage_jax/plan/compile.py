@@ -10,7 +10,7 @@ import jax
 from sage_jax.plan import hlo, memory
 from sage_jax.plan.abstract import Abstract, Program, programs
 from sage_jax.plan.arrays import Array, largest_alive
-from sage_jax.plan.cost import Costs, count
+from sage_jax.plan.cost import Cost, Costs, count
 from sage_jax.plan.memory import Memory
 
 _LISTED = 6  # Largest arrays kept of each step.
@@ -37,6 +37,20 @@ class Step:
     seconds: float
     cpu_seconds: float = 0.0
     refusal: str = ""
+
+    @property
+    def work(self) -> list[tuple[str, Cost]]:
+        """Costs with a name, that of a rollout in two; empty where the compiler refused."""
+        if self.costs is None:
+            return []
+        if not self.costs.bound:
+            return [(self.name, self.costs.whole)]
+        if self.name != "rollout":
+            return [(f"{self.name}, {self.costs.bound:,} passes", self.costs.whole)]
+        return [
+            (f"{self.name}: prefill", self.costs.fixed),
+            (f"{self.name}: decode, {self.costs.bound:,} tokens", self.costs.open),
+        ]
 
 
 def compile_steps(run: Abstract, *, only: tuple[str, ...] = (), progress: Any = None) -> list[Step]:

@@ -8,6 +8,7 @@ from sage_jax.plan import arrays, memory
 from sage_jax.plan.abstract import Abstract, open_abstract, shape_and_task
 from sage_jax.plan.advice import Change, advise
 from sage_jax.plan.arrays import Array
+from sage_jax.plan.chip_hours import RunCost, run_cost
 from sage_jax.plan.compile import Step, compile_steps
 from sage_jax.plan.errors import PlanError
 from sage_jax.plan.estimate import estimate
@@ -54,6 +55,18 @@ class Plan:
     def fits(self) -> bool:
         """Whether every step fits its chip."""
         return all(fits(step, self.topology) for step in self.steps)
+
+    @property
+    def cost(self) -> RunCost | None:
+        """Of the whole run; None where a step was not compiled or the chip's rates are unknown."""
+        if any(step.costs is None for step in self.steps):
+            return None
+        return run_cost(
+            [cost for step in self.steps for _, cost in step.work],
+            self.topology.chip,
+            steps=self.config.train.steps,
+            devices=len(self.topology.devices),
+        )
 
 
 def fits(step: Step, topology: Topology) -> bool:

@@ -8,8 +8,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from sage_jax.plan.arrays import Array
+from sage_jax.plan.chip_hours import LOWER_BOUND, RunCost
 from sage_jax.plan.compile import Step
-from sage_jax.plan.cost import Cost
 from sage_jax.plan.plan import Plan, fits
 from sage_jax.plan.roofline import ASSUMPTIONS, roofline
 
@@ -33,6 +33,9 @@ def write(plan: Plan, console: Console) -> None:
     if not plan.estimated:
         console.print(_work(plan))
         console.print(ASSUMPTIONS, style="dim")
+    if plan.cost is not None:
+        console.print(_cost(plan.cost))
+        console.print(LOWER_BOUND, style="dim")
     _write_arrays(plan, console)
     _write_verdict(plan, console)
     if plan.found:
@@ -95,7 +98,7 @@ def _work(plan: Plan) -> Table:
     ):
         table.add_column(name, justify="left" if name in ("step", "limit") else "right")
     for step in [*plan.steps, *plan.instead]:
-        for name, cost in _parts(step):
+        for name, cost in step.work:
             estimate = roofline(cost, plan.topology.chip)
             sent = "\n".join(
                 f"{kind} {_si(size)}B ({cost.calls[kind]:,})" for kind, size in cost.sent.items()
@@ -112,18 +115,11 @@ def _work(plan: Plan) -> Table:
     return table
 
 
-def _parts(step: Step) -> list[tuple[str, Cost]]:
-    """A step's work, that of a rollout in two."""
-    if step.costs is None:
-        return []
-    if not step.costs.bound:
-        return [(step.name, step.costs.whole)]
-    if step.name != "rollout":
-        return [(f"{step.name}, {step.costs.bound:,} passes", step.costs.whole)]
-    return [
-        (f"{step.name}: prefill", step.costs.fixed),
-        (f"{step.name}: decode, {step.costs.bound:,} tokens", step.costs.open),
-    ]
+def _cost(cost: RunCost) -> str:
+    return (
+        f"The run, at the least: {_time(cost.step_seconds)} a step, {cost.hours:,.3g} hours for "
+        f"{cost.steps:,} steps, {cost.chip_hours:,.4g} chip-hours on {cost.devices} devices."
+    )
 
 
 def _write_arrays(plan: Plan, console: Console) -> None:
@@ -188,10 +184,16 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "steps": [_step_json(step, plan) for step in plan.steps],
         "instead": [_step_json(step, plan) for step in plan.instead],
         "largest_kept": [dataclasses.asdict(array) for array in plan.arrays],
+        "cost": plan.cost and _cost_json(plan.cost),
         "changes": [dataclasses.asdict(change) for change in plan.changes],
         "search": [dataclasses.asdict(one) for one in plan.found],
         "assumptions": ASSUMPTIONS,
     }
+
+
+def _cost_json(cost: RunCost) -> dict[str, Any]:
+    derived = {"hours": cost.hours, "chip_hours": cost.chip_hours, "bound": LOWER_BOUND}
+    return dataclasses.asdict(cost) | derived
 
 
 def _step_json(step: Step, plan: Plan) -> dict[str, Any]:
@@ -209,6 +211,6 @@ def _step_json(step: Step, plan: Plan) -> dict[str, Any]:
             name: dataclasses.asdict(cost)
             | dataclasses.asdict(roofline(cost, plan.topology.chip))
             | {"seconds": roofline(cost, plan.topology.chip).seconds}
-            for name, cost in _parts(step)
+            for name, cost in step.work
         },
     }

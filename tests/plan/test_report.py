@@ -10,6 +10,7 @@ from rich.console import Console
 from sage_jax import cli
 from sage_jax import config as configs
 from sage_jax.plan import as_json, write
+from sage_jax.plan.chips import CHIPS
 
 
 @pytest.fixture
@@ -95,3 +96,14 @@ def test_tables_of_a_config_that_fits(path, capsys, monkeypatch, plan):
     assert status == 0
     assert "It fits." in out
     assert "all-reduce" in out
+    assert "chip-hours" not in out  # Of a CPU no rate is known.
+
+
+def test_the_cost_of_the_run_is_a_line(plan):
+    known = dataclasses.replace(plan.topology, chip=CHIPS["v5e"])
+    out = io.StringIO()
+    write(dataclasses.replace(plan, topology=known), Console(file=out, width=240))
+    line = next(line for line in out.getvalue().splitlines() if "chip-hours" in line)
+    assert "for 100 steps" in line
+    assert "on 8 devices" in line
+    assert "lower bound" in out.getvalue()
