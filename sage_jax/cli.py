@@ -25,7 +25,7 @@ _USAGE = """usage: sage-jax COMMAND ...
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
   parts [KIND [NAME]]                every part that a config can name, with its arguments
-  plan CONFIG [--topology v5e:4x4] [--json] [--search]
+  plan CONFIG [--arm NAME] [--topology v5e:4x4] [--json] [--search]
                                      whether it fits a slice that is not at hand, and at what cost
 
 Every field of the config can be overridden: --section.field value. `sage-jax COMMAND CONFIG --help`
@@ -75,6 +75,9 @@ class _PlanOptions(_Overrides):
     topology: str = ""
     """Slice to plan for, CHIP:GRID: v5e:4x4, v5p:2x2x4, tpu7x:2x2x1, h100:8, cpu:8. Default
     mesh.topology."""
+    arm: str = ""
+    """Which of the config's arms. Without it the settings that all arms start from are planned: one
+    plan takes minutes, and most arms differ from them in values and not in programs."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print JSON instead of tables."""
     search: bool = False
@@ -354,15 +357,18 @@ def _parts(rest: list[str]) -> None:
 def _plan(rest: list[str]) -> None:
     path, rest = _target("plan", rest)
     options = _parsed(_PlanOptions, "plan CONFIG", rest, configs.load(path))
+    config = configs.arm(options.config, options.arm) if options.arm else options.config
     from rich.console import Console
 
     from sage_jax import plan
 
-    name = plan.choose(options.config, options.topology)
+    name = plan.choose(config, options.topology)
     plan.prepare(name)
     told = Console(stderr=True)
+    if config.arms:
+        told.print(f"none of the arms; --arm NAME plans one of {', '.join(config.arms)}")
     made = plan.make_plan(
-        options.config,
+        config,
         name,
         searching=options.search,
         progress=lambda step: told.print(f"compiling: {step}", style="dim"),

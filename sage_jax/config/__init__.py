@@ -6,7 +6,7 @@ field, the value and what would be right. Nothing below `train/` and `evaluate/`
 classes.
 """
 
-from sage_jax.config.arms import arms
+from sage_jax.config.arms import arm, arms
 from sage_jax.config.files import dump, load, merge, override, parse
 from sage_jax.config.sections import Config, Loss, Rollout, Warmup
 from sage_jax.config.typed import unchecked
@@ -19,6 +19,7 @@ __all__ = [
     "Loss",
     "Rollout",
     "Warmup",
+    "arm",
     "arms",
     "dump",
     "explain",

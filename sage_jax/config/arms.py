@@ -5,17 +5,27 @@ from typing import Any
 from sage_jax.config.files import merge, parse
 from sage_jax.config.sections import Config
 from sage_jax.faults import ConfigError
+from sage_jax.parts.modules import near_miss
 
 
 def arms(config: Config) -> dict[str, Config]:
     """The configs of the arms, by name; empty if the run has none."""
+    return {name: arm(config, name) for name in config.arms}
+
+
+def arm(config: Config, name: str) -> Config:
+    """The config of one arm.
+
+    Raises:
+        ConfigError: if there is no such arm, or its config cannot run.
+    """
+    if name not in config.arms:
+        there = f"there are {', '.join(config.arms)}" if config.arms else "this config has none"
+        raise ConfigError(f"there is no arm {name!r}{near_miss(name, config.arms)}; {there}")
+    changes = config.arms[name]
+    _check_arm(config, name, changes)
     base = config.model_dump(mode="json") | {"arms": {}}
-    for name, changes in config.arms.items():
-        _check_arm(config, name, changes)
-    return {
-        name: parse(merge(base, changes) | {"name": name}, origin=f"arms.{name}")
-        for name, changes in config.arms.items()
-    }
+    return parse(merge(base, changes) | {"name": name}, origin=f"arms.{name}")
 
 
 def _check_arm(config: Config, name: str, changes: dict[str, Any]) -> None:

@@ -66,6 +66,43 @@ def test_what_brackets_hold_is_printed(plan):
     assert reason in out.getvalue()
 
 
+ARMS = {"plain": {"guide": "none"}, "large": {"rollout": {"num_prompts": 32}}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "planned", "prompts", "told"),
+    [
+        ([], "small", 8, "--arm NAME plans one of plain, large"),
+        (["--arm", "plain"], "plain", 8, ""),
+        (["--arm", "large"], "large", 32, ""),
+    ],
+)
+def test_the_base_or_one_of_its_arms(
+    arguments, planned, prompts, told, tmp_path, small, capsys, monkeypatch, plan
+):
+    def make(config, name, **_):
+        assert (config.name, config.rollout.num_prompts) == (planned, prompts)
+        return plan
+
+    monkeypatch.setattr("sage_jax.plan.make_plan", make)
+    path = tmp_path / "armed.yaml"
+    path.write_text(configs.dump(configs.override(small, {"arms": ARMS})))
+    # Overrides are of what the arms start from.
+    status, _, err = run([str(path), "--json", "--rollout.num_prompts", "8", *arguments], capsys)
+    assert status == 0
+    assert told in err
+    assert bool(told) == bool(err)
+
+
+def test_an_arm_that_is_not_there(tmp_path, small, path, capsys):
+    armed = tmp_path / "armed.yaml"
+    armed.write_text(configs.dump(configs.override(small, {"arms": ARMS})))
+    _, _, err = run([str(armed), "--arm", "plane"], capsys)
+    assert err == "sage-jax: there is no arm 'plane' (perhaps plain?); there are plain, large\n"
+    _, _, err = run([path, "--arm", "plain"], capsys)
+    assert err == "sage-jax: there is no arm 'plain'; this config has none\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
