@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from sage_jax import config as configs
+from sage_jax.parts.listing import ROOMS
 from sage_jax.setup import objective
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+FILES = sorted(CONFIGS.glob("*.yaml"))
 BRACKETS = {
     "name": "tiny",
     "model": {"source": "random"},
@@ -312,18 +314,25 @@ def test_examples_in_docstrings(module):
     assert found.failed == 0
 
 
+@pytest.fixture(scope="module")
+def ours():
+    """Every config that comes with the project, and its arms, by the file's name."""
+    loaded = {file.stem: configs.load(file) for file in FILES}
+    return {name: (config, configs.arms(config)) for name, config in loaded.items()}
+
+
 @pytest.mark.filterwarnings("error")  # Of a guide, say, that cannot act.
-@pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda f: f.stem)
-def test_every_config_of_ours_can_be_run(file):
-    config = configs.load(file)
-    for one in configs.arms(config).values() or [config]:
+@pytest.mark.parametrize("name", [file.stem for file in FILES])
+def test_every_config_of_ours_can_be_run(name, ours):
+    config, arms = ours[name]
+    for one in arms.values() or [config]:
         objective.check(one)
 
 
-def test_the_arena_has_arms_of_every_kind():
+@pytest.mark.parametrize("name", ["arena_gsm8k", "arena_7b"])
+def test_an_arena_has_arms_of_every_kind(name, ours):
     """Each differs from the base by some part, and together they name some of every kind."""
-    config = configs.load(CONFIGS / "arena_gsm8k.yaml")
-    arms = configs.arms(config)
+    config, arms = ours[name]
     losses = [arm.loss for arm in arms.values()]
     plain = config.loss
     assert len({arm.model_dump_json(exclude={"name"}) for arm in arms.values()}) == len(arms) >= 10
@@ -334,6 +343,25 @@ def test_the_arena_has_arms_of_every_kind():
     assert any(loss.surrogate != plain.surrogate for loss in losses)
     assert any(len(loss.advantage) > 1 for loss in losses)
     assert any(loss.kl_coef == 0 and loss.advantage == plain.advantage for loss in losses)
+
+
+def test_the_arena_of_7b_is_in_the_papers_setting(ours):
+    """Its base is the paper's config for that slice, of which a guide is an arm."""
+    config, arms = ours["arena_7b"]
+    of_paper, _ = ours["r1_distill_qwen_7b_lora_v5e-64"]
+    told = {"name", "arms", "eval"}
+    assert arms["branch"].model_dump(exclude=told) == of_paper.model_dump(exclude=told)
+    assert {arm.mesh for arm in arms.values()} == {config.mesh} == {of_paper.mesh}
+
+
+@pytest.mark.parametrize(
+    "room", [room for room in ROOMS if room.module.startswith("sage_jax.losses")],
+    ids=lambda room: room.kind,
+)  # fmt: skip
+def test_every_part_of_a_loss_is_in_a_config_of_ours(room, ours):
+    runs = [one for config, arms in ours.values() for one in arms.values() or [config]]
+    used = {spec.use for one in runs for _, spec, where in one.parts if where == room}
+    assert used >= set(room.names())
 
 
 @pytest.mark.parametrize("name", ["tiny", "1e5", "9E999", "0E0", "12", "true", "2020-01-01"])
