@@ -6,7 +6,11 @@
     done
     python benchmarks/plan_table.py plans/*.json
 
-With --scaling the plans are compared with the first of them instead.
+With --scaling the plans are compared with the first of them instead, and with --arms each has one
+row, with what its run costs:
+
+    sage-jax plan configs/arena_7b.yaml --arm zcpo --json > plans/zcpo.json
+    python benchmarks/plan_table.py --arms plans/zcpo.json
 """
 
 import argparse
@@ -21,10 +25,13 @@ def main() -> None:
     """Print one of the two tables."""
     parser = argparse.ArgumentParser(description="Plans as tables.")
     parser.add_argument("plans", nargs="+", type=Path)
-    parser.add_argument("--scaling", action="store_true")
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument("--scaling", action="store_true")
+    kinds.add_argument("--arms", action="store_true")
     arguments = parser.parse_args()
     plans = [json.loads(path.read_text()) for path in arguments.plans]
-    print("\n".join(scaling(plans) if arguments.scaling else table(plans)))
+    make = scaling if arguments.scaling else arms if arguments.arms else table
+    print("\n".join(make(plans)))
 
 
 def table(plans: list[dict[str, Any]]) -> list[str]:
@@ -60,6 +67,25 @@ def _step(step: dict[str, Any]) -> list[str]:
         f"{step['compile_seconds']:.0f} s",
         f"{step['compile_cpu_seconds']:.0f} s",
     ]
+
+
+def arms(plans: list[dict[str, Any]]) -> list[str]:
+    """A row for each plan: peak and time of every step, whether all fit, and what the run costs."""
+    names = ("arm", "peak of rollout", "of scoring", "of update", "fits", "rollout", "scoring",
+             "update", "a step", "the run")  # fmt: skip
+    return [_line(names), _line(["---"] * len(names)), *(_line(_arm(plan)) for plan in plans)]
+
+
+def _arm(plan: dict[str, Any]) -> list[str]:
+    memory = [step["memory"] for step in plan["steps"]]
+    peaks = [f"{one['peak'] / GIB:.2f} GiB" if one else "refused" for one in memory]
+    times = [sum(part["seconds"] for part in step["work"].values()) for step in plan["steps"]]
+    cells = [plan["config"], *peaks, "yes" if plan["fits"] else "no"]
+    cells += [f"{seconds:.3g} s" for seconds in times]
+    if plan["cost"] is None:
+        return [*cells, "-", "-"]
+    run = f"{plan['cost']['chip_hours']:,.0f} chip-hours for {plan['cost']['steps']:,} steps"
+    return [*cells, f"{plan['cost']['step_seconds']:.3g} s", run]
 
 
 def scaling(plans: list[dict[str, Any]]) -> list[str]:
