@@ -66,10 +66,12 @@ def prepare(name: str) -> None:
 
     A plan holds no accelerator: it runs on as many CPU devices as the slice has, which stand in
     for the slice where its compiler is not at hand. Slices of GPUs use the GPUs that are there.
+    JAX's cache on disk is left out: it cannot read back a program for chips that are not there.
     """
     devices = count(name)
     if chip(name.split(":")[0], devices).compiler != "cuda":
         jax.config.update("jax_platforms", "cpu")
+        jax.config.update("jax_enable_compilation_cache", False)
     jax.config.update("jax_num_cpu_devices", devices)
 
 

@@ -253,6 +253,15 @@ class TestTopology:
         with pytest.raises(PlanError, match="8 CPU devices, 16 are needed"):
             topology.open_topology("cpu:16")
 
+    def test_a_plan_holds_no_accelerator_and_asks_no_cache(self, monkeypatch):
+        asked = {}
+        monkeypatch.setattr(jax.config, "update", asked.__setitem__)
+        topology.prepare("v5e:4x4")
+        assert asked == {
+            "jax_platforms": "cpu", "jax_enable_compilation_cache": False,
+            "jax_num_cpu_devices": 16,
+        }  # fmt: skip
+
     def test_the_configs_own_slice_unless_given(self, small):
         assert choose(small, "") == "cpu:8"
         assert choose(small, "v5e:2x4") == "v5e:2x4"
