@@ -139,15 +139,20 @@ SHORT = tuple(
 
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),
-    Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"), kl_coefs=_SHORT),
+    Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"),
+        kl_coefs=(0.005, 0.01, 0.02, *_SHORT)),
     Arm("ZCPO, k1", ruled(advantages.none, estimator=kl.k1, kl_in="advantage"),
         kl_coefs=(0.5, 1.0, 2.0, 4.0)),
-    Arm("tempered", anchored(lambda values: guides.tempered_guide(phi=0.7)), kl_coefs=_SHORT),
+    Arm("tempered", anchored(lambda values: guides.tempered_guide(phi=0.7)),
+        kl_coefs=(0.0125, 0.025, *_SHORT)),
     Arm("k3, not in equal groups", anchored(held=(_plain(gates.unequal),)), kl_coefs=_SHORT),
     Arm("k3, on wrong answers", anchored(held=(_plain(gates.wrong),)), kl_coefs=_SHORT),
     Arm("k3, at the opening", anchored(held=(_plain(gates.opening, length=1),)), kl_coefs=_SHORT),
     Arm("pass@4", ruled(functools.partial(advantages.pass_at_k, k=4)), kl_coefs=(0.0, 0.1, 0.2)),
     Arm("PKPO 4", ruled(functools.partial(advantages.pkpo, k=4)), kl_coefs=(0.0, 0.1, 0.2)),
+    Arm("PKPO 4, gate on k2", ruled(
+        functools.partial(advantages.pkpo, k=4), estimator=kl.k2, held=(fork,)),
+        GATE, (0.1, 0.2, 0.4)),
     Arm("MaxRL", ruled(advantages.maxrl), kl_coefs=(0.0, 0.1, 0.2)),
     Arm("W-REINFORCE", ruled(advantages.w_reinforce), kl_coefs=(0.0, 0.1, 0.2)),
     Arm("F-GRPO", ruled(advantages.focal), kl_coefs=(0.0, 0.1, 0.2)),
