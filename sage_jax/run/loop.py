@@ -22,6 +22,7 @@ from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.session import Emit, Session, open_session
+from sage_jax.run.shared_base import shared_base
 from sage_jax.run.stages import compiling, stage
 from sage_jax.run.stop import StopRequest
 
@@ -89,8 +90,7 @@ def _run(session: Session, emit: Emit) -> None:
     """Evaluate the base, learn from wherever the run stands, and evaluate the end."""
     folder, config = session.folder, session.config
     if not _evaluated(folder, "base", 0):
-        leave = _leaving(session, lambda: None)
-        _evaluate(session, emit, session.base, ("base", 0, config.eval.num_samples), leave)
+        _evaluate_base(session, emit)
     retitle_final(folder, config.train.steps)
     keep = config.train.keep_checkpoints
     with contextlib.closing(Checkpoints(folder.checkpoints, keep=keep)) as checkpoints:
@@ -179,6 +179,15 @@ def _evaluated(folder: RunFolder, tag: str, step: int) -> bool:
     return hosts.agree(path.is_file() and EvalResult.load(path).step == step)
 
 
+def _evaluate_base(session: Session, emit: Emit) -> None:
+    if (known := shared_base(session.config, session.folder)) is not None:
+        log("the base: as another arm found it")
+        _keep(session, emit, known)
+        return
+    leave = _leaving(session, lambda: None)
+    _evaluate(session, emit, session.base, ("base", 0, session.config.eval.num_samples), leave)
+
+
 def _evaluate_during(
     session: Session, emit: Emit, checkpoints: Checkpoints, position: Position, tag: str
 ) -> None:
@@ -214,6 +223,10 @@ def _evaluate(
         result = session.evaluate(
             model, tag=tag, step=step, num_samples=count, progress=told.leaving(leave)
         )
+    _keep(session, emit, result)
+
+
+def _keep(session: Session, emit: Emit, result: EvalResult) -> None:
     if hosts.is_main():
-        result.save(session.folder.eval_file(tag))
+        result.save(session.folder.eval_file(result.tag))
     emit(events.Evaluated(result))

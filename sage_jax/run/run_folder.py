@@ -40,7 +40,7 @@ class RunFolder:
 
         Arms of one comparison share that of the folder they lie in.
         """
-        home = RunFolder(self.path.parent) if self._is_arm() else self
+        home = RunFolder(self.path.parent) if self.is_arm() else self
         return home.path / "base"
 
     def has_base(self) -> bool:
@@ -52,7 +52,8 @@ class RunFolder:
         """What the arms in this folder have in common: model, task and warm-up."""
         return self.path / "shared.yaml"
 
-    def _is_arm(self) -> bool:
+    def is_arm(self) -> bool:
+        """Whether it lies in a folder of arms, with which it shares the base."""
         return RunFolder(self.path.parent).shared_file.is_file()
 
     @property
