@@ -4,13 +4,17 @@ Each gives problems, a `ProblemSet`, or an object that is a `Task` itself; `data
 what it gives. The names below are all that a config may say.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from sage_jax.data import arithmetic as sums
 from sage_jax.data import brackets as bracketing
 from sage_jax.data import many_ways as ways
 from sage_jax.data import programs as choosing
 from sage_jax.data.jsonl import read_problems
 from sage_jax.data.problem import DataError, Problem
-from sage_jax.data.problem_set import ProblemSet
+from sage_jax.data.problem_set import ProblemSet, Worked
 from sage_jax.data.puzzle import Puzzle
 from sage_jax.data.token_task import PuzzleTask
 
@@ -80,11 +84,15 @@ def arithmetic(
     min_operand: int = 10,
     max_operand: int = 99,
     operations: tuple[sums.Operation, ...] = ("add", "subtract"),
+    odds: tuple[float, float, float, float] = (0.25, 0.25, 0.25, 0.25),
 ) -> ProblemSet:
     """Procedural sums in words such as "What is 23 + 45?", with worked solutions in four styles.
 
-    The style in which a right completion works is its mode.
+    The style in which a right completion works is its mode. `odds` are those with which a
+    demonstration is direct, split, round or reorder.
     """
+    if min(odds) < 0 or abs(sum(odds) - 1) > 1e-6:
+        raise ValueError(f"odds {[*odds]} must be four numbers of 0 or more whose sum is 1")
     if not 0 <= min_operand < max_operand <= 10**6:
         raise ValueError(
             f"min_operand {min_operand} and max_operand {max_operand} must satisfy "
@@ -101,15 +109,21 @@ def arithmetic(
     return ProblemSet(
         draw("train", *_TRAIN),
         draw("held_out", *_HELD_OUT),
-        worked=_any_style,
+        worked=_by_odds(seed, odds),
         reward="number",
         mode=sums.style_of,
     )
 
 
-def _any_style(problem: Problem, draw: int) -> str:
-    styles = list(sums.solutions(problem).values())
-    return styles[draw % len(styles)]
+def _by_odds(seed: int, odds: Sequence[float]) -> Worked:
+    """Worked solutions, the style of each drawn anew."""
+    chances = np.asarray(odds, np.float64) / np.sum(odds)
+
+    def worked(problem: Problem, draw: int) -> str:
+        style = np.random.default_rng([seed, draw]).choice(len(chances), p=chances)
+        return list(sums.solutions(problem).values())[style]
+
+    return worked
 
 
 def many_ways(

@@ -363,6 +363,21 @@ def test_a_right_sum_has_its_style_as_mode_and_a_wrong_one_none():
     assert len(set(judged.modes)) > 1
 
 
+def test_styles_are_demonstrated_by_their_odds():
+    setting = Setting(0, Letters(), 64, 200, stop_ids=(0,))
+    options = {"min_operand": 1, "max_operand": 9, "odds": (0.7, 0.3, 0.0, 0.0)}
+    task: Any = make("arithmetic", setting=setting, rewards=(), **options)
+    shown = task.demonstrations(2, 400)
+    modes = task.judge(task.train_prompts(2, 400), shown.tokens, shown.mask).modes
+    # 400 draws: four standard deviations.
+    assert abs(modes.count("direct") - 280) < 4 * (400 * 0.7 * 0.3) ** 0.5
+    assert modes.count("direct") + modes.count("split") == 400
+    again = task.demonstrations(2, 400)
+    np.testing.assert_array_equal(again.tokens, shown.tokens)
+    with pytest.raises(ConfigError, match="odds"):
+        make("arithmetic", setting=setting, rewards=(), odds=(0.5, 0.6, 0.0, -0.1))
+
+
 def told_apart():
     return ProblemSet(sums(2), sums(2, first=5), reward="number", mode=first_letter)
 
