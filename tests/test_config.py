@@ -156,7 +156,6 @@ REFUSED = [
     ({"task": {"num_workers": 0}}, "task.num_workers: Input should be greater than or equal to 1"),
     ({"task": {"held_out_share": 1.0}}, "task.held_out_share: Input should be less than 1"),
     ({"warmup": {"steps": 0}}, "model.source 'random' knows nothing to explore from"),
-    ({"lora": {"rank": 4}}, "does not go with lora.rank 4"),
     ({"mesh": {"data": -1, "fsdp": -1}}, "only one of data, fsdp and tensor may be -1"),
     ({"mesh": {"tensor": 0}}, "an axis of 0 devices holds nothing"),
     ({"lora": {"targets": ["w1"]}}, "lora.targets ['w1'] must name some of"),

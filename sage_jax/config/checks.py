@@ -126,11 +126,6 @@ def _warmup(c: Config) -> Iterator[str]:
         if c.model.source == "random":
             yield "model.source 'random' knows nothing to explore from: set warmup.steps above 0"
         return
-    if c.lora.rank:
-        yield (
-            "warmup trains all weights and makes a new reference, so it does not go with lora.rank "
-            f"{c.lora.rank}: warm up in a run of its own and name its base folder as model.source"
-        )
     if c.warmup.batch_size % (c.optimizer.micro_batch or 1):
         yield (
             f"optimizer.micro_batch {c.optimizer.micro_batch} does not divide warmup.batch_size "

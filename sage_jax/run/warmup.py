@@ -87,8 +87,9 @@ def _warm_up(
     reached = 0.0
     for number in range(config.warmup.attempts):
         trained = _Attempt(config, folder, base, number, stop, emit).train()
-        reached = _pass1(config, trained, stop)
-        if reached >= config.warmup.min_pass1:
+        bar = config.warmup.min_pass1
+        reached = _pass1(config, trained, stop) if bar else 0.0
+        if reached >= bar:
             loaded = trained.loaded
             params = parallel.fetch(loaded.params)
             if hosts.is_main():
@@ -134,7 +135,8 @@ class _Attempt:
         options, done = self.config.warmup, 0
         if (found := checkpoints.restore_newest(state, say=warn, set_aside=True)) is not None:
             done, state, _ = found
-        console = Console(f"{self.config.name} warm-up", options.steps, line_every=250)
+        often = max(25, options.steps // 10)
+        console = Console(f"{self.config.name} warm-up", options.steps, line_every=often)
         with console.shown(done):
             for number in range(done, options.steps):
                 with compiling(number == done, console.say):

@@ -83,8 +83,8 @@ def test_rollouts_in_chunks_are_the_same(make_words_config, tmp_path):
 @pytest.mark.slow
 def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     changes = {
-        "lora": {"rank": 0},
         "warmup": {"steps": 3, "batch_size": 4},
+        "optimizer": {"num_minibatches": 1},
         "rollout": {"dynamic_sampling": 2, "max_completion_length": 12, "stop": ["}"]},
         "task": {"prefix": "\\boxed{", "prepared_dir": str(tmp_path / "prepared")},
     }
@@ -94,6 +94,11 @@ def test_warm_up_resampling_and_a_prefix_on_files(make_words_config, tmp_path):
     # A model of random weights earns nothing, so that every step draws all it may.
     assert [entry["groups/batches_drawn"] for entry in entries] == [3.0, 3.0]
     assert (folder.base / "tokenizer.json").is_file()
+    # Adapters begin on the warmed-up weights, which are the reference.
+    assert abs(entries[0]["kl/reference"]) < 1e-6
+    trained = commands.load_trained(folder.path, config)
+    trained.base.task.close()
+    assert trained.learner.policy.modules.adapter_alpha is not None
     assert any((tmp_path / "prepared").rglob("*.array_record*"))
 
 
