@@ -1,0 +1,98 @@
+"""The real model's runs as rows of the laboratory: `python -m studies.real`.
+
+The runs themselves are the library's own, one folder of arms for each seed, and go on where they
+stopped; docs/study.md has the command. This reads every arm that is done, and
+`python -m studies.tables --results studies/results/real.jsonl` makes the table.
+"""
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sage_jax.data.styles import STYLES
+from sage_jax.evaluate import EvalResult
+from sage_jax.evaluate.modes import effective_modes
+from sage_jax.evaluate.runs import Run, read_runs
+from studies import store
+
+RUNS, RESULTS = Path("runs/smollm2_styles"), Path(__file__).parent / "results" / "real.jsonl"
+KS = (1, 4, 16, 64)
+_LAST = 0.1  # Of the steps, over which KL and entropy are averaged.
+
+
+def rows(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
+    """A line for the base of each seed, and one for each arm that is done.
+
+    An arm is named by what stands before the first "-" of its folder's name, so that those of
+    several coefficients are one.
+    """
+    judged: set[int] = set()
+    for run in runs:
+        if run.base is None or run.final is None or run.final.tag != "final":
+            continue
+        if run.config["seed"] not in judged:
+            judged.add(run.config["seed"])
+            yield _named(run, "base", {}, 0.0, 0.0) | figures(run.base)
+        arm, config = run.path.name.partition("-")[0], run.config
+        guide = {name: value for name, value in config["guide"].items() if name != "use"}
+        rate, coef = config["optimizer"]["learning_rate"], config["loss"]["kl_coef"]
+        yield _named(run, arm, guide, coef, rate) | figures(run.final) | _while_training(run)
+
+
+def figures(result: EvalResult) -> dict[str, float]:
+    """Means over problems: pass@k, styles kept, and their effective number among right samples.
+
+    `modes/kept` is the share of the styles in which 1% or more of a problem's samples are right,
+    `modes/effective` exp of the entropy over ways of being right, of problems that were solved.
+    """
+    kept = [
+        sum(problem.modes.get(style, 0) >= 0.01 * problem.samples for style in STYLES)
+        for problem in result.problems
+    ]
+    solved = [[*problem.modes.values()] for problem in result.problems if problem.correct]
+    table = result.pass_table(ks := [k for k in KS if k <= result.samples]).mean(axis=0)
+    return {f"pass@{k}": float(value) for k, value in zip(ks, table, strict=True)} | {
+        "modes/kept": float(np.mean(kept)) / len(STYLES),
+        "modes/effective": float(np.mean([*map(effective_modes, solved)])) if solved else 0.0,
+    }
+
+
+def _named(
+    run: Run, arm: str, constants: dict[str, Any], kl_coef: float, rate: float
+) -> dict[str, Any]:
+    # Each seed has a warm-start of its own.
+    seed, setting = run.config["seed"], run.path.parent.parent.name
+    values = (setting, seed, seed, arm, constants, kl_coef, rate)
+    return dict(zip(store.NAMED, values, strict=True))
+
+
+def _while_training(run: Run) -> dict[str, float]:
+    last = -max(round(_LAST * len(run.metrics["step"])), 1)
+    # Without a KL there is no reference to be far from.
+    unknown = np.full(1, np.nan)
+    return {
+        "kl": float(run.metrics.get("kl/reference", unknown)[last:].mean()),
+        "entropy": float(run.metrics["entropy"][last:].mean()),
+        "seconds": float(run.metrics["time"][-1]),
+    }
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Write the rows of all that is there."""
+    parser = argparse.ArgumentParser(prog="python -m studies.real", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--runs", type=Path, default=RUNS, help="folder with one of arms a seed")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON Lines, written anew")
+    given = parser.parse_args(words)
+    # Of a seed that is being warmed up there is nothing yet.
+    seeds = sorted({path.parents[1] for path in given.runs.glob("*/*/config.yaml")})
+    given.out.unlink(missing_ok=True)
+    for row in rows(read_runs(seeds)):
+        store.append(given.out, row)
+
+
+if __name__ == "__main__":
+    main()
