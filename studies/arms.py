@@ -38,7 +38,7 @@ class Arm:
     name: str
     make: Make
     constants: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    kl_coefs: tuple[float, ...] = (0.1, 0.2)
+    kl_coefs: tuple[float, ...] = (0.1, 0.14, 0.2)
 
 
 def anchored(
@@ -104,7 +104,8 @@ def _sampled(surrogate: Callable[..., Any], **options: Any) -> Make:
 
 GATE = {"low": 0.1, "high": 1.0, "threshold": 1.2}
 LADDER = (0.025, 0.05, 0.07, 0.1, 0.14, 0.2, 0.4)
-_SHORT = (0.05, 0.1, 0.2, 0.4)
+_SHORT = (0.05, 0.1, 0.14, 0.2, 0.4)
+_BESIDE = (0.0, 0.1, 0.14, 0.2)
 
 K3, K2, EXACT = anchored(), anchored(estimator=kl.k2), anchored(estimator=kl.exact)
 _GATED = {source: anchored(gated(source)) for source in ("policy", "ref")}
@@ -118,11 +119,11 @@ CORE = (
     Arm("k3", K3, kl_coefs=LADDER),
     Arm("k2", K2, kl_coefs=LADDER),
     Arm("exact", EXACT, kl_coefs=LADDER),
-    Arm("branch", _OFFICIAL["policy"], kl_coefs=(0.05, 0.1, 0.2)),
-    Arm("branch, ref", _OFFICIAL["ref"], kl_coefs=(0.05, 0.1, 0.2)),
+    Arm("branch", _OFFICIAL["policy"], kl_coefs=(0.05, 0.1, 0.14, 0.2)),
+    Arm("branch, ref", _OFFICIAL["ref"], kl_coefs=(0.05, 0.1, 0.14, 0.2)),
     Arm("gated", _GATED["policy"], GATE, _SHORT),
     Arm("gated, ref", _GATED["ref"], GATE, _SHORT),
-    Arm("gated, ref, in the clip", _GATED["ref"], GATE | {"low": 0.6, "high": 1.4}, (0.1,)),
+    Arm("gated, ref, in the clip", _GATED["ref"], GATE | {"low": 0.6, "high": 1.4}),
     Arm("gate on k3", anchored(held=(fork,)), GATE, _SHORT),
     Arm("gate on k2", anchored(estimator=kl.k2, held=(fork,)), GATE, _SHORT),
     Arm("gate on exact", anchored(estimator=kl.exact, held=(fork,)), GATE, _SHORT),
@@ -130,41 +131,42 @@ CORE = (
 )
 """SAGE's official guide, shaped anchors, their controls and their null."""
 
-SHORT = tuple(
-    arm if len(arm.kl_coefs) < 4 else dataclasses.replace(arm, kl_coefs=_SHORT)
+FEW = tuple(
+    arm
     for arm in CORE
     if arm.name in ("no KL", "k3", "exact", "branch", "gated, ref", "gate on k2")
 )
-"""What shows whether the gate's shape helps on a puzzle, with short grids."""
+"""What shows whether the gate's shape helps on another puzzle."""
 
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),
     Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"),
         kl_coefs=(0.005, 0.01, 0.02, *_SHORT)),
     Arm("ZCPO, k1", ruled(advantages.none, estimator=kl.k1, kl_in="advantage"),
-        kl_coefs=(0.5, 1.0, 2.0, 4.0)),
+        kl_coefs=(0.5, 1.0, 2.0, 2.8, 4.0)),
     Arm("tempered", anchored(lambda values: guides.tempered_guide(phi=0.7)),
         kl_coefs=(0.0125, 0.025, *_SHORT)),
-    Arm("k3, not in equal groups", anchored(held=(_plain(gates.unequal),)), kl_coefs=_SHORT),
+    Arm("k3, not in equal groups", anchored(held=(_plain(gates.unequal),)),
+        kl_coefs=(*_SHORT, 0.28)),
     Arm("k3, on wrong answers", anchored(held=(_plain(gates.wrong),)), kl_coefs=_SHORT),
     Arm("k3, at the opening", anchored(held=(_plain(gates.opening, length=1),)), kl_coefs=_SHORT),
-    Arm("pass@4", ruled(functools.partial(advantages.pass_at_k, k=4)), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("PKPO 4", ruled(functools.partial(advantages.pkpo, k=4)), kl_coefs=(0.0, 0.1, 0.2)),
+    Arm("pass@4", ruled(functools.partial(advantages.pass_at_k, k=4)), kl_coefs=_BESIDE),
+    Arm("PKPO 4", ruled(functools.partial(advantages.pkpo, k=4)), kl_coefs=_BESIDE),
     Arm("PKPO 4, gate on k2", ruled(
         functools.partial(advantages.pkpo, k=4), estimator=kl.k2, held=(fork,)),
-        GATE, (0.1, 0.2, 0.4)),
-    Arm("MaxRL", ruled(advantages.maxrl), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("W-REINFORCE", ruled(advantages.w_reinforce), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("F-GRPO", ruled(advantages.focal), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("BBG", ruled(functools.partial(advantages.posterior, k=16)), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("QAE", ruled(advantages.quantile), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("UCPO", ruled(advantages.group, advantages.rare_by_logps), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("Cue", ruled(advantages.group, advantages.rare_by_mode), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("DS-GRPO", ruled(advantages.group, advantages.smoothed), kl_coefs=(0.0, 0.1, 0.2)),
-    Arm("Clip-Cov", _sampled(surrogates.clip_cov, share=0.02), kl_coefs=(0.0, 0.1, 0.2)),
+        GATE, _SHORT),
+    Arm("MaxRL", ruled(advantages.maxrl), kl_coefs=_BESIDE),
+    Arm("W-REINFORCE", ruled(advantages.w_reinforce), kl_coefs=_BESIDE),
+    Arm("F-GRPO", ruled(advantages.focal), kl_coefs=_BESIDE),
+    Arm("BBG", ruled(functools.partial(advantages.posterior, k=16)), kl_coefs=_BESIDE),
+    Arm("QAE", ruled(advantages.quantile), kl_coefs=_BESIDE),
+    Arm("UCPO", ruled(advantages.group, advantages.rare_by_logps), kl_coefs=_BESIDE),
+    Arm("Cue", ruled(advantages.group, advantages.rare_by_mode), kl_coefs=_BESIDE),
+    Arm("DS-GRPO", ruled(advantages.group, advantages.smoothed), kl_coefs=_BESIDE),
+    Arm("Clip-Cov", _sampled(surrogates.clip_cov, share=0.02), kl_coefs=_BESIDE),
     Arm("entropy advantage", anchored(
         surrogate=policy.entropy_advantage(policy.clipped_surrogate(), alpha=0.4, kappa=2.0)),
-        kl_coefs=(0.0, 0.1, 0.2)),
+        kl_coefs=_BESIDE),
 )  # fmt: skip
 """Other answers to the same question, beside plain k3 where they have no anchor of their own."""
 

@@ -22,7 +22,7 @@ import numpy as np
 from sage_jax import models
 from sage_jax.learn import Policy
 from studies import store
-from studies.arms import CORE, DOSES, RIVALS, SHORT, Arm
+from studies.arms import CORE, DOSES, FEW, RIVALS, Arm
 from studies.figures import figures
 from studies.runs import Run, evaluate, train, warm_start
 from studies.setting import Setting
@@ -60,13 +60,13 @@ class Block(NamedTuple):
 
 PLAN = (
     Block("main", CORE, 1e-3, 10),
+    Block("sixteen", FEW, 1e-3, 10),
     Block("main", RIVALS, 1e-3, 10),
     Block("main", DOSES, 1e-3, 5),
-    Block("main", CORE, 3e-4, 5),
-    Block("sixteen", CORE, 1e-3, 10),
-    Block("quiet", SHORT, 1e-3, 5),
-    Block("loud", SHORT, 1e-3, 5),
-    Block("brackets", SHORT, 1e-3, 10),
+    Block("main", FEW, 3e-4, 5),
+    Block("quiet", FEW, 1e-3, 5),
+    Block("loud", FEW, 1e-3, 5),
+    Block("brackets", FEW, 1e-3, 5),
 )
 BASES = 5
 _ROUNDS = 6
