@@ -137,10 +137,15 @@ class _Attempt:
             done, state, _ = found
         often = max(25, options.steps // 10)
         console = Console(f"{self.config.name} warm-up", options.steps, line_every=often)
+        before: Any = None
         with console.shown(done):
             for number in range(done, options.steps):
                 with compiling(number == done, console.say):
                     state, metrics, _ = step(state, None, *self._drawn(number))
+                # The host is one step ahead of the devices and no more: what was handed to them
+                # has to be done before it can be left.
+                jax.block_until_ready(before)
+                before = metrics
                 if number % 25 == 24 or number + 1 == options.steps:
                     values = {n: float(value) for n, value in reduce.values(metrics).items()}
                     console.step(number + 1, values)

@@ -308,8 +308,7 @@ class TestAdvice:
         run = open_abstract(on(small, rollout={"num_prompts": 8}), devices(8))
         texts = [change.text for change in advise(run, "rollout", devices(8), count=99)]
         assert not any("num_prompts" in text for text in texts)
-        # Adapters do not go with a warm-up.
-        assert not any("lora.rank" in text for text in texts)
+        assert any("lora.rank" in text for text in texts)
 
 
 class TestSearch:
