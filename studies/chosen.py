@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from studies import markdown
 from studies.frontier import Pair, Row, by_pair, difference, interval
 
 LOST = 0.01
@@ -50,9 +51,10 @@ def table(rows: Sequence[Row]) -> str:
         ]
         for arm in order
     ]
-    text = "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *lines))
     lost = [arm for arm in arms if arm not in held]
-    return text + (f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else "")
+    return markdown.table(head, lines) + (
+        f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else ""
+    )
 
 
 def _mean(rows: dict[Pair, Row], metric: str) -> float:

@@ -107,6 +107,7 @@ class Laboratory:
         self.setting, self.folder = setting, folder
         self.policy: Policy = setting.policy()
         self._evaluate = jax.jit(functools.partial(evaluate, setting, self.policy))
+        self._before = setting.after and Laboratory(setting.after, folder)
         self._warm_up = jax.jit(functools.partial(warm_start, setting, self.policy))
 
     @functools.cache  # noqa: B019 - lives as long as the program.
@@ -120,8 +121,8 @@ class Laboratory:
         raise SystemExit(f"{_ROUNDS} warm-ups of {self.setting} have not taught it to compute")
 
     def _fresh(self, number: int) -> Any:
-        if self.setting.after is not None:
-            return Laboratory(self.setting.after, self.folder).base(number)[1]
+        if self._before is not None:
+            return self._before.base(number)[1]
         return models.init(self.policy.loaded.config, jax.random.key(number))[1]
 
     def _warmed(self, params: Any, number: int, done: int) -> Any:
@@ -147,6 +148,7 @@ class Laboratory:
         kept = figures(found.judged) | {"kl": float(found.kl), "entropy": float(found.entropy)}
         return job.row | kept | {"seconds": round(time.perf_counter() - began, 2)}
 
+    @functools.cache  # noqa: B019
     def judged(self, number: int, name: str) -> dict[str, Any]:
         """The line of a warm-start itself."""
         job = Job(name, number, 0, Arm("base", lambda values: {}), 0.0, 0.0)

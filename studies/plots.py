@@ -13,6 +13,7 @@ from sage_jax.evaluate.theme import (
     dress,
     heading,
     legend,
+    log2_ticks,
     new_figure,
     percent_ticks,
     save,
@@ -59,13 +60,12 @@ def pass_at_k(
     drawn = styles([*coefs], theme, bases=["base"])
     axes = figure.subplots()
     dress(axes, theme, grid="both")
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(KS, map(str, KS))
+    ks = [k for k in KS if f"pass@{k}" in rows[0]]
+    log2_ticks(axes, ks)
     for arm, coef in {"base": 0.0, **coefs}.items():
         own = [row for row in rows if row["arm"] == arm and row["kl_coef"] == coef]
-        curve = [(k, float(np.mean([row[f"pass@{k}"] for row in own]))) for k in KS]
+        curve = [(k, float(np.mean([row[f"pass@{k}"] for row in own]))) for k in ks]
         _line(axes, curve, drawn[arm])
-    axes.set_xlabel("k")
     percent_ticks(axes, 6)
     heading(axes, theme, "pass@k")
     named = {f"{arm} {coefs[arm]:g}" if arm in coefs else arm: drawn[arm] for arm in drawn}

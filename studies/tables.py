@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from studies import chosen, plots, store
+from studies import chosen, markdown, plots, store
 from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference, holm
 from studies.laboratory import RESULTS
 
@@ -66,7 +66,7 @@ def table(rows: Sequence[Row]) -> str:
         ]
         for place, ((arm, coef), own) in enumerate(zip(named, held, strict=True))
     ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *body))
+    return markdown.table(head, body)
 
 
 def bias(rows: Sequence[Row]) -> str:
@@ -86,7 +86,8 @@ def bias(rows: Sequence[Row]) -> str:
 def _suited(rows: Sequence[Row]) -> dict[str, float]:
     """The coefficients that `chosen` picks, of the arms that are drawn, beside training without."""
     coefs = {arm: chosen.choose(rows, arm) for arm in plots.LINES}
-    return {"no KL": 0.0} | {arm: coef for arm, coef in coefs.items() if coef is not None}
+    plain = {"no KL": 0.0} if any(row["arm"] == "no KL" for row in rows) else {}
+    return plain | {arm: coef for arm, coef in coefs.items() if coef is not None}
 
 
 def _order(rows: Sequence[Row]):

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 
 from sage_jax.losses import Guide, Mean, Objective, Terms, by_name, kl, recipes
+from studies import markdown
 
 # Right: 0..3, of which 2 and 3 are rare. Wrong: 4..6, 4 being what the reference likes best.
 # 7 is wrong and fools the reward.
@@ -174,14 +175,14 @@ def table() -> str:
         "liked and wrong",
         "fools",
     ]
-    lines = [head, ["---"] * len(head)]
+    lines = []
     for estimator in ESTIMATORS:
         for guide in GUIDES if estimator != "no KL" else ["none"]:
             found = find(estimator, guide)
             masses = (found.policy[part].sum() for part in (RIGHT, RARE, LIKED, FOOL))
             numbers = (found.from_reverse, found.from_forward, *map(float, masses))
             lines.append([estimator, guide, *(f"{one:.3f}" for one in numbers)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown.table(head, lines)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
 from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.passk import ladder
@@ -19,6 +18,7 @@ from sage_jax.evaluate.theme import (
     heading,
     label_ends,
     legend,
+    log2_ticks,
     new_figure,
     percent_ticks,
     round_ticks,
@@ -41,15 +41,6 @@ def _limits(intervals: Sequence[Interval]) -> tuple[float, float]:
     high = max(interval.high for interval in intervals)
     margin = max(0.02, 0.06 * (high - low))
     return max(0.0, low - margin), min(1.0, high + margin)
-
-
-def _log2(axes: Axes, ks: Sequence[int]) -> None:
-    axes.set_xscale("log", base=2)
-    stride = -(-len(ks) // 8)
-    axes.xaxis.set_major_locator(FixedLocator(ks[::stride]))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlabel("k, samples per problem")
 
 
 def _band(
@@ -130,7 +121,7 @@ def plot_pass_at_k(
             zorder=2 if name in present else 3,
         )
     longest = max(ladders.values(), key=len)
-    _log2(axes, longest)
+    log2_ticks(axes, longest)
     axes.set_ylim(*_limits([interval for curve in curves.values() for interval in curve]))
     percent_ticks(axes, 8)
     label_ends(axes, {name: (c[-1].mean, chosen[name].color) for name, c in curves.items()})

@@ -12,7 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 from PIL import Image
 
 from sage_jax.files import write_atomically
@@ -124,6 +124,16 @@ def percent_ticks(axes: Axes, count: int, *, of: Literal["x", "y"] = "y") -> Non
     ticks = axis.get_majorticklocs()
     decimals = 0 if len(ticks) < 2 or ticks[1] - ticks[0] > 0.0099 else 1
     axis.set_major_formatter(PercentFormatter(1.0, decimals=decimals))
+
+
+def log2_ticks(axes: Axes, ks: Sequence[int]) -> None:
+    """An axis of k in powers of two, at most eight of them told."""
+    axes.set_xscale("log", base=2)
+    stride = -(-len(ks) // 8)
+    axes.xaxis.set_major_locator(FixedLocator(ks[::stride]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlabel("k, samples per problem")
 
 
 def heading(axes: Axes, theme: Theme, title: str, note: str = "") -> None:
