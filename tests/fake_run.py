@@ -113,13 +113,14 @@ def _batch(cursor: int) -> Batch:
     return Batch(Prompts(names, prompts, prompts >= 0), rollout, Pending(lambda: outcome))
 
 
-def evaluate(model, *, tag, step, num_samples, progress=None) -> EvalResult:
+def evaluate(model, asked, *, folder=None, progress=None) -> EvalResult:
     """As `evaluation.evaluate_model` would; how many are right follows from the weights."""
     if progress:
         progress(0, 1)
-    right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (num_samples + 1)
-    problems = tuple(ProblemResult(str(place), right, num_samples) for place in range(2))
-    return EvalResult(tag, step, "fake", num_samples, 0, 1.0, problems, LENGTH, 0.0)
+    count = asked.num_samples
+    right = int(np.abs(np.asarray(model[1])).sum() * 1000) % (count + 1)
+    problems = tuple(ProblemResult(str(place), right, count) for place in range(2))
+    return EvalResult(asked.tag, asked.step, "fake", count, 0, 1.0, problems, LENGTH, 0.0)
 
 
 def newest(folder) -> tuple[int, TrainState]:

@@ -26,7 +26,7 @@ from sage_jax.parallel import hosts
 from sage_jax.run import inputs
 from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import warn
-from sage_jax.run.evaluation import evaluate_model
+from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.run_folder import RunFolder
 
 
@@ -140,9 +140,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
 def _evaluated(
     config: configs.Config, base: setup.Base, model: tuple[Any, Any], tag: str, step: int
 ) -> EvalResult:
-    return evaluate_model(
-        config, base, model, tag=tag, step=step, num_samples=config.eval.num_samples
-    )
+    return evaluate_model(config, base, model, Asked(tag, step, config.eval.num_samples))
 
 
 def _show(results: list[EvalResult]) -> None:

@@ -1,73 +1,136 @@
 """Evaluating a model inside a run, by the config's `eval` section."""
 
 import dataclasses
-from typing import Any
+import hashlib
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import jax
 
 from sage_jax import config as configs
 from sage_jax import parallel, setup
+from sage_jax.data.tasks import Prompts
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.run.console import warn
 from sage_jax.run.exact import Model, enumerate_answers, make_scorer
-from sage_jax.run.held_out import Sampler, evaluate
+from sage_jax.run.held_out import Found, Sampler, evaluate
+from sage_jax.run.shared_base import evaluating
+from sage_jax.run.stored import Stored
 
 MAX_ROWS = 16384  # Completions sampled at once; more are drawn one batch after the other.
+
+
+class Asked(NamedTuple):
+    """What is evaluated.
+
+    Attributes:
+        tag: name of the evaluation.
+        step: of the model.
+        num_samples: of each problem.
+        seed: number of the repetition, which samples with other keys.
+        num_problems: the first ones; None takes all.
+        name: of the problems; by default the task's.
+    """
+
+    tag: str
+    step: int
+    num_samples: int
+    seed: int = 0
+    num_problems: int | None = None
+    name: str = ""
 
 
 def evaluate_model(
     config: configs.Config,
     base: setup.Base,
     model: Model,
+    asked: Asked,
     *,
-    tag: str,
-    step: int,
-    num_samples: int,
+    folder: Path | None = None,
     progress: Any = lambda done, total: None,
 ) -> EvalResult:
     """pass@k of a model, given as (graphdef, params), on held-out problems.
 
     Every model of a seed is sampled with the same keys, so that differences between two of them
     are paired. With `eval.exact` nothing is sampled, and `num_samples` means nothing.
+
+    Args:
+        config: of the run.
+        base: the task, and where the model lies.
+        model: what is evaluated.
+        asked: how it is.
+        folder: for completions, which are not sampled again where they are there; None keeps none.
+        progress: called with what is done and the whole.
     """
     options = config.eval
-    prompts = base.task.held_out(options.num_problems)
+    count = options.num_problems if asked.num_problems is None else asked.num_problems
+    prompts = base.task.held_out(count)
     batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
     if options.exact:
         scorer = make_scorer(model, base, temperature=options.temperature)
         task: Any = base.task  # Lists its answers, as `setup.open_task` has seen to.
         found = enumerate_answers(scorer, task, prompts, batch_prompts=batch, progress=progress)
     else:
-        draw = _sampler(config, base, model, num_samples, batch)
-        found = evaluate(
-            draw,
-            base.task,
-            prompts,
-            derive(jax.random.key(config.seed), Purpose.EVALUATION),
-            num_samples=num_samples,
-            batch_prompts=batch,
-            progress=progress,
-        )
+        found = _sampled(config, base, model, asked, prompts, batch, folder, progress)
     result = EvalResult(
-        tag=tag,
-        step=step,
-        task=config.task.label,
-        samples=0 if options.exact else num_samples,
+        tag=asked.tag,
+        step=asked.step,
+        task=asked.name or config.task.label,
+        samples=0 if options.exact else asked.num_samples,
         seed=config.seed,
         temperature=options.temperature,
         **found._asdict(),
     )
     if result.lost:
-        warn(f"evaluation {tag}: {result.lost:.2%} of its verdicts were lost and count as wrong")
+        warn(
+            f"evaluation {asked.tag}: {result.lost:.2%} of its verdicts were lost and count as "
+            "wrong"
+        )
     return result
 
 
-def _sampler(
-    config: configs.Config, base: setup.Base, model: Model, num_samples: int, batch: int
-) -> Sampler:
+def _sampled(
+    config: configs.Config,
+    base: setup.Base,
+    model: Model,
+    asked: Asked,
+    prompts: Prompts,
+    batch: int,
+    folder: Path | None,
+    progress: Any,
+) -> Found:
     # As for a full batch, however few problems there are: rows draw by their place.
-    sampler = _compiled(config, base, _group(num_samples, config.eval.batch_prompts))
+    group = _group(asked.num_samples, config.eval.batch_prompts)
+    plan = {"asked": asked._asdict(), "batch": batch, "group_size": group}
+    plan |= {"prompts": _digest(prompts), "config": evaluating(config)}
+    return evaluate(
+        _sampler(config, base, model, group, batch),
+        base.task,
+        prompts,
+        _key(config.seed, asked.seed),
+        num_samples=asked.num_samples,
+        group_size=group,
+        batch_prompts=batch,
+        stored=Stored(folder, plan),
+        progress=progress,
+    )
+
+
+def _key(run: int, seed: int) -> jax.Array:
+    key = derive(jax.random.key(run), Purpose.EVALUATION)
+    return jax.random.fold_in(key, 2**32 - seed) if seed else key  # Batches count from 0.
+
+
+def _digest(prompts: Prompts) -> str:
+    told = repr(prompts.ids).encode() + prompts.tokens.tobytes() + prompts.mask.tobytes()
+    return hashlib.sha256(told).hexdigest()[:16]
+
+
+def _sampler(
+    config: configs.Config, base: setup.Base, model: Model, group: int, batch: int
+) -> Sampler:
+    sampler = _compiled(config, base, group)
     rows = parallel.batch_sharding(base.mesh, batch)
 
     def sample(tokens, mask, key):

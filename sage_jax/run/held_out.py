@@ -1,18 +1,21 @@
 """Sampling a model on held-out problems and counting what is right."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import jax
 import numpy as np
 
-from sage_jax.data.tasks import Judged, Prompts, Task
+from sage_jax.data.tasks import Prompts, Task
+from sage_jax.evaluate.completions import Completion
 from sage_jax.evaluate.modes import counted
 from sage_jax.evaluate.problem_result import ProblemResult, tally
+from sage_jax.parallel import hosts, local_rows
 from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
 from sage_jax.run.judging import Outcome, judge
+from sage_jax.run.stored import Stored
 
 Sampler = Callable[[jax.Array, jax.Array, jax.Array], Rollout]
 """(prompt_tokens [N, P], prompt_mask [N, P], key) -> Rollout, with a group size of its own."""
@@ -41,40 +44,62 @@ def evaluate(
     key: jax.Array,
     *,
     num_samples: int,
+    group_size: int,
     batch_prompts: int,
+    stored: Stored,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Found:
-    """Sample `num_samples` completions of each prompt and judge them.
+    """Sample `num_samples` completions of each prompt and judge them. A collective.
 
     Args:
         sampler: draws a group of completions of each prompt; called with batches of one shape,
             the last one filled up with copies that are neither judged nor counted.
         task: the judge.
         prompts: Q held-out problems.
-        key: batch b, repeat r draws with key folded with b, then r.
-        num_samples: n, a multiple of the sampler's group size.
+        key: batch b, of which f samples are drawn, draws more with key folded with b, then f.
+        num_samples: n, a multiple of `group_size`.
+        group_size: completions of a prompt that the sampler draws at once.
         batch_prompts: problems sampled at once.
-        progress: called with (problems done, Q).
+        stored: where parts lie that are not to be sampled again, and others are put.
+        progress: called with (completions done, n Q), first with those that were there.
+
+    Raises:
+        ValueError: n is no multiple of the group size.
     """
-    problems: list[ProblemResult] = []
-    seen: list[Outcome] = []
-    for index, (batch, real) in enumerate(batches(prompts, batch_prompts)):
-        batch_key = jax.random.fold_in(key, index)
-        outcomes = [
-            judge(task, batch, rollout, count=real)
-            for rollout in _samples(sampler, batch, batch_key, num_samples)
-        ]
-        judged = [outcome.judged for outcome in outcomes]
-        problems += [_result(task, batch.ids[place], judged, place, real) for place in range(real)]
-        seen += outcomes
-        progress(len(problems), len(prompts.ids))
-    outcome = Outcome.join(seen)
-    return Found(
-        tuple(problems),
-        float(outcome.lengths.mean()),
-        float((outcome.finish == Finish.LENGTH).mean()),
-        float(np.mean([reason in LOST for reason in outcome.judged.reasons])),
-    )
+    if num_samples % group_size:
+        raise ValueError(f"num_samples {num_samples} is not a multiple of group_size {group_size}")
+    total = num_samples * len(prompts.ids)
+    rows: list[Completion] = []
+    for number, part in enumerate(_parts(prompts, batch_prompts, num_samples, group_size)):
+        known = stored.read(number)
+        if known is None:
+            known = _sampled(sampler, task, part, jax.random.fold_in(key, part.index))
+            stored.write(number, known)
+        rows += known
+        progress(len(rows), total)
+    return found(rows, task, prompts.ids)
+
+
+class Part(NamedTuple):
+    """Completions that are sampled at once.
+
+    Attributes:
+        prompts: of exactly the batch's size.
+        real: how many of them are not filling.
+        index: of the batch.
+        first: number of each problem's first sample among all of its own.
+    """
+
+    prompts: Prompts
+    real: int
+    index: int
+    first: int
+
+
+def _parts(prompts: Prompts, size: int, num_samples: int, group_size: int) -> Iterator[Part]:
+    for index, (batch, real) in enumerate(batches(prompts, size)):
+        for first in range(0, num_samples, group_size):
+            yield Part(batch, real, index, first)
 
 
 def batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
@@ -85,28 +110,59 @@ def batches(prompts: Prompts, size: int) -> Iterator[tuple[Prompts, int]]:
         yield prompts.take(places), min(size, total - start)
 
 
-def _samples(
-    sampler: Sampler, batch: Prompts, key: jax.Array, num_samples: int
-) -> Iterator[Rollout]:
-    drawn = 0
-    while drawn < num_samples:
-        rollout = sampler(batch.tokens, batch.mask, jax.random.fold_in(key, drawn))  # type: ignore[arg-type]
-        drawn += rollout.group_size
-        yield rollout
-    if drawn != num_samples:
-        raise ValueError(f"num_samples {num_samples} is not a multiple of the sampler's group size")
+def _sampled(sampler: Sampler, task: Task, part: Part, key: jax.Array) -> list[Completion]:
+    batch = part.prompts
+    rollout = sampler(batch.tokens, batch.mask, jax.random.fold_in(key, part.first))  # type: ignore[arg-type]
+    outcome = judge(task, batch, rollout, count=part.real)
+    texts, size = _texts(task, rollout, count=part.real), rollout.group_size
+    return [
+        _completion(outcome, row, texts[row], batch.ids[row // size], part.first + row % size)
+        for row in range(len(texts))
+    ]
 
 
-def _result(task: Task, id: str, judged: list[Judged], place: int, count: int) -> ProblemResult:
-    """One problem's counts over all its groups."""
-    answers, correct, modes = [], [], []
-    for part in judged:
-        size = len(part.answers) // count
-        own = slice(place * size, (place + 1) * size)
-        answers += part.answers[own]
-        correct += part.correct[own].tolist()
-        modes += part.modes[own]
-    found, gold = ProblemResult(id, sum(correct), len(correct)), task.gold(id)
+def _completion(outcome: Outcome, row: int, text: str, id: str, sample: int) -> Completion:
+    judged = outcome.judged
+    return Completion(
+        id=id,
+        sample=sample,
+        completion=text,
+        answer=judged.answers[row],
+        correct=bool(judged.correct[row]),
+        reward=float(judged.rewards[row]),
+        reason=judged.reasons[row],
+        mode=judged.modes[row] if judged.modes else "",
+        length=int(outcome.lengths[row]),
+        truncated=bool(outcome.finish[row] == Finish.LENGTH),
+    )
+
+
+def _texts(task: Task, rollout: Rollout, *, count: int) -> list[str]:
+    """The completions of the first `count` prompts as they are judged. A collective."""
+    rows, tokens = local_rows(rollout.tokens)
+    mask, last = local_rows(rollout.mask)[1] > 0, count * rollout.group_size
+    held = zip(rows.tolist(), tokens, mask, strict=True)
+    own = [(row, task.judged_text(ids[kept])) for row, ids, kept in held if row < last]
+    return [text for _, text in sorted(tuple(one) for part in hosts.gather(own) for one in part)]
+
+
+def found(rows: Sequence[Completion], task: Task, ids: Sequence[str]) -> Found:
+    """What completions were, problem by problem in the order of `ids`."""
+    own: dict[str, list[Completion]] = {id: [] for id in ids}
+    for row in rows:
+        own[row.id].append(row)
+    return Found(
+        tuple(_result(task, id, own[id]) for id in ids),
+        float(np.mean([row.length for row in rows])),
+        float(np.mean([row.truncated for row in rows])),
+        float(np.mean([row.reason in LOST for row in rows])),
+    )
+
+
+def _result(task: Task, id: str, rows: Sequence[Completion]) -> ProblemResult:
+    """One problem's counts over all its samples."""
+    correct, gold = [row.correct for row in rows], task.gold(id)
+    whole = ProblemResult(id, sum(correct), len(correct))
     if gold:  # Else there is nothing to take a majority of.
-        found = tally([answer or None for answer in answers], correct, id=id, gold=gold)
-    return dataclasses.replace(found, modes=counted(modes))
+        whole = tally([row.answer or None for row in rows], correct, id=id, gold=gold)
+    return dataclasses.replace(whole, modes=counted([row.mode for row in rows]))

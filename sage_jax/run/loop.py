@@ -17,6 +17,7 @@ from sage_jax.run import events, inputs, measures
 from sage_jax.run.bad_steps import refuse_bad_weights
 from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import log, warn
+from sage_jax.run.evaluation import Asked
 from sage_jax.run.journal import read_history
 from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
@@ -185,7 +186,8 @@ def _evaluate_base(session: Session, emit: Emit) -> None:
         _keep(session, emit, known)
         return
     leave = _leaving(session, lambda: None)
-    _evaluate(session, emit, session.base, ("base", 0, session.config.eval.num_samples), leave)
+    asked = Asked("base", 0, session.config.eval.num_samples)
+    _evaluate(session, emit, session.base, asked, leave)
 
 
 def _evaluate_during(
@@ -197,7 +199,7 @@ def _evaluate_during(
     model = session.learner.decoder(position.state.trained)
     # What training needs is on disk or will be done again, so that leaving here costs little.
     leave = _leaving(session, checkpoints.wait)
-    _evaluate(session, emit, model, (tag, position.done, count), leave)
+    _evaluate(session, emit, model, Asked(tag, position.done, count), leave)
 
 
 def _leaving(session: Session, finish: Callable[[], None]) -> Callable[[], None]:
@@ -208,21 +210,16 @@ def _evaluate(
     session: Session,
     emit: Emit,
     model: tuple[Any, Any],
-    what: tuple[str, int, int],
+    asked: Asked,
     leave: Callable[[], None],
 ) -> None:
-    """Evaluate a model, given as (graphdef, params), and save what came of it.
-
-    `what` is (tag, step, samples of each problem).
-    """
-    tag, step, count = what
+    """Evaluate a model, given as (graphdef, params), and save what came of it."""
     options = session.config.eval
-    how = "by all right answers" if options.exact else f"{count} samples of each"
-    title = f"evaluating {tag}: {options.num_problems} problems, {how}"
+    how = "by all right answers" if options.exact else f"{asked.num_samples} samples of each"
+    title = f"evaluating {asked.tag}: {options.num_problems} problems, {how}"
+    folder = session.folder.completions(asked.tag)
     with stage(title) as told:
-        result = session.evaluate(
-            model, tag=tag, step=step, num_samples=count, progress=told.leaving(leave)
-        )
+        result = session.evaluate(model, asked, folder=folder, progress=told.leaving(leave))
     _keep(session, emit, result)
 
 

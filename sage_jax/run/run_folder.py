@@ -82,6 +82,10 @@ class RunFolder:
         """Result of an evaluation."""
         return self.path / "eval" / f"{tag}.json"
 
+    def completions(self, tag: str) -> Path:
+        """Folder of the completions of an evaluation."""
+        return self.path / "eval" / tag
+
     def exists(self) -> bool:
         """Whether a run was started here."""
         return self.config_file.is_file()

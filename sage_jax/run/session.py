@@ -35,7 +35,7 @@ class Session:
         task: prompts and judge.
         learner: policy, loss and optimiser.
         step: (state, step, cursor) -> what came of it, see `Step`.
-        evaluate: (model, *, tag, step, num_samples, progress) -> EvalResult.
+        evaluate: (model, asked, *, folder, progress) -> EvalResult, see `evaluate_model`.
         first_state: () -> the state before the first update; takes the base's weights over.
         learning_rate: by number of updates.
         base: the model that training starts from, as (graphdef, params).

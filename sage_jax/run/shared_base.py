@@ -8,7 +8,6 @@ from sage_jax.evaluate import EvalResult
 from sage_jax.parallel import hosts
 from sage_jax.run.run_folder import RunFolder
 
-# What a model that nobody trained yet does not depend on.
 _OF_TRAINING = {"name", "guide", "loss", "lora", "optimizer", "train", "listeners", "arms"}
 
 
@@ -28,7 +27,7 @@ def shared_base(config: configs.Config, folder: RunFolder) -> EvalResult | None:
 
 def _found(config: configs.Config, folder: RunFolder) -> Iterator[str]:
     for arm in _beside(folder):
-        if arm.eval_file("base").is_file() and _evaluating(arm.load()) == _evaluating(config):
+        if arm.eval_file("base").is_file() and evaluating(arm.load()) == evaluating(config):
             yield str(arm.eval_file("base"))
 
 
@@ -39,5 +38,6 @@ def _beside(folder: RunFolder) -> list[RunFolder]:
     return [arm for arm in arms if arm.path != folder.path and arm.exists()]
 
 
-def _evaluating(config: configs.Config) -> dict[str, Any]:
+def evaluating(config: configs.Config) -> dict[str, Any]:
+    """What an evaluation of a model that nobody trained yet depends on."""
     return config.model_dump(mode="json", exclude=_OF_TRAINING)

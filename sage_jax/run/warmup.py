@@ -26,7 +26,7 @@ from sage_jax.losses import Terms, reduce
 from sage_jax.parallel import hosts
 from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import Console, warn
-from sage_jax.run.evaluation import evaluate_model
+from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.events import Event, WarmupStepDone
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stages import compiling, stage
@@ -217,9 +217,7 @@ def _pass1(config: configs.Config, base: setup.Base, stop: StopRequest) -> float
             config,
             base,
             (base.loaded.graphdef, base.loaded.params),
-            tag="warmup",
-            step=0,
-            num_samples=config.eval.num_samples_during,
+            Asked("warmup", 0, config.eval.num_samples_during),
             progress=told.leaving(lambda: stop.leave_if_asked(lambda: None)),
         )
     return result.summary()["pass@1"]["mean"]

@@ -14,7 +14,7 @@ from sage_jax.data.puzzle import Problems, Puzzle
 from sage_jax.data.tasks import Enumerable
 from sage_jax.data.token_task import PuzzleTask
 from sage_jax.evaluate import EvalResult
-from sage_jax.run.evaluation import evaluate_model
+from sage_jax.run.evaluation import Asked, evaluate_model
 
 END, VOCABULARY = 3, 4
 
@@ -62,7 +62,7 @@ def evaluated(make_config, make_base):
         base = make_base(config, devices=devices)
         model = (base.loaded.graphdef, base.loaded.params)
         count = config.eval.num_samples
-        return base, evaluate_model(config, base, model, tag="t", step=0, num_samples=count)
+        return base, evaluate_model(config, base, model, Asked("t", 0, count))
 
     return run
 

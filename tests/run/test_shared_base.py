@@ -22,9 +22,9 @@ def test_arms_that_evaluate_alike_do_so_once(make_config, tmp_path):
     config, asked = make_config({"arms": ARMS}), []
 
     def opens(arm, folder, stop, **told):
-        def evaluate(model, *, tag, **how):
-            asked.append((arm.name, tag))
-            return fake_run.evaluate(model, tag=tag, **how)
+        def evaluate(model, what, **how):
+            asked.append((arm.name, what.tag))
+            return fake_run.evaluate(model, what, **how)
 
         return dataclasses.replace(fake_run.opens(arm, folder, stop, **told), evaluate=evaluate)
 
