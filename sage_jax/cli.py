@@ -47,6 +47,12 @@ class _TrainOptions(_Overrides):
 
 
 @dataclasses.dataclass
+class _EvalOptions(_Overrides):
+    out: str = ""
+    """Folder for completions and results of suites; default runs/<name>/suites."""
+
+
+@dataclasses.dataclass
 class _SampleOptions(_Overrides):
     prompt: str = ""
     """What to ask (of token tasks: token ids). Empty asks the first held-out problem."""
@@ -268,9 +274,9 @@ def _eval(rest: list[str]) -> None:
         options = _parsed(_Overrides, "eval RUN_DIR", rest, config)
         commands.evaluate_run(path, options.config)
     else:
-        commands.evaluate_config(
-            _parsed(_Overrides, "eval CONFIG", rest, configs.load(path)).config
-        )
+        options = _parsed(_EvalOptions, "eval CONFIG", rest, configs.load(path))
+        home = _path(options.out or f"runs/{options.config.name}/suites")
+        commands.evaluate_config(options.config, home)
 
 
 def _sample(rest: list[str]) -> None:

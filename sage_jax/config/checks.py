@@ -28,6 +28,7 @@ def impossible(c: Config) -> Iterator[str]:
         _surrogate,
         _warmup,
         _exact,
+        _suites,
         _stop,
         _lora,
         _rewards,
@@ -134,10 +135,10 @@ def _warmup(c: Config) -> Iterator[str]:
 
 
 def _exact(c: Config) -> Iterator[str]:
-    if c.eval.exact and c.eval.top_p < 1:
+    if c.eval.exact and c.eval.drawn_at[1] < 1:
         yield (
-            f"eval.top_p is {c.eval.top_p:g}, but with eval.exact the chances of completions are "
-            "those of all tokens: set eval.top_p 1"
+            f"eval.top_p is {c.eval.drawn_at[1]:g}, but with eval.exact the chances of completions "
+            "are those of all tokens: set eval.top_p 1"
         )
 
 
@@ -196,6 +197,18 @@ def _rewards(c: Config) -> Iterator[str]:
             yield f"reward.{place}: two rewards are named {title!r}: give this one another `name`"
         if place and c.reward[place].correct_from is not None:
             yield f"reward.{place}.correct_from: the first reward alone says what is correct"
+
+
+def _suites(c: Config) -> Iterator[str]:
+    names = [one.title for one in c.eval.suites]
+    for name in names:
+        if names.count(name) > 1:
+            yield f"eval.suites names {name!r} twice: give one of them another `name`"
+    for k in c.eval.ks:
+        if not 1 <= k <= c.eval.num_samples:
+            yield f"eval.ks holds {k}; known are 1 to eval.num_samples {c.eval.num_samples}"
+    if c.eval.exact and c.eval.suites:
+        yield "eval.suites are sampled: leave eval.exact false"
 
 
 def _mesh(c: Config) -> Iterator[str]:

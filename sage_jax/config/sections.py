@@ -28,12 +28,14 @@ from sage_jax.parts import (
     RewardSpec,
     Room,
     Spec,
+    SuiteSpec,
     TaskSpec,
 )
 
 Part = Annotated[Spec, by_word(Spec)]
 Reward = Annotated[RewardSpec, by_word(RewardSpec)]
 Listener = Annotated[ListenerSpec, by_word(ListenerSpec)]
+Suite = Annotated[SuiteSpec, by_word(SuiteSpec)]
 Task = Annotated[TaskSpec, by_word(TaskSpec)]
 """A part by name: a word, or a mapping of `use` and arguments."""
 
@@ -295,6 +297,11 @@ class Train(Section):
     """Steps in a row whose update was skipped for NaN or infinity, after which the run stops."""
 
 
+# Temperature and nucleus: of the paper's tables; of most published figures on AIME and its kind
+# (DeepSeek-R1's protocol); of DAPO's.
+_SAMPLING = {"paper": (0.3, 0.95), "r1": (0.6, 0.95), "dapo": (1.0, 0.7)}
+
+
 class Eval(Section):
     """Evaluation on held-out problems."""
 
@@ -310,10 +317,26 @@ class Eval(Section):
     """Sampling temperature."""
     top_p: float = Field(default=1.0, gt=0, le=1)
     """Nucleus of the sampling distribution."""
+    sampling: Literal["", "paper", "r1", "dapo"] = ""
+    """Temperature and nucleus by name, in the place of the two above: 0.3 and 0.95 as in SAGE's
+    tables, 0.6 and 0.95 as in DeepSeek-R1's, 1.0 and 0.7 as in DAPO's."""
+    suites: tuple[Suite, ...] = ()
+    """What `sage-jax eval` evaluates on: tasks, each with all the problems that it holds out."""
+    seeds: int = Field(default=1, ge=1, le=1000)
+    """How often `sage-jax eval` samples each suite anew, `num_samples` completions each time."""
+    ks: tuple[int, ...] = ()
+    """The k of pass@k in tables of suites; by default 1 and `num_samples`."""
     exact: bool = False
     """Compute the chances of all right completions instead of sampling some, where a task can list
     them, as `brackets` and `programs` can: pass@k up to k = 1024 without the luck of samples.
     `num_samples` then means nothing."""
+
+    _several = pydantic.field_validator("suites", mode="before")(as_tuple)
+
+    @property
+    def drawn_at(self) -> tuple[float, float]:
+        """Temperature and nucleus, by name or by number."""
+        return _SAMPLING.get(self.sampling, (self.temperature, self.top_p))
 
 
 class Mesh(Section):
@@ -393,6 +416,7 @@ class Config(Section):
             *_listed("loss.kl_gates", self.loss.kl_gates, GATES),
             *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
             *_listed("reward", self.reward, REWARDS),
+            *_listed("eval.suites", self.eval.suites, TASKS),
             *_listed("listeners", self.listeners, LISTENERS),
         ]
 

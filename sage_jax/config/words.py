@@ -8,7 +8,7 @@ import tyro
 
 from sage_jax import yaml_text
 from sage_jax.faults import ConfigError, renamed
-from sage_jax.parts import ListenerSpec, RewardSpec, Spec
+from sage_jax.parts import ListenerSpec, RewardSpec, Spec, SuiteSpec
 
 if TYPE_CHECKING:
     from sage_jax.config.sections import Config
@@ -71,6 +71,7 @@ _LISTS: dict[str, type[Spec]] = {
     "listeners": ListenerSpec,
     "loss.kl_gates": Spec,
     "loss.advantage": Spec,
+    "eval.suites": SuiteSpec,
 }
 """Fields that name several parts, one a word."""
 

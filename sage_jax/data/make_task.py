@@ -21,31 +21,57 @@ from sage_jax.rewards import NumberJudge, VerifierPool
 from sage_jax.telling import brief
 
 
-def make_task(spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = ()) -> Task:
+def make_task(
+    spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = (), *, field: str = "task"
+) -> Task:
     """The task that a config names. A collective.
 
     Args:
         spec: its name and arguments, and what holds for every task in words.
         setting: what the run gives it.
         rewards: what a config names; none takes the task's own, or else `math`.
+        field: of the config, that names the task.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
         DataError: if files, problems or the tokenizer are not what is needed.
         HostsError: if the task gives other problems on another process.
     """
-    part = resolve(spec, TASKS, field="task")
+    part = resolve(spec, TASKS, field=field)
     found = _gathered(part, spec, setting)
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
         return found
     if setting.tokenizer is None:
         raise ConfigError(
-            f"task: {spec.use} is one in words, and this model has no tokenizer: name a pretrained "
-            "model as model.source, or a task with a vocabulary of its own, such as brackets"
+            f"{field}: {spec.use} is one in words, and this model has no tokenizer: name a "
+            "pretrained model as model.source, or a task with a vocabulary of its own, such as "
+            "brackets"
         )
     hosts.refuse_difference({f"problems of task {spec.use}": found.digest()})
-    return _in_words(spec, found, setting, [*rewards] or _own(part, found.reward))
+    made = _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
+    try:
+        said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
+        return TextTask(found, made, said, setting)
+    except BaseException:
+        for one in made:
+            one.close()
+        raise
+
+
+def open_problems(
+    spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = (), *, field: str
+) -> tuple[Split, list[Reward]]:
+    """The problems of a task in words and their rewards, which are to be closed; no tokenizer.
+
+    Raises:
+        ConfigError, DataError: as `make_task`.
+    """
+    part = resolve(spec, TASKS, field=field)
+    found = _gathered(part, spec, setting)
+    if not isinstance(found, Split):
+        raise ConfigError(f"{field}: {spec.use} is a task of tokens, and not one in words")
+    return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
 
 
 def _gathered(part: Part, spec: TaskSpec, setting: Setting) -> Split | Task:
@@ -68,9 +94,10 @@ def _given(spec: TaskSpec, setting: Setting) -> dict[str, Any]:
     return {name: getattr(setting, name) for name in ours} | shared
 
 
-def _in_words(
+def _rewards(
     spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec]
-) -> TextTask:
+) -> list[Reward]:
+    """The rewards of problems, which fit them."""
     made = closed_on_failure(
         make_reward(
             one,
@@ -87,12 +114,11 @@ def _in_words(
         _refuse_unanswered(made, problems)
         refuse_missing_columns(made, problems)
         refuse_missing_rates(found.train, setting.rates)
-        said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
-        return TextTask(found, made, said, setting)
     except BaseException:
         for one in made:
             one.close()
         raise
+    return made
 
 
 def _own(part: Part, reward: Any) -> list[RewardSpec]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from sage_jax.data import verdicts
 from sage_jax.data.order import batch_indices
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
@@ -13,7 +14,6 @@ from sage_jax.data.rewards import Batch, Reward
 from sage_jax.data.spelling import Part, Spelling
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts, Setting
 from sage_jax.data.turns import read_turns
-from sage_jax.rewards import LOST, weighted_sum
 from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rollout import pack_prompts, padded_length
 
@@ -74,6 +74,11 @@ class TextTask:
         """The first `count` held-out problems, or all if there are fewer."""
         return self._packed(self._held_out[:count], self._held_out_dropped)
 
+    @property
+    def num_held_out(self) -> int:
+        """Held-out problems."""
+        return len(self._held_out)
+
     def ask(self, text: str, answer: str) -> Prompts:
         """Any question as this task would put it, to be judged by a right answer.
 
@@ -106,30 +111,11 @@ class TextTask:
         return Demonstrations(prompts.tokens, prompts.mask, tokens, mask)
 
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
-        """Sum the rewards by weight. Correct is what the first of them says is.
-
-        A right completion of which the problems' `mode` does not know the way has the mode "other".
-        """
+        """Judge completions by the rewards, see `verdicts.judge`."""
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
         asked = [problem for problem in prompts.problems for _ in range(group_size)]
-        batch, first = Batch(texts, asked, tokens, mask), self._rewards[0]
-        given = {one.name: one.score(batch) for one in self._rewards}
-        parts = {name: one.rewards for name, one in given.items()}
-        weights = {one.name: one.weight for one in self._rewards}
-        total = np.asarray(weighted_sum(parts, weights=weights).total, np.float32)
-        answers = [first.answer(text) or "" for text in texts]
-        reasons = [
-            _reason(words) for words in zip(*(one.reasons for one in given.values()), strict=True)
-        ]
-        correct = first.correct(parts[first.name])
-        return Judged(total, correct, answers, reasons, parts, self._modes(asked, texts, correct))
-
-    def _modes(self, asked: Sequence[Problem], texts: Sequence[str], correct: Any) -> list[str]:
-        if self._mode is None:
-            return []
-        rows = zip(asked, texts, correct, strict=True)
-        return [(self._mode(one, text) or "other") if right else "" for one, text, right in rows]
+        return verdicts.judge(Batch(texts, asked, tokens, mask), self._rewards, self._mode)
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
@@ -180,7 +166,7 @@ class TextTask:
             for problem, ids in rendered
             if len(ids) <= self._limits[0]
         ]
-        if not kept:
+        if problems and not kept:
             raise DataError(
                 f"all {len(rendered)} {part} prompts are longer than rollout.max_prompt_length "
                 f"{self._limits[0]} (the shortest has "
@@ -223,11 +209,6 @@ class TextTask:
             if begun and text.startswith(begun):
                 return text.removeprefix(begun)
         return text
-
-
-def _reason(words: Sequence[str]) -> str:
-    """The first reward's word, but a verdict that any of them lost goes before it."""
-    return next((word for word in words if word in LOST), words[0])
 
 
 def _each(read: Callable[[np.ndarray], str], tokens: np.ndarray, mask: np.ndarray) -> list[str]:

@@ -22,7 +22,7 @@ from sage_jax.parts.rooms import (
     TASKS,
 )
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, SuiteSpec, TaskSpec
 
 __all__ = [
     "ADVANTAGES",
@@ -39,6 +39,7 @@ __all__ = [
     "RewardSpec",
     "Room",
     "Spec",
+    "SuiteSpec",
     "TaskSpec",
     "arguments",
     "listing",

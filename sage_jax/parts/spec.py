@@ -135,3 +135,35 @@ class TaskSpec(Spec):
     def shared(cls) -> tuple[str, ...]:
         """Names of the fields that every task has beside `use`."""
         return tuple(name for name in cls.model_fields if name != "use")
+
+
+class SuiteSpec(Spec):
+    """Problems to evaluate on, as a config names them: what a task holds out, all of it."""
+
+    name: str = pydantic.Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=60)
+    """Name in tables and of its folder; by default that of the task."""
+    system_prompt: str | None = None
+    """As `task.system_prompt`, which is the default."""
+    instruction: str | None = None
+    """As `task.instruction`, which is the default."""
+    prefix: str | None = None
+    """As `task.prefix`, which is the default."""
+    reward: tuple[RewardSpec, ...] = ()
+    """As `reward`; none named is the task's own, or else `math`, whatever is trained on."""
+
+    @pydantic.field_validator("reward", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+    @property
+    def title(self) -> str:
+        """Its name in tables."""
+        return self.name or self.label
+
+    def as_task(self, task: TaskSpec) -> TaskSpec:
+        """The task that it names, with what `task` says of all tasks where it says nothing."""
+        own = {name: getattr(self, name) for name in ("system_prompt", "instruction", "prefix")}
+        shared = {name: getattr(task, name) for name in TaskSpec.shared()}
+        shared |= {name: value for name, value in own.items() if value is not None}
+        return TaskSpec.model_validate({"use": self.use, **self.options, **shared})

@@ -28,6 +28,7 @@ from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import warn
 from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.suites import Candidate, evaluate_suites
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,8 +96,12 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
     return Trained(base, learner, state, step)
 
 
-def evaluate_config(config: configs.Config) -> None:
+def evaluate_config(config: configs.Config, home: Path) -> None:
     """Evaluate the model that a config starts from, and print the table.
+
+    Args:
+        config: names the model, and what it is evaluated on.
+        home: folder in which completions and results of suites are kept.
 
     Raises:
         ConfigError: if the model comes from a warm-up, which belongs to a run.
@@ -106,7 +111,10 @@ def evaluate_config(config: configs.Config) -> None:
     base = setup.open_base(config, config.model.source)
     try:
         model = (base.loaded.graphdef, base.loaded.params)
-        _show([_evaluated(config, base, model, "base", 0)])
+        if config.eval.suites:
+            _show_suites(evaluate_suites(config, base, [Candidate("base", 0, model)], home))
+        else:
+            _show([_evaluated(config, base, model, "base", 0)])
     finally:
         base.task.close()
 
@@ -114,8 +122,9 @@ def evaluate_config(config: configs.Config) -> None:
 def evaluate_run(path: Path, config: configs.Config) -> None:
     """Evaluate a run's base and trained model anew and print them side by side.
 
-    Results are kept where they were made with the run's own settings; with others they are only
-    printed, so that runs stay comparable.
+    Results on the run's own held-out problems are kept where they were made with the run's own
+    settings; with others they are only printed, so that runs stay comparable. Those on suites are
+    kept always, in `suites/`.
     """
     folder = open_run(path)
     own = config == folder.load()
@@ -124,10 +133,16 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     trained = load_trained(path, config)
     loaded = trained.base.loaded
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
+    candidates = [
+        Candidate("base", 0, (loaded.graphdef, loaded.params)),
+        Candidate(tag, trained.step, trained.decoder()),
+    ]
     try:
+        if config.eval.suites:
+            _show_suites(evaluate_suites(config, trained.base, candidates, folder.suites))
+            return
         results = [
-            _evaluated(config, trained.base, (loaded.graphdef, loaded.params), "base", 0),
-            _evaluated(config, trained.base, trained.decoder(), tag, trained.step),
+            _evaluated(config, trained.base, model, tag, step) for tag, step, model in candidates
         ]
     finally:
         trained.base.task.close()
@@ -162,6 +177,10 @@ def _show(results: list[EvalResult]) -> None:
             final.ids, final.pass_table([1]), base.ids, base.pass_table([1])
         )[0]
         Terminal().print(f"pass@1, trained - base: {_cell(dataclasses.asdict(difference))}")
+
+
+def _show_suites(results: list[EvalResult]) -> None:
+    """A line for each suite and model."""
 
 
 def _figures(result: EvalResult) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class Asked(NamedTuple):
         step: of the model.
         num_samples: of each problem.
         seed: number of the repetition, which samples with other keys.
-        num_problems: the first ones; None takes all.
+        num_problems: the first ones; None takes `eval.num_problems`.
         name: of the problems; by default the task's.
     """
 
@@ -63,12 +63,12 @@ def evaluate_model(
         folder: for completions, which are not sampled again where they are there; None keeps none.
         progress: called with what is done and the whole.
     """
-    options = config.eval
+    options, (temperature, _) = config.eval, config.eval.drawn_at
     count = options.num_problems if asked.num_problems is None else asked.num_problems
     prompts = base.task.held_out(count)
     batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
     if options.exact:
-        scorer = make_scorer(model, base, temperature=options.temperature)
+        scorer = make_scorer(model, base, temperature=temperature)
         task: Any = base.task  # Lists its answers, as `setup.open_task` has seen to.
         found = enumerate_answers(scorer, task, prompts, batch_prompts=batch, progress=progress)
     else:
@@ -79,7 +79,7 @@ def evaluate_model(
         task=asked.name or config.task.label,
         samples=0 if options.exact else asked.num_samples,
         seed=config.seed,
-        temperature=options.temperature,
+        temperature=temperature,
         **found._asdict(),
     )
     if result.lost:
@@ -156,12 +156,12 @@ def _group(num_samples: int, batch_prompts: int) -> int:
 
 
 def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
-    options = config.eval
+    temperature, top_p = config.eval.drawn_at
     decoding = dataclasses.replace(
         setup.decoding(config, base.task),
         group_size=group_size,
-        temperature=options.temperature,
-        top_p=options.top_p,
+        temperature=temperature,
+        top_p=top_p,
         top_k=0,
         min_p=0.0,
     )

@@ -86,6 +86,11 @@ class RunFolder:
         """Folder of the completions of an evaluation."""
         return self.path / "eval" / tag
 
+    @property
+    def suites(self) -> Path:
+        """Results of suites, SUITE/TAG/seed-N.json, and their completions."""
+        return self.path / "suites"
+
     def exists(self) -> bool:
         """Whether a run was started here."""
         return self.config_file.is_file()

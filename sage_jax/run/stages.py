@@ -14,6 +14,20 @@ EVERY_S = 60.0
 """Seconds between two lines of one stage."""
 
 
+_LEAST_S = 0.5
+
+
+def _duration(seconds: float) -> str:
+    """In words: `50 s`, `12 min`, `3.5 h`.
+
+    >>> [_duration(s) for s in (50.2, 700.0, 12600.0)]
+    ['50 s', '12 min', '3.5 h']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 class Stage:
     """Something that takes its time.
 
@@ -24,10 +38,16 @@ class Stage:
 
     def __init__(self, name: str, say: Say):
         self._name, self._say, self._begun, self._share = name, say, time.monotonic(), ""
+        self._seen: tuple[float, int] = (self._begun, 0)
 
     def progress(self, done: int, total: int) -> None:
-        """Note how far it is."""
-        self._share = f", {done} of {total}"
+        """Note how far it is, and by what was done since the last time how long is left."""
+        (then, before), now = self._seen, time.monotonic()
+        self._seen, self._share = (now, done), f", {done:,} of {total:,}"
+        # What was found and not done takes no time, and says nothing of the rest.
+        if now - then > _LEAST_S and done > before:
+            left = (now - then) / (done - before) * (total - done)
+            self._share += f", about {_duration(left)} left"
 
     def leaving(self, leave: Callable[[], None]) -> Callable[[int, int], None]:
         """A `progress` that also leaves where that was asked for."""

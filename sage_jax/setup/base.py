@@ -143,6 +143,15 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
     return task
 
 
+def open_suite(config: configs.Config, loaded: models.Loaded | None, place: int) -> Task:
+    """The task of one of `eval.suites`, by its place. A collective."""
+    suite = config.eval.suites[place]
+    # What a loss reads of training problems, those that are only evaluated need not have.
+    setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
+    field = f"eval.suites.{place}"
+    return make_task(suite.as_task(config.task), setting, suite.reward, field=field)
+
+
 def _reads_modes(config: configs.Config) -> bool:
     by_rule = any(rule.use == "rare_by_mode" for rule in config.loss.advantage)
     return by_rule or "modes" in make_loss(config).needs

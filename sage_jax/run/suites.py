@@ -1,0 +1,83 @@
+"""Evaluating models on suites, the sets of problems that `eval.suites` names."""
+
+import contextlib
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sage_jax import config as configs
+from sage_jax import setup
+from sage_jax.evaluate import EvalResult
+from sage_jax.parallel import hosts
+from sage_jax.run.console import warn
+from sage_jax.run.evaluation import Asked, evaluate_model
+from sage_jax.run.exact import Model
+from sage_jax.run.stages import stage
+
+
+class Candidate(NamedTuple):
+    """A model that is evaluated.
+
+    Attributes:
+        tag: what it is called.
+        step: of its training; 0 for a base model.
+        model: (graphdef, params).
+    """
+
+    tag: str
+    step: int
+    model: Model
+
+
+def evaluate_suites(
+    config: configs.Config, base: setup.Base, candidates: Sequence[Candidate], home: Path
+) -> list[EvalResult]:
+    """Evaluate models on all suites, `eval.seeds` times each. A collective.
+
+    Completions are kept below `home` as they come, and are not sampled again where they are there.
+
+    Args:
+        config: with the suites.
+        base: where the models lie, and their tokenizer.
+        candidates: what is evaluated.
+        home: folder of the results, SUITE/TAG/seed-N.json.
+
+    Returns:
+        A result of each suite, candidate and seed, in this order.
+    """
+    results = []
+    for place, suite in enumerate(config.eval.suites):
+        with contextlib.closing(setup.open_suite(config, base.loaded, place)) as task:
+            on, known = dataclasses.replace(base, task=task), task.held_out(1)
+            if known.dropped:
+                warn(
+                    f"{suite.title}: {known.dropped} problems have prompts longer than "
+                    "rollout.max_prompt_length and are left out"
+                )
+            results += [
+                _evaluated(config, on, candidate, home, suite.title, seed)
+                for candidate in candidates
+                for seed in range(config.eval.seeds)
+            ]
+    return results
+
+
+def _evaluated(
+    config: configs.Config,
+    base: setup.Base,
+    candidate: Candidate,
+    home: Path,
+    suite: str,
+    seed: int,
+) -> EvalResult:
+    tag, step, model = candidate
+    # All there are, where a task does not draw as many as it is asked for.
+    count = getattr(base.task, "num_held_out", config.eval.num_problems)
+    asked = Asked(tag, step, config.eval.num_samples, seed, count, suite)
+    folder = home / suite / tag / f"seed-{seed}"
+    with stage(f"{suite}, {tag}, seed {seed + 1} of {config.eval.seeds}") as told:
+        result = evaluate_model(config, base, model, asked, folder=folder, progress=told.progress)
+    if hosts.is_main():
+        result.save(folder.with_suffix(".json"))
+    return result

@@ -1,0 +1,83 @@
+"""Evaluating models on suites: what is asked, what is kept, and how it is told."""
+
+import pytest
+
+from sage_jax.config import ConfigError
+from sage_jax.evaluate import EvalResult
+from sage_jax.run import commands
+
+
+@pytest.fixture(scope="module")
+def evaluated(make_words_config, tmp_path_factory):
+    """A model on two suites, twice each: (config, home)."""
+    config = make_words_config(
+        {
+            "eval": {
+                "suites": [
+                    {"use": "arithmetic", "max_operand": 15, "operations": ["add"]},
+                    {"use": "arithmetic", "name": "minus", "max_operand": 15,
+                     "operations": ["subtract"], "instruction": "Subtract."},
+                ],
+                "num_samples": 2, "seeds": 2, "sampling": "paper",
+            }
+        }
+    )  # fmt: skip
+    home = tmp_path_factory.mktemp("suites")
+    commands.evaluate_config(config, home)
+    return config, home
+
+
+def test_every_suite_is_asked_whole_by_every_seed(evaluated):
+    _, home = evaluated
+    files = sorted(str(path.relative_to(home)) for path in home.glob("**/*.json"))
+    assert [name for name in files if "plan" not in name] == [
+        f"{suite}/base/seed-{seed}.json" for suite in ("arithmetic", "minus") for seed in (0, 1)
+    ]
+    for suite in ("arithmetic", "minus"):
+        first, second = (
+            EvalResult.load(home / suite / "base" / f"seed-{seed}.json") for seed in (0, 1)
+        )
+        assert first.task == suite
+        assert first.temperature == 0.3
+        assert first.ids == second.ids
+        parts = [(home / suite / "base" / f"seed-{s}" / "part-00000.jsonl.gz") for s in (0, 1)]
+        assert parts[0].read_bytes() != parts[1].read_bytes()
+
+
+def test_what_is_kept_is_not_sampled_again(evaluated, monkeypatch):
+    config, home = evaluated
+    before = {path: path.read_bytes() for path in home.glob("**/*") if path.is_file()}
+    monkeypatch.setattr(commands.setup, "sampler", lambda policy, decoding: None)
+    commands.evaluate_config(config, home)
+    assert before == {path: path.read_bytes() for path in home.glob("**/*") if path.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"suites": ["arithmetic", "arithmetic"]}, "eval.suites names 'arithmetic' twice"),
+        ({"suites": ["arithmatic"]}, "eval.suites.0: there is no task 'arithmatic'"),
+        ({"suites": ["arithmetic"], "ks": [1, 4]}, "eval.ks holds 4; known are 1 to"),
+        ({"suites": ["arithmetic"], "exact": True}, "eval.suites are sampled"),
+        ({"suites": [{"use": "arithmetic", "maximum": 3}]}, "eval.suites.0"),
+        ({"sampling": "best"}, "eval.sampling"),
+    ],
+)
+def test_suites_that_cannot_be(make_words_config, changes, said):
+    with pytest.raises(ConfigError, match=said):
+        make_words_config({"eval": changes})
+
+
+def test_sampling_has_names(make_words_config):
+    options = make_words_config({"eval": {"sampling": "paper"}}).eval
+    assert options.drawn_at == (0.3, 0.95)
+
+
+def test_a_suite_says_what_the_task_says_unless_it_says_it_itself(make_words_config):
+    config = make_words_config(
+        {"task": {"instruction": "Box it.", "prefix": "So"},
+         "eval": {"suites": ["arithmetic", {"use": "arithmetic", "name": "b", "prefix": ""}]}}
+    )  # fmt: skip
+    first, second = (one.as_task(config.task) for one in config.eval.suites)
+    assert (first.instruction, first.prefix) == ("Box it.", "So")
+    assert (second.instruction, second.prefix) == ("Box it.", "")
