@@ -51,7 +51,9 @@ def make_task(
     hosts.refuse_difference({f"problems of task {spec.use}": found.digest()})
     made = _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
     try:
-        said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
+        said = Prompting(
+            spec.system_prompt, spec.instruction, spec.prefix, spec.template_date, spec.thinking
+        )
         return TextTask(found, made, said, setting)
     except BaseException:
         for one in made:

@@ -23,12 +23,14 @@ class Prompting:
         instruction: said below each problem.
         prefix: how every completion begins; given to the model and judged with what it adds.
         date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        thinking: whether a template has the model think first; None leaves it to the template.
     """
 
     system_prompt: str = ""
     instruction: str = ""
     prefix: str = ""
     date: str = DATE
+    thinking: bool | None = None
 
 
 def render_text(
@@ -39,6 +41,7 @@ def render_text(
     answer_instruction: str = "",
     add_generation_prompt: bool = True,
     date: str = DATE,
+    thinking: bool | None = None,
 ) -> str:
     """Write the prompt for a problem as text.
 
@@ -52,6 +55,7 @@ def render_text(
         answer_instruction: how to give the answer; stands below the problem.
         add_generation_prompt: end where the model is to go on.
         date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        thinking: as of `templates.write`.
 
     Raises:
         DataError: if the template refuses the messages (some know no system message), or does not
@@ -63,7 +67,13 @@ def render_text(
     messages = [{"role": "user", "content": question}]
     if system_prompt is not None:
         messages.insert(0, {"role": "system", "content": system_prompt})
-    text = write(tokenizer, messages, add_generation_prompt=add_generation_prompt, date=date)
+    text = write(
+        tokenizer,
+        messages,
+        add_generation_prompt=add_generation_prompt,
+        date=date,
+        thinking=thinking,
+    )
     if question.strip() not in text:
         raise DataError(
             f"problem {problem.id!r}: the tokenizer's chat template does not write it as it is, so "
@@ -88,6 +98,7 @@ def render(
     answer_instruction: str = "",
     add_generation_prompt: bool = True,
     date: str = DATE,
+    thinking: bool | None = None,
     spelling: Spelling | None = None,
 ) -> list[int]:
     """Write the prompt for a problem as token ids; see `render_text`.
@@ -103,6 +114,7 @@ def render(
         answer_instruction: as in `render_text`.
         add_generation_prompt: as in `render_text`.
         date: as in `render_text`.
+        thinking: as in `render_text`.
         spelling: of this tokenizer, where many prompts are written.
     """
     write_one = functools.partial(
@@ -112,6 +124,7 @@ def render(
         answer_instruction=answer_instruction,
         add_generation_prompt=add_generation_prompt,
         date=date,
+        thinking=thinking,
     )
     plain, spelling = not tokenizer.chat_template, spelling or Spelling(tokenizer)
     parts = [Part(write_one(problem))]
@@ -147,6 +160,7 @@ def demonstration(
     answer_instruction: str = "",
     end_id: int | None = None,
     date: str = DATE,
+    thinking: bool | None = None,
 ) -> tuple[list[int], list[bool]]:
     """Write a prompt and the completion to imitate, for supervised training.
 
@@ -162,6 +176,7 @@ def demonstration(
         end_id: the token that ends the completion; if None the one with which the chat template
             ends a turn, or else the tokenizer's end-of-sequence token.
         date: as in `render`.
+        thinking: as in `render`.
 
     Returns:
         Token ids and a loss mask of the same length, True on the completion and its end token
@@ -172,7 +187,9 @@ def demonstration(
     """
     spelling = Spelling(tokenizer)
     if end_id is None:
-        turns = read_turns(tokenizer, spelling, system_prompt=system_prompt, date=date)
+        turns = read_turns(
+            tokenizer, spelling, system_prompt=system_prompt, date=date, thinking=thinking
+        )
         end_id = turns.end_id
     end = tokenizer.eos_token_id if end_id is None else end_id
     if not isinstance(end, int):
@@ -186,6 +203,7 @@ def demonstration(
         system_prompt=system_prompt,
         answer_instruction=answer_instruction,
         date=date,
+        thinking=thinking,
         spelling=spelling,
     )
     completion.append(end)

@@ -22,6 +22,7 @@ def write(
     *,
     add_generation_prompt: bool = True,
     date: str = DATE,
+    thinking: bool | None = None,
 ) -> str:
     """Messages as the tokenizer's chat template writes them.
 
@@ -30,12 +31,17 @@ def write(
         messages: of roles system, user and assistant.
         add_generation_prompt: end where the model is to go on.
         date: what a template that asks for today's date is told, as YYYY-MM-DD.
+        thinking: whether a template that can have the model think first does so
+            (`enable_thinking`); None leaves its own default.
 
     Raises:
-        DataError: if the template refuses the messages (some know no system message).
+        DataError: if the template refuses the messages (some know no system message), or does not
+            ask whether to think.
     """
     template = dated(tokenizer, date)
     own: dict[str, Any] = {} if template is None else {"chat_template": template}
+    if thinking is not None:
+        own["enable_thinking"] = _asked(tokenizer, thinking)
     try:
         text = tokenizer.apply_chat_template(
             [dict(one) for one in messages],
@@ -49,6 +55,15 @@ def write(
             f"the tokenizer's chat template refuses {roles} messages: {line(error)}"
         ) from error
     return cast(str, text)
+
+
+def _asked(tokenizer: "PreTrainedTokenizerBase", thinking: bool) -> bool:
+    if "enable_thinking" not in str(tokenizer.chat_template):
+        raise DataError(
+            f"task.thinking is {str(thinking).lower()}, and the tokenizer's chat template does not "
+            "ask for it (enable_thinking): leave it out"
+        )
+    return thinking
 
 
 # What strftime knows; %-d and the like leave out leading zeros.

@@ -47,6 +47,7 @@ class TextTask:
         self._say: dict[str, Any] = {
             "system_prompt": prompting.system_prompt or None,
             "date": prompting.date,
+            "thinking": prompting.thinking,
         }
         turns = read_turns(tokenizer, self._spelling, **self._say)
         self._say |= {"answer_instruction": prompting.instruction, "spelling": self._spelling}

@@ -3,7 +3,7 @@
 import logging
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sage_jax.data.problem import DataError
 from sage_jax.data.spelling import Spelling
@@ -40,6 +40,7 @@ def read_turns(
     *,
     system_prompt: str | None = None,
     date: str = DATE,
+    thinking: bool | None = None,
 ) -> Turns:
     """Look at how the tokenizer's chat template writes a short conversation.
 
@@ -51,13 +52,14 @@ def read_turns(
     _refuse_random(str(tokenizer.chat_template))
     head = [{"role": "system", "content": _SYSTEM}] if system_prompt else []
     head.append({"role": "user", "content": _ASKED})
-    prompt = write(tokenizer, head, date=date)
+    told: dict[str, Any] = {"date": date, "thinking": thinking}
+    prompt = write(tokenizer, head, **told)
     _refuse_dropped(prompt, system_prompt)
     said = [*head, {"role": "assistant", "content": _SAID}]
-    closed = _tried(tokenizer, said, date)
-    history = _tried(tokenizer, [*said, {"role": "user", "content": _AGAIN}], date)
+    closed = _tried(tokenizer, said, told)
+    history = _tried(tokenizer, [*said, {"role": "user", "content": _AGAIN}], told)
     tail, rest = _behind(prompt, _ASKED), _behind(closed, _SAID)
-    if _tried(tokenizer, head, date) == prompt:
+    if _tried(tokenizer, head, told) == prompt:
         # The template always ends where the model is to go on, behind an answer too.
         rest = rest[: len(rest) - _common(rest[::-1], tail[::-1])]
     headers = [_between(text, _ASKED, _SAID) for text in (history, closed)]
@@ -101,10 +103,12 @@ def _refuse_dropped(prompt: str, system_prompt: str | None) -> None:
         )
 
 
-def _tried(tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], date: str) -> str:
+def _tried(
+    tokenizer: "PreTrainedTokenizerBase", messages: list[dict[str, str]], told: dict[str, Any]
+) -> str:
     """The conversation as text; empty where a template writes prompts alone."""
     try:
-        return write(tokenizer, messages, add_generation_prompt=False, date=date)
+        return write(tokenizer, messages, add_generation_prompt=False, **told)
     except DataError:
         return ""
 

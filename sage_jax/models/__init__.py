@@ -10,7 +10,7 @@ from sage_jax.models.config import Llama3Scaling, ModelConfig
 from sage_jax.models.cudnn import CuDNN
 from sage_jax.models.errors import ModelError
 from sage_jax.models.family import Family, family_names
-from sage_jax.models.load import Loaded, load, locate, read_config
+from sage_jax.models.load import Described, Loaded, describe, load, locate, read_config
 from sage_jax.models.logprobs import token_logps
 from sage_jax.models.save import save_hf
 from sage_jax.models.splash import Splash
@@ -19,6 +19,7 @@ from sage_jax.models.transformer import ModelOptions, Transformer, begins, count
 
 __all__ = [
     "CuDNN",
+    "Described",
     "Family",
     "KVCache",
     "Llama3Scaling",
@@ -34,6 +35,7 @@ __all__ = [
     "begins",
     "build_graphdef",
     "count_positions",
+    "describe",
     "family_names",
     "init",
     "load",

@@ -7,9 +7,9 @@ import dataclasses
 import importlib.util
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from flax import nnx
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
 PACKAGE = "package:"
+_WORDS = tuple(name for name in MODEL_FILES if name != "*.safetensors")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -43,6 +44,18 @@ class Loaded:
 
     graphdef: nnx.GraphDef
     params: nnx.State
+    config: ModelConfig
+    tokenizer: PreTrainedTokenizerFast | None
+
+
+class Described(NamedTuple):
+    """A pretrained model without its weights.
+
+    Attributes:
+        config: Sizes, family and special ids.
+        tokenizer: As of `Loaded`.
+    """
+
     config: ModelConfig
     tokenizer: PreTrainedTokenizerFast | None
 
@@ -102,6 +115,23 @@ def _load(path: Path, place: Place | None, options: ModelOptions) -> Loaded:
     )
 
 
+def describe(source: str | Path) -> Described:
+    """The sizes and the tokenizer of a model, its weights left unread; of a hub id not fetched.
+
+    Args:
+        source: As `load` takes it.
+
+    Raises:
+        ModelError, PathError: As `load`.
+    """
+    path = locate(source, _WORDS)
+    with local_copy(path, _WORDS) as copy, _no_word_of_pytorch():
+        if copy.suffix == ".gguf":
+            config, _, tokenizer = read_gguf(copy)
+            return Described(config, tokenizer)
+        return Described(folder_config(copy), folder_tokenizer(copy))
+
+
 def read_config(source: str | Path) -> ModelConfig:
     """The sizes of a model, its weights left unread.
 
@@ -128,11 +158,12 @@ def folder_config(folder: Path) -> ModelConfig:
     return dataclasses.replace(config, eos_ids=tuple(dict.fromkeys((*config.eos_ids, *more))))
 
 
-def locate(source: str | Path) -> Path:
+def locate(source: str | Path, files: Sequence[str] = MODEL_FILES) -> Path:
     """The folder or `.gguf` file of a model; a hub id is downloaded unless it is cached.
 
     Args:
         source: As `load` takes it.
+        files: Patterns of what is downloaded of a hub id.
 
     Raises:
         ModelError: The source is not there.
@@ -148,7 +179,7 @@ def locate(source: str | Path) -> Path:
     if is_file:
         raise ModelError(f"{source} is a file; a model is a folder or a .gguf file")
     if _HUB_ID.fullmatch(source) and path.suffix != ".gguf" and source[0] not in ".~":
-        return _download(source)
+        return _download(source, files)
     raise ModelError(
         f"model source {source!r}: no such folder or .gguf file, and not a hub id (owner/name)"
     )
@@ -175,11 +206,11 @@ def package_gguf(name: str) -> Path:
     return files[0]
 
 
-def _download(hub_id: str) -> Path:
+def _download(hub_id: str, files: Sequence[str]) -> Path:
     import huggingface_hub
 
     try:
-        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=list(MODEL_FILES)))
+        return Path(huggingface_hub.snapshot_download(hub_id, allow_patterns=list(files)))
     except Exception as error:  # offline, unknown, gated: a dozen classes of three libraries
         raise ModelError(
             f"model source {hub_id!r}: no such folder, and the Hugging Face hub could not give it "

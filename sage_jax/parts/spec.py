@@ -106,6 +106,9 @@ class TaskSpec(Spec):
     template_date: str = "2024-07-26"
     """What a chat template that writes today's date is told, as YYYY-MM-DD: the same in every part
     of a run, whenever it is resumed."""
+    thinking: bool | None = None
+    """Whether a chat template that can have the model think before it answers does so
+    (`enable_thinking`); by default what the template does by itself."""
     held_out_share: float = pydantic.Field(default=0.1, gt=0, lt=1)
     """Share of the problems that is held out, by a hash of their statements, where a task does not
     say itself which are."""

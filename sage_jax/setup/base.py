@@ -116,7 +116,7 @@ def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig
     )
 
 
-def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
+def open_task(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Task:
     """The task, with the model's tokenizer where it is one of text. A collective."""
     room = loaded.config.max_positions if loaded else None
     length = config.rollout.max_prompt_length + config.rollout.max_completion_length
@@ -143,7 +143,9 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
     return task
 
 
-def open_suite(config: configs.Config, loaded: models.Loaded | None, place: int) -> Task:
+def open_suite(
+    config: configs.Config, loaded: models.Loaded | models.Described | None, place: int
+) -> Task:
     """The task of one of `eval.suites`, by its place. A collective."""
     suite = config.eval.suites[place]
     # What a loss reads of training problems, those that are only evaluated need not have.
@@ -157,7 +159,7 @@ def _reads_modes(config: configs.Config) -> bool:
     return by_rule or "modes" in make_loss(config).needs
 
 
-def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
+def _setting(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Setting:
     tokenizer: Any = loaded.tokenizer if loaded else None
     ends = loaded.config.eos_ids if loaded else ()
     own = () if tokenizer is None else (tokenizer.eos_token_id,)

@@ -118,6 +118,26 @@ def test_what_the_template_opens_stands_before_the_prefix(make_chat):
     assert shown.endswith("assistant\n<think>\nNo need.</think>")
 
 
+# As Qwen3's: an empty thought where none is wanted, and the model's own tag where one is.
+ASKS = CHATML + "{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}"
+
+
+@pytest.mark.parametrize(("thinking", "closed"), [(None, False), (True, False), (False, True)])
+def test_a_template_is_told_whether_to_think(make_chat, thinking, closed):
+    task, tokenizer = make_chat(ASKS, thinking=thinking)
+    prompts = task.train_prompts(0, 1)
+    shown = task.spell(prompts.tokens[0][prompts.mask[0]])
+    assert shown.endswith("</think>\n\n") is closed
+    assert judged(task, tokenizer, r"\boxed{12}<|end|>") == "correct"
+
+
+def test_a_template_that_does_not_ask_whether_to_think_is_not_told(make_chat):
+    with pytest.raises(
+        DataError, match=r"task\.thinking is false, and the tokenizer's chat"
+    ):
+        make_chat(PLAIN, thinking=False)
+
+
 @pytest.mark.parametrize("template", [OPENS, PLAIN, None])
 def test_the_end_of_a_turn_is_a_stop_and_ends_demonstrations(make_chat, template):
     worked = r"<think>5 + 7</think>\boxed{12}"

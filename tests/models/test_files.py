@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from sage_jax.models import ModelError, family_names, load, save_hf
+from sage_jax.models import ModelError, describe, family_names, load, save_hf
 
 INDEX = "model.safetensors.index.json"
 
@@ -270,6 +270,20 @@ def test_hub_id_downloads_only_what_is_read(monkeypatch, saved):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     assert load("some/model").config.family == "qwen2"
     assert not any(".bin" in pattern or ".py" in pattern for pattern in asked["some/model"])
+
+
+def test_a_model_is_described_without_its_weights(monkeypatch, saved):
+    asked = {}
+
+    def download(repo, *, allow_patterns):
+        asked[repo] = allow_patterns
+        return str(saved)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    described, whole = describe("some/model"), load(saved)
+    assert described.config == whole.config
+    assert (described.tokenizer is None) == (whole.tokenizer is None)
+    assert not any("safetensors" in pattern for pattern in asked["some/model"])
 
 
 def test_nothing_is_overwritten(make_model, saved):
