@@ -8,9 +8,10 @@ from sage_jax.evaluate.bootstrap import (
     paired_differences,
     pairing,
 )
+from sage_jax.evaluate.draws import draws_at_k
 from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.metrics import read_metrics
-from sage_jax.evaluate.passk import ladder, pass_at_k
+from sage_jax.evaluate.passk import all_pass_at_k, ladder, pass_at_k
 from sage_jax.evaluate.printed import print_table
 from sage_jax.evaluate.problem_result import ProblemResult, tally
 from sage_jax.evaluate.report import write_report
@@ -27,6 +28,8 @@ __all__ = [
     "Run",
     "Sample",
     "Support",
+    "all_pass_at_k",
+    "draws_at_k",
     "expected_support",
     "known_intervals",
     "ladder",

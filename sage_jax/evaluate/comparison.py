@@ -56,11 +56,6 @@ class Comparison:
         return against_base + [(second, first) for first, second in combinations(self.arms, 2)]
 
 
-def is_share(label: str) -> bool:
-    """Whether a figure is a share, and not a number of modes."""
-    return not label.startswith("modes@")
-
-
 def chosen_ks(samples: int) -> tuple[int, ...]:
     """At most four k of the ladder, its ends among them: columns of a table.
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval
-from sage_jax.evaluate.comparison import Comparison, chosen_ks, is_share
+from sage_jax.evaluate.comparison import Comparison, chosen_ks
+from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.page import Html, arm_name, join, table, tag
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
@@ -58,7 +59,7 @@ def summary_table(comparison: Comparison, looks: Looks) -> Html:
     for name, result in comparison.results.items():
         figures = map(figure, comparison.labels, comparison.intervals(name))
         lengths = [cell(result) for cell in ends.values()]
-        lost = [f"{result.lost:.1%}"] if any_lost else []
+        lost = [plain(result.lost, "{:.1%}")] if any_lost else []
         rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths, *lost])
     last = ["verdicts lost"] if any_lost else []
     return table(["model", "step", *comparison.labels, *ends, *last], rows)

@@ -5,8 +5,9 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["bootstrap", "comparison", "entropies", "majority", "metrics", "modes", "page",
-             "passk", "problem_result", "tables", "theme"]
+    "name",
+    ["bootstrap", "comparison", "draws", "entropies", "majority", "metrics", "modes", "page",
+     "passk", "problem_result", "tables", "theme"],
 )  # fmt: skip
 def test_examples_in_docstrings(name):
     found = doctest.testmod(importlib.import_module(f"sage_jax.evaluate.{name}"))
