@@ -36,12 +36,46 @@ def column(result: EvalResult, name: str) -> np.ndarray:
     Raises:
         ValueError: there is no such figure, or its K is none that the evaluation can give.
     """
+    kind, k = parsed(name)
+    if k is None:
+        return _PLAIN[kind](result)[:, 0]
+    if not 1 <= k <= result.largest_k:
+        raise ValueError(
+            f"{name} needs a k from 1 to {result.largest_k}, the samples of evaluation "
+            f"{result.tag!r} of {result.task!r}"
+        )
+    return _OF_K[kind](result, [k])[:, 0]
+
+
+def has(result: EvalResult, name: str) -> bool:
+    """Whether an evaluation can give a figure.
+
+    Raises:
+        ValueError: there is no such figure.
+    """
+    kind, k = parsed(name)
+    if kind in ("majority@", "answers@") and not result.has_answers:
+        return False
+    if kind in ("modes@", *_PLAIN) and not result.has_modes:
+        return False
+    return k is None or 1 <= k <= result.largest_k
+
+
+def parsed(name: str) -> tuple[str, int | None]:
+    """The kind of a figure and its k, if it has one.
+
+    Raises:
+        ValueError: there is no such figure.
+
+    >>> parsed("pass@64"), parsed("diversity")
+    (('pass@', 64), ('diversity', None))
+    """
     if name in _PLAIN:
-        return _PLAIN[name](result)[:, 0]
-    for kind, table in _OF_K.items():
+        return name, None
+    for kind in _OF_K:
         digits = name.removeprefix(kind)
         if digits != name and digits.isdecimal():
-            return table(result, [_checked(name, int(digits), result)])[:, 0]
+            return kind, int(digits)
     known = ", ".join([*(f"{kind}K" for kind in _OF_K), *_PLAIN])
     raise ValueError(f"there is no figure {name!r}; there are {known}")
 
@@ -54,12 +88,3 @@ def is_share(name: str) -> bool:
 def is_better_high(name: str) -> bool:
     """Whether more of a figure is better; of draws until solved less is."""
     return not name.startswith("draws@")
-
-
-def _checked(name: str, k: int, result: EvalResult) -> int:
-    if not 1 <= k <= result.largest_k:
-        raise ValueError(
-            f"{name} needs a k from 1 to {result.largest_k}, the samples of evaluation "
-            f"{result.tag!r} of {result.task!r}"
-        )
-    return k

@@ -27,7 +27,7 @@ def over_problems(values: ArrayLike, *, level: float = 0.95) -> Interval | None:
     >>> over_problems([[1.0, 1.0], [0.0, 0.0]])
     Interval(mean=0.5, low=0.5, high=0.5)
     """
-    return known_intervals(_means(_table(values), axis=0)[:, None], level=level)[0]
+    return known_intervals(mean_of_known(_table(values), axis=0)[:, None], level=level)[0]
 
 
 def over_seeds(values: ArrayLike, *, level: float = 0.95) -> Interval | None:
@@ -49,7 +49,7 @@ def over_seeds(values: ArrayLike, *, level: float = 0.95) -> Interval | None:
     >>> round(found.mean, 3), round(found.low, 3), round(found.high, 3)
     (0.55, -0.085, 1.185)
     """
-    means = _means(_table(values), axis=1)
+    means = mean_of_known(_table(values), axis=1)
     means = means[~np.isnan(means)]
     if len(means) < 2:
         return None
@@ -86,6 +86,14 @@ def over_both(values: ArrayLike, *, level: float = 0.95) -> Interval | None:
     return _around(table.mean(), variance**0.5, reach)
 
 
+def mean_of_known(table: np.ndarray, axis: int) -> np.ndarray:
+    """Means along an axis of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(table)
+    counts = known.sum(axis=axis)
+    sums = np.where(known, table, 0.0).sum(axis=axis)
+    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+
+
 def _variance(table: np.ndarray) -> tuple[float, float]:
     """Of the mean of a whole table, and its degrees of freedom."""
     squares, freedom = _mean_squares(table)
@@ -112,14 +120,6 @@ def _table(values: ArrayLike) -> np.ndarray:
     if table.ndim != 2 or not table.size:
         raise ValueError(f"values must be [seeds, problems], got shape {table.shape}")
     return table
-
-
-def _means(table: np.ndarray, axis: int) -> np.ndarray:
-    """Means of what is known; NaN where nothing is."""
-    known = ~np.isnan(table)
-    counts = known.sum(axis=axis)
-    sums = np.where(known, table, 0.0).sum(axis=axis)
-    return np.divide(sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
 
 
 def _around(mean: float, error: float, reach: float) -> Interval:

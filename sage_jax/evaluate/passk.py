@@ -77,6 +77,8 @@ def pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> np.ndarray:
     [0.0, 0.5, 0.8333, 1.0]
     """
     hits, drawn = _checked(correct, samples, k)
+    if k == 1:
+        return hits / drawn  # To the last bit, so that 43.75% is not shown as 43.7 by rounding.
     return _looked_up(lambda n: 0.0 - np.expm1(_log_missed(n, k)), hits, drawn)
 
 
@@ -116,6 +118,8 @@ def all_pass_at_k(correct: ArrayLike, samples: ArrayLike, k: int) -> np.ndarray:
     [0.0, 0.0, 0.1667, 1.0]
     """
     hits, drawn = _checked(correct, samples, k)
+    if k == 1:
+        return hits / drawn
     return _looked_up(lambda n: np.exp(_log_missed(n, k)), drawn - hits, drawn)
 
 

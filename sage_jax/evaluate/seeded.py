@@ -10,7 +10,7 @@ import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval, pairing
 from sage_jax.evaluate.figures import column
-from sage_jax.evaluate.over_seeds import over_both, over_problems, over_seeds
+from sage_jax.evaluate.over_seeds import mean_of_known, over_both, over_problems, over_seeds
 from sage_jax.evaluate.problem_result import ProblemResult
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.files import ResultError
@@ -54,6 +54,10 @@ class SeededResult:
         return np.stack(
             [column(r, name)[order] for r, order in zip(self.results, orders, strict=True)]
         )
+
+    def column(self, name: str) -> np.ndarray:
+        """A figure's mean over seeds of every problem: [Q]."""
+        return mean_of_known(self.table(name), axis=0)
 
     def over_problems(self, name: str) -> Interval | None:
         """A figure's mean, and its 95% interval for other problems of the kind."""
