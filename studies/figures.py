@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sage_jax.evaluate.modes import effective_modes
+from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.passk import exact_pass_at_k
 from studies.exact import Judgement
 
@@ -22,7 +22,7 @@ def figures(judged: Judgement) -> dict[str, float]:
     right = modes > 0
     return found | {
         "modes/kept": float((modes >= _KEPT).sum() / max(right.sum(), 1)),
-        "modes/effective": float(np.nanmean([effective_modes(row) for row in modes])),
+        "modes/effective": float(np.nanmean([exact_effective_modes(row) for row in modes])),
         "fork": float(np.mean(judged.fork)),
         "followed": float(np.mean(judged.followed)),
     }

@@ -1,6 +1,6 @@
 """Statistics of paired runs: differences, and the distance above a frontier, with intervals."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -88,19 +88,6 @@ def chord(
         rest = {p: {c: r for c, r in curve.items() if c != coef} for p, curve in curves.items()}
         left_out[coef] = above(rows, rest, metric, at=at)
     return left_out
-
-
-def holm(ps: Sequence[float]) -> list[float]:
-    """p-values corrected for their number (Holm, 1979).
-
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order, corrected, highest = np.argsort(ps), [float("nan")] * len(ps), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, ps[place] * (len(ps) - rank)))
-        corrected[place] = highest
-    return corrected
 
 
 def _line(rows: Iterable[Row], metric: str, at: str) -> Callable[[float], float | None] | None:

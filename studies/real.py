@@ -14,7 +14,7 @@ import numpy as np
 
 from sage_jax.data.styles import STYLES
 from sage_jax.evaluate import EvalResult
-from sage_jax.evaluate.modes import effective_modes
+from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.runs import Run, read_runs
 from studies import store
 
@@ -56,7 +56,7 @@ def figures(result: EvalResult) -> dict[str, float]:
     table = result.pass_table(ks := [k for k in KS if k <= result.samples]).mean(axis=0)
     return {f"pass@{k}": float(value) for k, value in zip(ks, table, strict=True)} | {
         "modes/kept": float(np.mean(kept)) / len(STYLES),
-        "modes/effective": float(np.mean([*map(effective_modes, solved)])) if solved else 0.0,
+        "modes/effective": float(np.mean([*map(exact_effective_modes, solved)])) if solved else 0.0,
     }
 
 

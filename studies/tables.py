@@ -1,11 +1,13 @@
 """Tables and plots of the laboratory's results: `python -m studies.tables [--out docs]`."""
 
 import argparse
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from sage_jax.evaluate.holm import holm
 from studies import chosen, markdown, plots, store
-from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference, holm
+from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference
 from studies.laboratory import RESULTS
 
 FRONTIERS = ("k3", "exact")
@@ -96,9 +98,8 @@ def _order(rows: Sequence[Row]):
 
 
 def _marked(column: Sequence[Interval | None]) -> list[str]:
-    tested = [place for place, one in enumerate(column) if one is not None and one.p == one.p]
-    corrected = holm([column[place].p for place in tested])  # type: ignore[union-attr]
-    low = {place for place, p in zip(tested, corrected, strict=True) if p < 0.05}
+    corrected = holm([math.nan if one is None else one.p for one in column])
+    low = {place for place, p in enumerate(corrected) if p < 0.05}
     return [
         "" if one is None or not one.count else f"{one}{' *' if place in low else ''}"
         for place, one in enumerate(column)

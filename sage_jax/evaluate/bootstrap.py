@@ -70,7 +70,14 @@ def mean_intervals(
 
     Source: Efron and Tibshirani 1993, chapter 13 (the percentile interval).
     """
-    table = np.asarray(values, dtype=np.float64)
+    table = _checked(np.asarray(values, dtype=np.float64), level, resamples)
+    redrawn = _resampled_means(table, resamples=resamples, seed=seed)
+    bounds = np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    columns = zip(table.mean(axis=0), *bounds, strict=True)
+    return [Interval(float(mean), float(low), float(high)) for mean, low, high in columns]
+
+
+def _checked(table: np.ndarray, level: float, resamples: int) -> np.ndarray:
     if table.ndim != 2 or not len(table):
         raise ValueError(f"values must be [problems, figures] with a problem, got {table.shape}")
     if not np.isfinite(table).all():
@@ -79,10 +86,7 @@ def mean_intervals(
         raise ValueError(f"level must lie between 0 and 1, got {level}")
     if resamples < 1:
         raise ValueError(f"resamples must be at least 1, got {resamples}")
-    redrawn = _resampled_means(table, resamples=resamples, seed=seed)
-    bounds = np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    columns = zip(table.mean(axis=0), *bounds, strict=True)
-    return [Interval(float(mean), float(low), float(high)) for mean, low, high in columns]
+    return table
 
 
 def known_intervals(
@@ -121,6 +125,46 @@ def mean_interval(
     if column.ndim != 1:
         raise ValueError(f"values must be one figure per problem, got shape {column.shape}")
     return mean_intervals(column[:, None], level=level, resamples=resamples, seed=seed)[0]
+
+
+def average_interval(
+    suites: Sequence[ArrayLike], *, level: float = 0.95, resamples: int = 4000, seed: int = 0
+) -> Interval | None:
+    """The unweighted mean of suites' means, with the interval over problems of each of them.
+
+    Every suite counts alike, however many problems it has; problems are redrawn inside their suite,
+    those of one independently of those of another.
+
+    Args:
+        suites: of each suite [Q] the figure of its problems, NaN where one lacks it.
+        level: coverage, in (0, 1).
+        resamples: number of redraws.
+        seed: of the redraws.
+
+    Returns:
+        None where there is no suite, or one in which no problem has the figure.
+
+    Raises:
+        ValueError: as `mean_interval`.
+
+    >>> average_interval([[1.0, 1.0, 1.0], [0.0]])
+    Interval(mean=0.5, low=0.5, high=0.5)
+    """
+    values = [np.asarray(suite, np.float64) for suite in suites]
+    values = [suite[~np.isnan(suite)] for suite in values]
+    if not values or not all(map(len, values)):
+        return None
+    tables = [_checked(suite[:, None], level, resamples) for suite in values]
+    redrawn = np.mean(
+        [
+            _resampled_means(table, resamples=resamples, seed=seed + place)
+            for place, table in enumerate(tables)
+        ],
+        axis=0,
+    )
+    low, high = np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2])
+    mean = np.mean([table.mean() for table in tables])
+    return Interval(float(mean), float(low), float(high))
 
 
 def _named(ids: set[str]) -> str:

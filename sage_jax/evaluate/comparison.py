@@ -1,5 +1,6 @@
 """The figures on which several evaluations are compared, with intervals and paired differences."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -7,7 +8,9 @@ from itertools import combinations
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval, differences, known_intervals
+from sage_jax.evaluate.holm import holm
 from sage_jax.evaluate.passk import ladder
+from sage_jax.evaluate.permutation import sign_flips
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, base_results
 
@@ -46,19 +49,29 @@ class Comparison:
         Raises:
             ValueError: the two cover different problems; the ids are named.
         """
+        return known_intervals(self._differences(name, baseline))
+
+    def p_values(self) -> dict[tuple[str, str], list[float]]:
+        """P of each figure's difference, by pair of `pairs`, from a sign-flip test.
+
+        Corrected (Holm) for the number of pairs, figure by figure. Pairs on different problems are
+        left out; NaN of a figure that no problem has.
+        """
+        found: dict[tuple[str, str], list[float]] = {}
+        for pair in self.pairs():
+            with contextlib.suppress(ValueError):  # The table says which problems differ.
+                found[pair] = [test.p for test in sign_flips(self._differences(*pair))]
+        columns = [holm(column) for column in zip(*found.values(), strict=True)]
+        return dict(zip(found, map(list, zip(*columns, strict=True)), strict=True))
+
+    def _differences(self, name: str, baseline: str) -> np.ndarray:
         before, after = self.results[baseline], self.results[name]
-        table = differences(after.ids, self.tables[name], before.ids, self.tables[baseline])
-        return known_intervals(table)
+        return differences(after.ids, self.tables[name], before.ids, self.tables[baseline])
 
     def pairs(self) -> list[tuple[str, str]]:
         """Comparisons to report: each arm against its base, then arms against each other."""
         against_base = [(arm, self.base_of[arm]) for arm in self.arms if arm in self.base_of]
         return against_base + [(second, first) for first, second in combinations(self.arms, 2)]
-
-
-def is_share(label: str) -> bool:
-    """Whether a figure is a share, and not a number of modes."""
-    return not label.startswith("modes@")
 
 
 def chosen_ks(samples: int) -> tuple[int, ...]:

@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from sage_jax.evaluate.bootstrap import Interval
-from sage_jax.evaluate.comparison import Comparison, compare, is_share
+from sage_jax.evaluate.comparison import Comparison, compare
+from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.runs import read_runs
 from sage_jax.evaluate.tables import end_columns

@@ -11,8 +11,10 @@ from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.modes import (
     distinct_at_k,
     diversity,
+    effective_modes,
     exact_distinct_at_k,
     exact_diversity,
+    exact_effective_modes,
 )
 from sage_jax.files import ResultError
 from sage_jax.rewards.votes import candidates
@@ -33,6 +35,9 @@ class ProblemResult:
         gold: the right answer.
         modes: ways of being right, {mode: how many samples, or the chance}, which add up to
             `correct`. Empty where the task tells none apart.
+        length: mean tokens of its completions; None where unknown, as the next two.
+        truncated: share of its completions cut off at the length limit.
+        lost: share of its completions without a verdict; see `rewards.LOST`.
     """
 
     id: str
@@ -41,6 +46,9 @@ class ProblemResult:
     answers: Mapping[str, int] = field(default_factory=dict)
     gold: str = ""
     modes: Mapping[str, float] = field(default_factory=dict)
+    length: float | None = None
+    truncated: float | None = None
+    lost: float | None = None
 
     def majority(self, ks: Sequence[int], *, seed: int) -> np.ndarray:
         """majority@k [len(ks)], ties broken by `seed`; see `majority_at_k`."""
@@ -55,10 +63,19 @@ class ProblemResult:
             return [distinct_at_k(found, self.samples, k) for k in ks]
         return [exact_distinct_at_k(found, k) for k in ks]
 
+    def distinct_answers(self, ks: Sequence[int]) -> list[float]:
+        """Distinct final answers, right or wrong, expected among k samples, for each k."""
+        return [distinct_at_k([*self.answers.values()], self.samples, k) for k in ks]
+
     def diversity(self) -> float:
         """Chance that two right answers are of different modes; NaN where unknown."""
         found = [*self.modes.values()]
         return diversity(found) if self.samples else exact_diversity(found)
+
+    def effective_modes(self) -> float:
+        """Effective number of ways of being right; NaN where unknown."""
+        found = [*self.modes.values()]
+        return effective_modes(found) if self.samples else exact_effective_modes(found)
 
 
 def tally(
@@ -97,6 +114,16 @@ def tally(
     return ProblemResult(id, right, len(correct), dict(votes), gold)
 
 
+def means_of(problems: Sequence[ProblemResult]) -> dict[str, float | None]:
+    """Means over all completions of problems with as many each, None of what one does not know."""
+    fields = {"mean_length": "length", "truncated": "truncated", "lost": "lost"}
+    found = {name: [getattr(p, field) for p in problems] for name, field in fields.items()}
+    return {
+        name: None if None in values else math.fsum(values) / len(values)
+        for name, values in found.items()
+    }
+
+
 def validate(problem: ProblemResult, samples: int, *, answers: bool, modes: bool) -> None:
     """Refuse counts that contradict each other.
 
@@ -123,6 +150,16 @@ def validate(problem: ProblemResult, samples: int, *, answers: bool, modes: bool
         )
     _validate_votes(problem, where, has_answers=answers)
     _validate_modes(problem, where, has_modes=modes)
+    _validate_completions(problem, where)
+
+
+def _validate_completions(problem: ProblemResult, where: str) -> None:
+    if problem.length is not None and not 0 <= problem.length < math.inf:
+        raise ResultError(f"{where}: length must be finite and >= 0, got {problem.length}")
+    for name in ("truncated", "lost"):
+        share = getattr(problem, name)
+        if share is not None and not 0 <= share <= 1:
+            raise ResultError(f"{where}: {name} must lie between 0 and 1, got {share}")
 
 
 def _is_whole(value: float) -> bool:

@@ -139,7 +139,8 @@ def _difference_section(comparison: Comparison, looks: Looks) -> Html:
         "Percentage points (of modes@k modes), each problem compared with itself, 95% bootstrap "
         "interval over problems. ▲ ▼ mark intervals that exclude zero, ≈ those that do not. The "
         "intervals do not cover the luck of training: another seed of the same arm would differ "
-        "too. They are not corrected for the number of comparisons.",
+        "too, and are not corrected for the number of comparisons. p is: of a test that flips the "
+        "signs of differences, times what Holm's correction asks for that many rows.",
         class_="muted",
     )
     return section("Paired differences", difference_table(comparison, looks), note)

@@ -1,20 +1,27 @@
-"""Evaluation results: how often each problem was solved, and the summary drawn from that."""
+"""Evaluation results: how often each problem was solved, and the figures that follow from it."""
 
+import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sage_jax import json_text
-from sage_jax.evaluate.bootstrap import Interval, known_intervals, mean_intervals
-from sage_jax.evaluate.modes import effective_modes
-from sage_jax.evaluate.passk import exact_pass_at_k, ladder, pass_at_k
-from sage_jax.evaluate.problem_result import ProblemResult, validate
+from sage_jax.evaluate.bootstrap import Interval, mean_intervals
+from sage_jax.evaluate.draws import draws_at_k, exact_draws_at_k
+from sage_jax.evaluate.passk import (
+    all_pass_at_k,
+    exact_all_pass_at_k,
+    exact_pass_at_k,
+    pass_at_k,
+)
+from sage_jax.evaluate.problem_result import ProblemResult, means_of, validate
+from sage_jax.evaluate.result_json import content_of, fields_of, read_content
+from sage_jax.evaluate.summary import check_summary, summarise
 from sage_jax.files import ResultError, write_atomically
 from sage_jax.paths import as_path
 from sage_jax.telling import brief
@@ -37,9 +44,10 @@ class EvalResult:
         seed: of the sampling.
         temperature: of the sampling; 0 is greedy.
         problems: one entry per problem, ids unique.
-        mean_length: mean completion length in tokens; None where exact.
-        truncated: share of completions cut off at the length limit; None where exact.
-        lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`.
+        mean_length: mean completion length in tokens; None where unknown, as where exact.
+        truncated: share of completions cut off at the length limit; None where unknown.
+        lost: share of completions without a verdict, counted as wrong; see `rewards.LOST`; None
+            where unknown.
         tokens: where exact, of each place of a completion: `right`, the chance that its token is
             one of a worked answer, given those before it, and `entropy`, the mean entropy in nats
             before it. The product of `right` is the share of completions that are worked answers,
@@ -55,7 +63,7 @@ class EvalResult:
     problems: tuple[ProblemResult, ...]
     mean_length: float | None = None
     truncated: float | None = None
-    lost: float = 0.0
+    lost: float | None = 0.0
     tokens: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -88,15 +96,32 @@ class EvalResult:
 
     def pass_table(self, ks: Sequence[int]) -> np.ndarray:
         """pass@k of every problem: [Q, len(ks)]."""
+        return self._by_k(pass_at_k, exact_pass_at_k, ks)
+
+    def all_pass_table(self, ks: Sequence[int]) -> np.ndarray:
+        """pass^k, all of k right, of every problem: [Q, len(ks)]."""
+        return self._by_k(all_pass_at_k, exact_all_pass_at_k, ks)
+
+    def draws_table(self, ks: Sequence[int]) -> np.ndarray:
+        """Samples drawn of every problem until one is right, at most k: [Q, len(ks)]."""
+        return self._by_k(draws_at_k, exact_draws_at_k, ks)
+
+    def _by_k(self, sampled: Callable, exact: Callable, ks: Sequence[int]) -> np.ndarray:
         correct = np.array([problem.correct for problem in self.problems])
-        if self.exact:
-            return np.stack([exact_pass_at_k(correct, k) for k in ks], axis=1)
-        samples = np.array([problem.samples for problem in self.problems])
-        return np.stack([pass_at_k(correct, samples, k) for k in ks], axis=1)
+        of = (
+            (lambda k: exact(correct, k))
+            if self.exact
+            else lambda k: sampled(correct, self.samples, k)
+        )
+        return np.stack([of(k) for k in ks], axis=1) if ks else np.zeros((len(correct), 0))
 
     def majority_table(self, ks: Sequence[int]) -> np.ndarray:
         """majority@k of every problem: [Q, len(ks)]; see `majority_at_k`."""
         return np.stack([p.majority(ks, seed=place) for place, p in enumerate(self.problems)])
+
+    def answers_table(self, ks: Sequence[int]) -> np.ndarray:
+        """Distinct final answers expected among k samples of every problem: [Q, len(ks)]."""
+        return np.array([problem.distinct_answers(ks) for problem in self.problems])
 
     def modes_table(self, ks: Sequence[int]) -> np.ndarray:
         """Distinct right modes expected among k samples of every problem: [Q, len(ks)]."""
@@ -106,41 +131,40 @@ class EvalResult:
         """Chance that two right answers to a problem differ in mode: [Q, 1], NaN where unknown."""
         return np.array([[problem.diversity()] for problem in self.problems])
 
+    def effective_table(self) -> np.ndarray:
+        """Effective number of right modes of every problem: [Q, 1], NaN where unknown."""
+        return np.array([[problem.effective_modes()] for problem in self.problems])
+
     def pass_intervals(self, ks: Sequence[int]) -> list[Interval]:
         """pass@k over problems with 95% bootstrap intervals, in the order of ks."""
         return mean_intervals(self.pass_table(ks))
 
-    def summary(self) -> dict[str, Any]:
-        """What the file's "summary" holds: intervals along the ladder of k, and plain means.
+    def without(self, ids: Collection[str]) -> "EvalResult":
+        """The evaluation on the other problems, say on those that stand in no training set.
 
-        pass@k for every k of the ladder; majority@k for its largest k alone, where the task has
-        answers to vote on; `modes/...` where it tells ways of being right apart: `modes/distinct@k`
-        among k samples, `modes/diversity`, see `modes.diversity`, and where exact also
-        `modes/effective`; the means over all completions.
+        Means over completions are those of the problems that are left where these have their own,
+        and None where not. Ids that it does not have are passed over.
+
+        Raises:
+            ResultError: no problem is left.
         """
-        ks = ladder(self.largest_k)
-        figures = {f"pass@{k}": v for k, v in zip(ks, self.pass_intervals(ks), strict=True)}
-        if self.has_answers:
-            figures[f"majority@{ks[-1]}"] = mean_intervals(self.majority_table(ks[-1:]))[0]
-        if self.has_modes:
-            figures |= self._modes(ks)
-        means = {name: getattr(self, name) for name in self._means}
-        return {name: asdict(interval) for name, interval in figures.items()} | means
+        dropped = set(ids)
+        left = tuple(problem for problem in self.problems if problem.id not in dropped)
+        if not left:
+            raise ResultError(f"{self.tag}: none of its {len(self.ids)} problems would be left")
+        means = {} if self.exact or left == self.problems else means_of(left)
+        return dataclasses.replace(self, problems=left, **means)
 
-    @property
-    def _means(self) -> dict[str, type]:
-        return {} if self.exact else _MEANS
+    def summary(self) -> dict[str, Any]:
+        """What the file's "summary" holds: figures with intervals over problems, and plain means.
 
-    def _modes(self, ks: Sequence[int]) -> dict[str, Interval]:
-        names = [*(f"modes/distinct@{k}" for k in ks), "modes/diversity"]
-        columns = [self.modes_table(ks), self.diversity_table()]
-        if self.exact:
-            names.append("modes/effective")
-            columns.append(
-                np.array([[effective_modes([*p.modes.values()])] for p in self.problems])
-            )
-        found = known_intervals(np.hstack(columns))
-        return {name: v for name, v in zip(names, found, strict=True) if v is not None}
+        pass@k and pass^k for every k of the ladder, and of its largest: draws@k, see `draws_at_k`;
+        majority@k and `answers/distinct@k`, the number of distinct final answers, where the task
+        has answers to vote on. Where it tells ways of being right apart, `modes/distinct@k` among
+        k samples, `modes/diversity` and `modes/effective`, see `modes`. The means over all
+        completions.
+        """
+        return summarise(self)
 
     def save(self, path: str | Path) -> None:
         """Writes the result as JSON, whole or not at all.
@@ -148,10 +172,7 @@ class EvalResult:
         Raises:
             OSError: the folder cannot be written.
         """
-        content = {name: getattr(self, name) for name in _SCALARS}
-        content["tokens"] = {name: [*values] for name, values in self.tokens.items()}
-        content["problems"] = [asdict(problem) for problem in self.problems]
-        content["summary"] = self.summary()
+        content = content_of(self) | {"summary": self.summary()}
         text = json.dumps(content, indent=1, allow_nan=False)
         write_atomically(as_path(path), (text + "\n").encode())
 
@@ -165,87 +186,13 @@ class EvalResult:
                 problem, field and value are named.
         """
         path = as_path(path)
-        content = _read(path)
+        content = read_content(path)
         try:
-            return _parse(content)
+            result = cls(**fields_of(content))
+            check_summary(content["summary"], result)
         except ResultError as error:
             raise ResultError(f"{path}: {error}") from None
-
-
-_SCALARS = {"tag": str, "step": int, "task": str, "samples": int, "seed": int, "temperature": float}
-_MEANS = {"mean_length": float, "truncated": float, "lost": float}
-_PROBLEM = {
-    "id": str, "correct": float, "samples": int, "answers": dict, "gold": str, "modes": dict,
-}  # fmt: skip
-_NOUNS = {str: "text", int: "a whole number", float: "a number", dict: "an object", list: "a list"}
-
-
-def _read(path: Path) -> dict:
-    try:
-        content = json_text.read(path.read_bytes())
-    except FileNotFoundError:
-        raise ResultError(f"{path}: no such file") from None
-    except ValueError as error:
-        raise ResultError(f"{path}: not JSON ({error})") from error
-    if not isinstance(content, dict):
-        raise ResultError(f"{path}: must hold a JSON object, got {type(content).__name__}")
-    return content
-
-
-def _typed(content: dict, fields: dict[str, type], where: str) -> dict:
-    unknown = sorted(set(content) - set(fields))
-    if unknown:
-        raise ResultError(
-            f"{where}unknown field {brief(unknown[0])}; known are {', '.join(fields)}"
-        )
-    for name, kind in fields.items():
-        if name not in content:
-            raise ResultError(f"{where}field {name!r} is missing")
-        allowed = (int, float) if kind is float else kind
-        value = content[name]
-        if not isinstance(value, allowed) or isinstance(value, bool):
-            raise ResultError(f"{where}{name} must be {_NOUNS[kind]}, got {brief(value)}")
-    return content
-
-
-def _problem(place: int, content: object) -> ProblemResult:
-    if not isinstance(content, dict):
-        raise ResultError(f"problems[{place}] must be an object, got {brief(content)}")
-    fields = _typed(content, _PROBLEM, f"problems[{place}]: ")
-    return ProblemResult(**fields)
-
-
-def _parse(content: dict) -> EvalResult:
-    fields = _typed(content, _SCALARS | {"tokens": dict, "problems": list, "summary": dict}, "")
-    _check_tokens(fields["tokens"])
-    summary, kinds = fields["summary"], _MEANS if fields["samples"] else {}
-    means = _typed({name: summary.get(name) for name in kinds}, kinds, "summary: ")
-    problems = tuple(_problem(place, entry) for place, entry in enumerate(fields["problems"]))
-    head = {name: fields[name] for name in (*_SCALARS, "tokens")}
-    result = EvalResult(problems=problems, **head, **means)
-    _check_summary(summary, result)
-    return result
-
-
-def _check_tokens(tokens: dict) -> None:
-    for name, values in tokens.items():
-        numbers = isinstance(values, list) and all(type(one) in (int, float) for one in values)
-        if not numbers:
-            raise ResultError(f"tokens: {name} must be a list of numbers, got {brief(values)}")
-
-
-def _check_summary(summary: dict, result: EvalResult) -> None:
-    """The stored pass@k must follow from the stored counts: a hand-edited file is refused."""
-    ks = ladder(result.largest_k)
-    means = result.pass_table(ks).mean(axis=0)
-    for k, expected in zip(ks, means, strict=True):
-        entry = summary.get(f"pass@{k}")
-        stored = entry.get("mean") if isinstance(entry, dict) else None
-        if not isinstance(stored, int | float) or not math.isclose(stored, expected, abs_tol=1e-6):
-            raise ResultError(
-                f"summary: pass@{k} must have mean {expected:.6g}, which the problems give, "
-                f"got {brief(stored)}"
-            )
+        return result
 
 
 def _validate(result: EvalResult) -> None:
@@ -266,12 +213,10 @@ def _validate(result: EvalResult) -> None:
 
 
 def _validate_means(result: EvalResult) -> None:
-    if result.exact:
-        return
     length = result.mean_length
-    if length is None or not (math.isfinite(length) and length >= 0):
+    if length is not None and not (math.isfinite(length) and length >= 0):
         raise ResultError(f"mean_length must be finite and >= 0, got {length}")
     for name in ("truncated", "lost"):
         share = getattr(result, name)
-        if share is None or not 0 <= share <= 1:
+        if share is not None and not 0 <= share <= 1:
             raise ResultError(f"{name} must lie between 0 and 1, got {share}")

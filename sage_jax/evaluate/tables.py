@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval
-from sage_jax.evaluate.comparison import Comparison, chosen_ks, is_share
+from sage_jax.evaluate.comparison import Comparison, chosen_ks
+from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.page import Html, arm_name, join, table, tag
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
@@ -17,6 +18,7 @@ from sage_jax.evaluate.theme import Style
 _PAIRS_UNFOLDED = 12
 
 Looks = Mapping[str, tuple[Style, Style]]
+Pair = tuple[str, str]
 
 
 def figure(label: str, interval: Interval | None) -> Html:
@@ -31,7 +33,7 @@ def figure(label: str, interval: Interval | None) -> Html:
     return join([value, tag("span", bounds, class_="range")])
 
 
-def change(label: str, interval: Interval | None) -> Html:
+def change(label: str, interval: Interval | None, p: float | None = None) -> Html:
     """A difference of shares in percentage points, or of modes, marked where it excludes zero."""
     if interval is None:
         return Html("—")
@@ -40,6 +42,7 @@ def change(label: str, interval: Interval | None) -> Html:
         sign, kind = ("▲ ", "up") if interval.mean > 0 else ("▼ ", "down")
     value = tag("span", f"{sign}{_signed(label, interval.mean)}", class_=kind)
     bounds = f"{_signed(label, interval.low)} to {_signed(label, interval.high)}"
+    bounds += "" if p is None else f"; p {p:.2g}"
     return join([value, tag("span", bounds, class_="range")])
 
 
@@ -58,7 +61,7 @@ def summary_table(comparison: Comparison, looks: Looks) -> Html:
     for name, result in comparison.results.items():
         figures = map(figure, comparison.labels, comparison.intervals(name))
         lengths = [cell(result) for cell in ends.values()]
-        lost = [f"{result.lost:.1%}"] if any_lost else []
+        lost = [plain(result.lost, "{:.1%}")] if any_lost else []
         rows.append([arm_name(name, looks[name]), result.step, *figures, *lengths, *lost])
     last = ["verdicts lost"] if any_lost else []
     return table(["model", "step", *comparison.labels, *ends, *last], rows)
@@ -74,13 +77,13 @@ def end_columns(comparison: Comparison) -> dict[str, Callable[[EvalResult], str]
     }
 
 
-def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks: Looks) -> Html:
+def _differences(comparison: Comparison, tested: Mapping[Pair, list[float]], looks: Looks) -> Html:
     rows, notes = [], []
-    for name, baseline in pairs:
+    for (name, baseline), ps in tested.items():
         title = join([arm_name(name, looks[name]), " − ", arm_name(baseline, looks[baseline])])
         try:
             found = comparison.difference(name, baseline)
-            rows.append([title, *map(change, comparison.labels, found)])
+            rows.append([title, *map(change, comparison.labels, found, ps)])
         except ValueError as error:
             notes.append(tag("p", title, f": not comparable, {error}.", class_="muted"))
     grid = [table(["points", *comparison.labels], rows)] if rows else []
@@ -88,12 +91,16 @@ def _differences(comparison: Comparison, pairs: Sequence[tuple[str, str]], looks
 
 
 def difference_table(comparison: Comparison, looks: Looks) -> Html:
-    """Paired differences in percentage points: arms against their base, then each other."""
-    pairs = comparison.pairs()
-    if len(pairs) <= _PAIRS_UNFOLDED:
-        return _differences(comparison, pairs, looks)
-    first = [pair for pair in pairs if pair[1] in comparison.bases]
-    rest = [pair for pair in pairs if pair[1] not in comparison.bases]
+    """Paired differences in percentage points: arms against their base, then each other.
+
+    With 95% intervals, and p of a sign-flip test corrected for the number of pairs.
+    """
+    known = comparison.p_values()
+    tested = {pair: known.get(pair, []) for pair in comparison.pairs()}
+    if len(tested) <= _PAIRS_UNFOLDED:
+        return _differences(comparison, tested, looks)
+    first = {pair: ps for pair, ps in tested.items() if pair[1] in comparison.bases}
+    rest = {pair: ps for pair, ps in tested.items() if pair[1] not in comparison.bases}
     folded = _differences(comparison, rest, looks)
     title = tag("summary", f"{len(rest)} differences between arms")
     return join([_differences(comparison, first, looks), tag("details", title, folded)])

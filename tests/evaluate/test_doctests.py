@@ -5,8 +5,10 @@ import pytest
 
 
 @pytest.mark.parametrize(
-    "name", ["bootstrap", "comparison", "entropies", "majority", "metrics", "modes", "page",
-             "passk", "problem_result", "tables", "theme"]
+    "name",
+    ["bootstrap", "comparison", "draws", "entropies", "figures", "holm", "latex", "majority",
+     "markdown", "metrics", "modes", "over_seeds", "page", "passk", "permutation",
+     "problem_result", "student", "tables", "theme"],
 )  # fmt: skip
 def test_examples_in_docstrings(name):
     found = doctest.testmod(importlib.import_module(f"sage_jax.evaluate.{name}"))

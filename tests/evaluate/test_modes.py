@@ -24,6 +24,7 @@ from sage_jax.evaluate.modes import (
     effective_modes,
     exact_distinct_at_k,
     exact_diversity,
+    exact_effective_modes,
     of_tokens,
 )
 from sage_jax.evaluate.passk import exact_pass_at_k
@@ -70,15 +71,36 @@ def test_estimates_from_samples_are_unbiased():
     assert mean == pytest.approx(exact_diversity(CHANCES))
 
 
+def test_the_estimate_of_effective_modes_is_unbiased_for_a_series_of_the_entropy():
+    chances = np.array([0.5, 0.3, 0.2])  # Every sample is right.
+    total = 6
+    mean = 0.0
+    for fallen in itertools.product(range(3), repeat=total):
+        counts = np.bincount(fallen, minlength=3)
+        mean += chances[list(fallen)].prod() * np.log(effective_modes(counts))
+    series = sum((chances * (1 - chances) ** v).sum() / v for v in range(1, total))
+    assert mean == pytest.approx(series)
+    assert series < np.log(exact_effective_modes(chances))
+
+
+def test_many_samples_tell_the_effective_modes():
+    counts = np.array([70_000, 20_000, 10_000, 0])
+    assert effective_modes(counts) == pytest.approx(exact_effective_modes(counts), rel=1e-4)
+    assert math.isnan(effective_modes([1]))
+    assert math.isnan(effective_modes([]))
+    # All modes unlike: there may be many more, and the estimate is above what was found.
+    assert effective_modes([1, 1, 1]) > 3
+
+
 def test_exact_figures_match_plain_loops():
     shares = CHANCES / CHANCES.sum()
     differ = sum(
         a * b for (i, a), (j, b) in itertools.product(enumerate(shares), repeat=2) if i != j
     )
     assert exact_diversity(CHANCES) == pytest.approx(differ)
-    assert effective_modes(np.full(5, 0.01)) == pytest.approx(5)
+    assert exact_effective_modes(np.full(5, 0.01)) == pytest.approx(5)
     assert math.isnan(exact_diversity([0.0, 0.0]))
-    assert math.isnan(effective_modes([]))
+    assert math.isnan(exact_effective_modes([]))
     np.testing.assert_allclose(exact_pass_at_k([1e-12], 1000), [1e-9], rtol=1e-6)
     for k, chances in ((0, [0.5]), (1, [1.5]), (1, [-0.1]), (1, [np.nan])):
         with pytest.raises(ValueError, match="must"):

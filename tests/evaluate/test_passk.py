@@ -4,13 +4,14 @@ from math import comb
 import numpy as np
 import pytest
 
-from sage_jax.evaluate import ladder, pass_at_k
+from sage_jax.evaluate import all_pass_at_k, ladder, pass_at_k
+from sage_jax.evaluate.passk import exact_all_pass_at_k
 
 
-def enumerated(correct: int, samples: int, k: int) -> float:
+def enumerated(correct: int, samples: int, k: int, solved=any) -> float:
     verdicts = [True] * correct + [False] * (samples - correct)
     subsets = list(combinations(verdicts, k))
-    return sum(any(subset) for subset in subsets) / len(subsets)
+    return sum(solved(subset) for subset in subsets) / len(subsets)
 
 
 @pytest.mark.parametrize("samples", [1, 2, 5, 8])
@@ -19,6 +20,8 @@ def test_equals_enumeration_of_all_subsets(samples):
     for k in range(1, samples + 1):
         expected = [enumerated(c, samples, k) for c in correct]
         np.testing.assert_allclose(pass_at_k(correct, samples, k), expected, rtol=1e-13, atol=0)
+        expected = [enumerated(c, samples, k, all) for c in correct]
+        np.testing.assert_allclose(all_pass_at_k(correct, samples, k), expected, rtol=1e-13, atol=0)
 
 
 @pytest.mark.parametrize("k", [1, 3, 64, 1000, 4095, 4096])
@@ -28,6 +31,10 @@ def test_equals_exact_integer_arithmetic_at_4096_samples(k):
     whole = comb(samples, k)
     expected = [(whole - comb(samples - c, k)) / whole for c in correct.tolist()]
     np.testing.assert_allclose(pass_at_k(correct, samples, k), expected, rtol=1e-12, atol=0)
+    # Below the smallest float a chance is 0.
+    expected = [comb(c, k) / whole for c in correct.tolist()]
+    found = all_pass_at_k(correct, samples, k)
+    np.testing.assert_allclose(found, expected, rtol=1e-11, atol=1e-300)
 
 
 def test_is_monotone_bounded_and_exact_at_the_ends():
@@ -38,6 +45,27 @@ def test_is_monotone_bounded_and_exact_at_the_ends():
     assert (np.diff(curve, axis=1) >= 0).all()
     np.testing.assert_array_equal(curve[-1], correct > 0)
     np.testing.assert_allclose(curve[0], correct / 4096, rtol=1e-12)
+
+
+def test_all_right_is_none_wrong_and_one_sample_is_one_sample():
+    correct = np.arange(1025)
+    for k in (1, 7, 1024):
+        found, wrong = all_pass_at_k(correct, 1024, k), pass_at_k(1024 - correct, 1024, k)
+        np.testing.assert_allclose(found, 1 - wrong, atol=1e-12)
+        assert (found <= pass_at_k(correct, 1024, k) + 1e-12).all()
+    for of in (pass_at_k, all_pass_at_k):
+        np.testing.assert_array_equal(of(correct, 1024, 1), correct / 1024)
+    np.testing.assert_array_equal(all_pass_at_k(correct, 1024, 1024), correct == 1024)
+
+
+def test_all_right_is_unbiased_for_the_power_of_the_chance():
+    rate, samples, k = 0.7, 9, 4
+    correct = np.arange(samples + 1)
+    weights = [comb(samples, c) * rate**c * (1 - rate) ** (samples - c) for c in correct.tolist()]
+    mean = np.dot(weights, all_pass_at_k(correct, samples, k))
+    np.testing.assert_allclose(mean, exact_all_pass_at_k([rate], k))
+    with pytest.raises(ValueError, match="k must be at least 1, got 0"):
+        exact_all_pass_at_k([rate], 0)
 
 
 def test_is_unbiased():

@@ -1,5 +1,6 @@
 import json
 import os
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -19,8 +20,8 @@ def test_summary_holds_the_ladder_and_one_majority(make_result):
     result = make_result(samples=12)
     summary = result.summary()
     assert list(summary) == [
-        "pass@1", "pass@2", "pass@4", "pass@8", "majority@8", "mean_length", "truncated",
-        "lost",
+        "pass@1", "pass@2", "pass@4", "pass@8", "pass^2", "pass^4", "pass^8", "draws@8",
+        "majority@8", "answers/distinct@8", "mean_length", "truncated", "lost",
     ]  # fmt: skip
     correct = [problem.correct for problem in result.problems]
     assert summary["pass@4"]["mean"] == pytest.approx(pass_at_k(correct, 12, 4).mean())
@@ -34,6 +35,44 @@ def test_a_task_without_answers_has_no_majority(tmp_path):
     assert "majority@4" not in result.summary()
     result.save(tmp_path / "final.json")
     assert EvalResult.load(tmp_path / "final.json") == result
+
+
+def test_distinct_answers_are_the_mean_over_all_subsets():
+    given = ["7", "7", "8", "9", None]
+    result = EvalResult(
+        "t", 0, "toy", 5, 0, 1.0, (tally(given, [a == "7" for a in given], id="p", gold="7"),)
+    )
+    for k in range(1, 6):
+        subsets = [{*subset} - {None} for subset in combinations(given, k)]
+        expected = np.mean([len(subset) for subset in subsets])
+        np.testing.assert_allclose(result.answers_table([k]), [[expected]])
+
+
+def ended(id: str, correct: int, length: float | None, truncated: float | None = 0.5):
+    return ProblemResult(id, correct, 4, length=length, truncated=truncated, lost=0.25)
+
+
+def test_problems_left_out_leave_the_figures_and_means_of_the_others(tmp_path):
+    problems = (ended("a", 4, 10.0), ended("b", 1, 20.0, 1.0), ended("c", 0, 60.0))
+    result = EvalResult("final", 1, "toy", 4, 0, 1.0, problems, 30.0, 2 / 3, 0.25)
+    left = result.without(["a", "elsewhere"])
+    assert left.ids == ("b", "c")
+    assert left.pass_table([1]).mean() == pytest.approx(1 / 8)
+    assert (left.mean_length, left.truncated, left.lost) == (40.0, 0.75, 0.25)
+    left.save(tmp_path / "left.json")
+    assert EvalResult.load(tmp_path / "left.json") == left
+    assert result.without([]) == result
+    with pytest.raises(ResultError, match="final: none of its 3 problems would be left"):
+        result.without("abc")
+
+
+def test_means_that_the_problems_left_do_not_know_are_unknown(tmp_path):
+    problems = (ended("a", 4, 10.0), ended("b", 1, None))
+    result = EvalResult("final", 1, "toy", 4, 0, 1.0, problems, 30.0, 0.5, 0.25)
+    left = result.without("a")
+    assert (left.mean_length, left.truncated) == (None, 0.5)
+    left.save(tmp_path / "left.json")
+    assert EvalResult.load(tmp_path / "left.json") == left
 
 
 def test_majority_table_counts_silent_problems_as_unsolved():
@@ -144,7 +183,19 @@ BROKEN = {
     ),
     "no length": (
         drop("summary", "mean_length"),
-        "summary: mean_length must be a number, got None",
+        "summary: field 'mean_length' is missing; it is a number or null",
+    ),
+    "ill-typed mean": (
+        put("summary", "lost", value="0"),
+        "summary: lost must be a number, got '0'",
+    ),
+    "negative length": (
+        put("problems", 1, "length", value=-1),
+        "'p001': length must be finite and >= 0, got -1",
+    ),
+    "more than all cut off": (
+        put("problems", 1, "truncated", value=1.5),
+        "'p001': truncated must lie between 0 and 1",
     ),
     "endless": (put("summary", "mean_length", value=float("inf")), "mean_length must be finite"),
     "truncation": (put("summary", "truncated", value=1.5), "truncated must lie between 0 and 1"),

@@ -6,6 +6,7 @@ import pytest
 
 from sage_jax.evaluate import Interval, Sample, read_runs
 from sage_jax.evaluate.comparison import compare
+from sage_jax.evaluate.permutation import sign_flips
 from sage_jax.evaluate.tables import change, config_tables, difference_table, figure, timing_table
 from sage_jax.evaluate.theme import DARK, LIGHT, styles
 from sage_jax.evaluate.transcripts import transcripts
@@ -31,6 +32,23 @@ def test_figures_read_as_percent_and_points():
     assert text(change("pass@1", Interval(0.05, 0.01, 0.09))) == "▲ +5.0 +1.0 to +9.0"
     assert text(change("pass@1", Interval(-0.05, -0.09, -0.01))) == "▼ −5.0 −9.0 to −1.0"
     assert text(change("pass@1", Interval(0.0, -0.01, 0.01))) == "≈ +0.0 −1.0 to +1.0"
+    tested = change("pass@1", Interval(0.05, 0.01, 0.09), 0.0123)
+    assert text(tested) == "▲ +5.0 +1.0 to +9.0; p 0.012"
+
+
+def test_differences_have_p_values_corrected_for_their_number(runs):
+    comparison = compare(runs)
+    before, after = comparison.results["base"], comparison.results["sage"]
+    (test, *_) = sign_flips(after.pass_table([1]) - before.pass_table([1]))
+    ps = comparison.p_values()
+    assert [*ps] == comparison.pairs()
+    alone = dataclasses.replace(
+        comparison, results={k: comparison.results[k] for k in ("base", "sage")}
+    )
+    assert alone.p_values()["sage", "base"][0] == test.p
+    # Three pairs: at least as much as alone, at most three times.
+    assert test.p <= ps["sage", "base"][0] <= 3 * test.p
+    assert f"p {ps['sage', 'base'][0]:.2g}" in text(difference_table(comparison, looks_of(runs)))
 
 
 def test_many_differences_between_arms_are_folded_away(runs):

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from studies.frontier import above, chord, difference, holm, interval
+from studies.frontier import above, chord, difference, interval
 
 
 def rows(values):
@@ -47,8 +47,3 @@ def test_a_frontier_of_its_own_runs_tells_what_the_line_errs_by():
     }
     (one,) = chord(curves, "pass@64").values()
     assert one.mean == pytest.approx(0.8 - 0.7)
-
-
-def test_corrected_p_values_never_fall_behind_smaller_ones():
-    corrected = holm([0.02, 0.01, 0.5, 0.015])
-    assert corrected == pytest.approx([0.045, 0.04, 0.5, 0.045])
