@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from sage_jax.data.problem import Problem
@@ -53,12 +53,12 @@ def decontaminate(
         |G(e) ∩ G(t)| / |G(e)| >= containment    G: the set of word n-grams of a statement
         |P(e) ∩ P(t)| / |P(e)| >= particular     P: its numbers, signs, letters, names
 
-    of an evaluation problem e and one training problem t. The first is the measure of the GPT-3
-    report and those after it; it is taken of e's whole statement and of what it asks
-    (`statements.asked`: no code of figures, no sentences on how the answer is to be written), of
-    which the larger counts. The second (`statements.particulars`) tells the same problem from one
-    of the same kind with other numbers. Where e has fewer than 2 ngram words, all n-grams must be
-    found, and with fewer than ngram words its words must be all of t's.
+    of an evaluation problem e and one training problem t. The first is taken of e's whole statement
+    and of what it asks (`statements.asked`: no code of figures, no sentences on how the answer is
+    to be written), and the larger counts. The second (`statements.particulars`) tells the same
+    problem from one of the same kind with other numbers. Where e has fewer than 2 ngram words, all
+    its n-grams must be found: of few, each says too much. With fewer than ngram words what e asks
+    must equal, after normalisation, what t asks.
 
     Neither the order of the problems nor other problems change what is found of a pair.
 
@@ -72,8 +72,9 @@ def decontaminate(
     Raises:
         ValueError: if an option is out of range.
 
-    Source: Brown et al. 2020 (arXiv:2005.14165), appendix C, n-grams of words; containment as
-    Broder 1997, "On the resemblance and containment of documents".
+    Source: n-grams of words as the GPT-3 report's appendix C (arXiv:2005.14165); the share of
+    8-grams as section 8 of PaLM's (arXiv:2204.02311), of one document instead of the whole corpus,
+    which is Broder's containment (1997, "On the resemblance and containment of documents").
 
     >>> held_out = [Problem("e", "How many ways are there to walk from A to B in 7 steps?", "35")]
     >>> copy = Problem("t", r"How many ways are there to walk from $A$ to $B$ in $7$ steps", "35")
@@ -114,38 +115,36 @@ class _Index:
             self._add(place, plain(problem.problem))
 
     def _add(self, place: int, text: str) -> None:
+        core = asked(text)
         self._equal[letters(text)].append(place)
-        whole, core = words(text), words(asked(text))
-        for form in [whole, core] if core != whole else [whole]:
-            if len(form) < self._ngram:
-                self._short[" ".join(form)].append(place)
-                continue
-            grams = _grams(form, self._ngram)
+        if len(words(core)) < self._ngram:
+            self._short[letters(core)].append(place)
+        for form in {text, core}:
+            found = words(form)
+            grams = _grams(found, self._ngram)
             for gram in grams:
                 self._grams[gram].append(len(self._forms))
-            self._forms.append(_Form(place, len(grams), len(form)))
+            self._forms.append(_Form(place, len(grams), len(found)))
 
     def meets(self, problem: Problem, containment: float, particular: float) -> list[Removed]:
         """The evaluation problems that a training problem equals or overlaps with."""
         text = plain(problem.problem)
         shares = self._shares(text, containment)
-        equal = self._equal.get(letters(text), ())
-        overlap = [place for place in shares if self._agree(place, text, particular)]
+        found: dict[int, tuple[Literal["equal", "overlap"], float]] = {
+            place: ("overlap", share)
+            for place, share in shares.items()
+            if self._agree(place, text, particular)
+        }
+        found |= dict.fromkeys(self._short.get(letters(asked(text)), ()), ("overlap", 1.0))
+        found |= dict.fromkeys(self._equal.get(letters(text), ()), ("equal", 1.0))
         return [
-            Removed(
-                problem.id,
-                self._evaluation[place].id,
-                "equal" if place in equal else "overlap",
-                1.0 if place in equal else shares[place],
-            )
-            for place in {*equal, *overlap}
+            Removed(problem.id, self._evaluation[place].id, *why) for place, why in found.items()
         ]
 
     def _shares(self, text: str, containment: float) -> dict[int, float]:
         """Containment of the evaluation problems, by their places, of which it is enough."""
         counts: dict[int, int] = defaultdict(int)
-        found = words(text)
-        for gram in _grams(found, self._ngram):
+        for gram in _grams(words(text), self._ngram):
             for number in self._grams.get(gram, ()):
                 counts[number] += 1
         shares: dict[int, float] = {}
@@ -154,12 +153,7 @@ class _Index:
             share = count / form.grams
             if share >= (1.0 if form.length < 2 * self._ngram else containment):
                 shares[form.place] = max(share, shares.get(form.place, 0.0))
-        return shares | dict.fromkeys(self._whole(found, text), 1.0)
-
-    def _whole(self, found: list[str], text: str) -> Iterator[int]:
-        """Evaluation problems of fewer words than an n-gram has, and of the same words."""
-        yield from self._short.get(" ".join(found), ())
-        yield from self._short.get(" ".join(words(asked(text))), ())
+        return shares
 
     def _agree(self, place: int, text: str, particular: float) -> bool:
         wanted = particulars(asked(plain(self._evaluation[place].problem)))

@@ -20,7 +20,8 @@ _COMMANDS = {
     **dict.fromkeys(("dots", "ldots", "cdots", "dotsc", "dotsb", "dotsm"), "..."),
     **dict.fromkeys(("times", "ast"), "*"),
     **dict.fromkeys(("vert", "mid", "lvert", "rvert"), "|"),
-    **{"cdot": "·", "circ": "°"},
+    "cdot": "·",
+    "circ": "°",
 }
 _SILENT = {
     *("left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "displaystyle", "textstyle"),
@@ -64,7 +65,7 @@ def letters(text: str) -> str:
 
 
 def words(text: str) -> list[str]:
-    r"""The words and numbers of a plain statement, in order; of Chinese and Japanese the characters.
+    r"""The words and numbers of a plain statement, in order; of Chinese the characters.
 
     >>> words(r"Find the area of \triangle ABC, 求")
     ['find', 'the', 'area', 'of', 'triangle', 'abc', '求']
