@@ -12,6 +12,7 @@ from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.runs import read_runs
+from sage_jax.evaluate.suite_table import SuiteTable, Text
 from sage_jax.evaluate.tables import end_columns
 
 _WIDTH = 200  # Where output goes to a file, which has none of its own.
@@ -36,6 +37,32 @@ def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> N
         console = Console(file=file, highlight=False)
         console = console if console.is_terminal else Console(file=file, width=_WIDTH)
         console.print(_table(comparison))
+
+
+def print_suites(table: SuiteTable, file: TextIO | None = None) -> None:
+    """Print runs against suites: a line for each suite and average, with 95% intervals.
+
+    Args:
+        table: the layout.
+        file: where to; default standard output.
+    """
+    console = Console(file=file, highlight=False)
+    console = console if console.is_terminal else Console(file=file, width=_WIDTH)
+    shown = Table("suite", title_justify="left", caption=" ".join(table.notes(intervals=True)))
+    for name in (f"{row} {figure}" for figure in table.figures for row in table.rows):
+        shown.add_column(name, justify="right")
+    texts = dict(zip(table.rows, table.texts(), strict=True))
+    size = len(table.figures)
+    for place, group in enumerate(table.groups):
+        own = {row: cells[place * size : (place + 1) * size] for row, cells in texts.items()}
+        shown.add_row(group, *(_suite(own[row][n]) for n in range(size) for row in table.rows))
+    console.print(shown)
+
+
+def _suite(text: Text | None) -> str:
+    if text is None:
+        return "—"
+    return f"{text.value} [{text.bounds}]" + (" *" if text.differs else "")
 
 
 def _table(comparison: Comparison) -> Table:

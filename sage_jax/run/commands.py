@@ -16,7 +16,13 @@ from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
+from sage_jax.evaluate.latex import to_latex
+from sage_jax.evaluate.markdown import to_markdown
 from sage_jax.evaluate.plots import describe
+from sage_jax.evaluate.printed import print_suites
+from sage_jax.evaluate.seeded import SeededResult
+from sage_jax.evaluate.suite_table import suite_table
+from sage_jax.files import write_atomically
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
@@ -25,7 +31,7 @@ from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
 from sage_jax.run.checkpoint import Checkpoints
-from sage_jax.run.console import warn
+from sage_jax.run.console import log, warn
 from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.suites import Candidate, evaluate_suites
@@ -112,7 +118,8 @@ def evaluate_config(config: configs.Config, home: Path) -> None:
     try:
         model = (base.loaded.graphdef, base.loaded.params)
         if config.eval.suites:
-            _show_suites(evaluate_suites(config, base, [Candidate("base", 0, model)], home))
+            candidates = [Candidate("base", 0, model)]
+            _show_suites(config, evaluate_suites(config, base, candidates, home), home)
         else:
             _show([_evaluated(config, base, model, "base", 0)])
     finally:
@@ -139,7 +146,8 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     ]
     try:
         if config.eval.suites:
-            _show_suites(evaluate_suites(config, trained.base, candidates, folder.suites))
+            found = evaluate_suites(config, trained.base, candidates, folder.suites)
+            _show_suites(config, found, folder.suites)
             return
         results = [
             _evaluated(config, trained.base, model, tag, step) for tag, step, model in candidates
@@ -179,8 +187,20 @@ def _show(results: list[EvalResult]) -> None:
         Terminal().print(f"pass@1, trained - base: {_cell(dataclasses.asdict(difference))}")
 
 
-def _show_suites(results: list[EvalResult]) -> None:
-    """A line for each suite and model."""
+def _show_suites(
+    config: configs.Config, results: dict[str, dict[str, SeededResult]], home: Path
+) -> None:
+    """The table of runs against suites, printed and beside the results as Markdown and LaTeX."""
+    if not hosts.is_main():
+        return
+    ks = config.eval.ks or tuple(dict.fromkeys((1, config.eval.num_samples)))
+    table = suite_table(
+        results, [f"pass@{k}" for k in ks], baseline="base" if len(results) > 1 else ""
+    )
+    for name, text in (("table.md", to_markdown(table)), ("table.tex", to_latex(table))):
+        write_atomically(home / name, text.encode())
+    print_suites(table)
+    log(f"{home / 'table.md'}, table.tex")
 
 
 def _figures(result: EvalResult) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Asked(NamedTuple):
         tag: name of the evaluation.
         step: of the model.
         num_samples: of each problem.
-        seed: number of the repetition, which samples with other keys.
+        repeat: number of the repetition, which samples with the seed of the run plus this.
         num_problems: the first ones; None takes `eval.num_problems`.
         name: of the problems; by default the task's.
     """
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
     tag: str
     step: int
     num_samples: int
-    seed: int = 0
+    repeat: int = 0
     num_problems: int | None = None
     name: str = ""
 
@@ -78,7 +78,7 @@ def evaluate_model(
         step=asked.step,
         task=asked.name or config.task.label,
         samples=0 if options.exact else asked.num_samples,
-        seed=config.seed,
+        seed=config.seed + asked.repeat,
         temperature=temperature,
         **found._asdict(),
     )
@@ -108,18 +108,13 @@ def _sampled(
         _sampler(config, base, model, group, batch),
         base.task,
         prompts,
-        _key(config.seed, asked.seed),
+        derive(jax.random.key(config.seed + asked.repeat), Purpose.EVALUATION),
         num_samples=asked.num_samples,
         group_size=group,
         batch_prompts=batch,
         stored=Stored(folder, plan),
         progress=progress,
     )
-
-
-def _key(run: int, seed: int) -> jax.Array:
-    key = derive(jax.random.key(run), Purpose.EVALUATION)
-    return jax.random.fold_in(key, 2**32 - seed) if seed else key  # Batches count from 0.
 
 
 def _digest(prompts: Prompts) -> str:

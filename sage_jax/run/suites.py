@@ -9,6 +9,8 @@ from typing import NamedTuple
 from sage_jax import config as configs
 from sage_jax import setup
 from sage_jax.evaluate import EvalResult
+from sage_jax.evaluate.seeded import SeededResult
+from sage_jax.evaluate.suites import suite_file
 from sage_jax.parallel import hosts
 from sage_jax.run.console import warn
 from sage_jax.run.evaluation import Asked, evaluate_model
@@ -32,7 +34,7 @@ class Candidate(NamedTuple):
 
 def evaluate_suites(
     config: configs.Config, base: setup.Base, candidates: Sequence[Candidate], home: Path
-) -> list[EvalResult]:
+) -> dict[str, dict[str, SeededResult]]:
     """Evaluate models on all suites, `eval.seeds` times each. A collective.
 
     Completions are kept below `home` as they come, and are not sampled again where they are there.
@@ -41,12 +43,12 @@ def evaluate_suites(
         config: with the suites.
         base: where the models lie, and their tokenizer.
         candidates: what is evaluated.
-        home: folder of the results, SUITE/TAG/seed-N.json.
+        home: folder of the results, see `evaluate.suites`.
 
     Returns:
-        A result of each suite, candidate and seed, in this order.
+        {tag: {suite: its seeds}}.
     """
-    results = []
+    results: dict[str, dict[str, SeededResult]] = {one.tag: {} for one in candidates}
     for place, suite in enumerate(config.eval.suites):
         with contextlib.closing(setup.open_suite(config, base.loaded, place)) as task:
             on, known = dataclasses.replace(base, task=task), task.held_out(1)
@@ -55,11 +57,13 @@ def evaluate_suites(
                     f"{suite.title}: {known.dropped} problems have prompts longer than "
                     "rollout.max_prompt_length and are left out"
                 )
-            results += [
-                _evaluated(config, on, candidate, home, suite.title, seed)
-                for candidate in candidates
-                for seed in range(config.eval.seeds)
-            ]
+            for candidate in candidates:
+                results[candidate.tag][suite.title] = SeededResult(
+                    tuple(
+                        _evaluated(config, on, candidate, home, suite.title, seed)
+                        for seed in range(config.eval.seeds)
+                    )
+                )
     return results
 
 
@@ -75,9 +79,11 @@ def _evaluated(
     # All there are, where a task does not draw as many as it is asked for.
     count = getattr(base.task, "num_held_out", config.eval.num_problems)
     asked = Asked(tag, step, config.eval.num_samples, seed, count, suite)
-    folder = home / suite / tag / f"seed-{seed}"
+    path = suite_file(home, suite, tag, seed)
     with stage(f"{suite}, {tag}, seed {seed + 1} of {config.eval.seeds}") as told:
-        result = evaluate_model(config, base, model, asked, folder=folder, progress=told.progress)
+        result = evaluate_model(
+            config, base, model, asked, folder=path.with_suffix(""), progress=told.progress
+        )
     if hosts.is_main():
-        result.save(folder.with_suffix(".json"))
+        result.save(path)
     return result

@@ -132,9 +132,7 @@ def test_a_template_is_told_whether_to_think(make_chat, thinking, closed):
 
 
 def test_a_template_that_does_not_ask_whether_to_think_is_not_told(make_chat):
-    with pytest.raises(
-        DataError, match=r"task\.thinking is false, and the tokenizer's chat"
-    ):
+    with pytest.raises(DataError, match=r"task\.thinking is false, and the tokenizer's chat"):
         make_chat(PLAIN, thinking=False)
 
 

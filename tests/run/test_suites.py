@@ -4,6 +4,7 @@ import pytest
 
 from sage_jax.config import ConfigError
 from sage_jax.evaluate import EvalResult
+from sage_jax.evaluate.suites import read_suites
 from sage_jax.run import commands
 
 
@@ -40,8 +41,24 @@ def test_every_suite_is_asked_whole_by_every_seed(evaluated):
         assert first.task == suite
         assert first.temperature == 0.3
         assert first.ids == second.ids
+        assert (first.seed, second.seed) == (0, 1)
         parts = [(home / suite / "base" / f"seed-{s}" / "part-00000.jsonl.gz") for s in (0, 1)]
         assert parts[0].read_bytes() != parts[1].read_bytes()
+
+
+def test_the_table_is_printed_and_kept(evaluated, capsys):
+    config, home = evaluated
+    commands.evaluate_config(config, home)
+    shown = capsys.readouterr().out
+    lines = {line.split("│")[1].strip(): line for line in shown.splitlines() if "│" in line}
+    assert {"arithmetic", "minus", "average"} <= lines.keys()
+    found = read_suites(home)["base"]
+    mean = 100 * found["minus"].column("pass@1").mean()
+    assert f"{mean:.1f} [" in lines["minus"]
+    assert f"| base | {100 * found['arithmetic'].column('pass@1').mean():.1f}" in (
+        (home / "table.md").read_text()
+    )
+    assert "\\toprule" in (home / "table.tex").read_text()
 
 
 def test_what_is_kept_is_not_sampled_again(evaluated, monkeypatch):

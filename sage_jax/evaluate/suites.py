@@ -1,0 +1,45 @@
+"""Results of suites on disk: SUITE/TAG/seed-N.json below a folder `suites` of a run."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.seeded import SeededResult
+from sage_jax.files import ResultError
+
+BASE = "base"
+_SEED = re.compile(r"seed-(\d+)\.json")
+
+
+def suite_file(home: Path, suite: str, tag: str, seed: int) -> Path:
+    """Where the result of one seed lies."""
+    return home / suite / tag / f"seed-{seed}.json"
+
+
+def read_suites(home: Path) -> dict[str, dict[str, SeededResult]]:
+    """All results below a folder: {tag: {suite: its seeds}}, by name; {} where there is none.
+
+    Raises:
+        ResultError: a file is corrupt, or seeds of one suite do not go together; it is named.
+    """
+    found: dict[str, dict[str, SeededResult]] = {}
+    for folder in sorted(home.glob("*/*/")):
+        paths = sorted(folder.glob("seed-*.json"), key=_number)
+        if paths:
+            suite, tag = folder.parent.name, folder.name
+            found.setdefault(tag, {})[suite] = _seeded(folder, paths)
+    return found
+
+
+def _number(path: Path) -> int:
+    match = _SEED.fullmatch(path.name)
+    return int(match[1]) if match else -1
+
+
+def _seeded(folder: Path, paths: Sequence[Path]) -> SeededResult:
+    results = tuple(EvalResult.load(path) for path in paths)
+    try:
+        return SeededResult(results)
+    except ResultError as error:
+        raise ResultError(f"{folder}: {error}") from None
