@@ -21,13 +21,20 @@ from sage_jax.rewards import NumberJudge, VerifierPool
 from sage_jax.telling import brief
 
 
-def make_task(spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = ()) -> Task:
+def make_task(
+    spec: TaskSpec,
+    setting: Setting,
+    rewards: Sequence[RewardSpec] = (),
+    *,
+    to_train: bool = True,
+) -> Task:
     """The task that a config names. A collective.
 
     Args:
         spec: its name and arguments, and what holds for every task in words.
         setting: what the run gives it.
         rewards: what a config names; none takes the task's own, or else `math`.
+        to_train: refuse one in words that has problems to evaluate on alone.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
@@ -35,7 +42,7 @@ def make_task(spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = 
         HostsError: if the task gives other problems on another process.
     """
     part = resolve(spec, TASKS, field="task")
-    found = _gathered(part, spec, setting)
+    found = _gathered(part, spec, setting, to_train)
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
         return found
@@ -48,12 +55,12 @@ def make_task(spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = 
     return _in_words(spec, found, setting, [*rewards] or _own(part, found.reward))
 
 
-def _gathered(part: Part, spec: TaskSpec, setting: Setting) -> Split | Task:
+def _gathered(part: Part, spec: TaskSpec, setting: Setting, to_train: bool) -> Split | Task:
     """What the function gives; one of the user's own is called again, as a resumed run will."""
     given, share = _given(spec, setting), spec.held_out_share
-    found = gather(part, given, held_out_share=share)
+    found = gather(part, given, held_out_share=share, to_train=to_train)
     if spec.is_foreign and isinstance(found, Split):
-        again = gather(part, given, held_out_share=share)
+        again = gather(part, given, held_out_share=share, to_train=to_train)
         if not isinstance(again, Split) or again.digest() != found.digest():
             raise ConfigError(
                 f"{part.field}: {spec.use} gives other problems when it is called again, as a run "

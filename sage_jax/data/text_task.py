@@ -24,7 +24,8 @@ class TextTask:
     Prompts longer than the limit are left out once, at the start, and counted.
 
     Args:
-        problems: to train on, to evaluate on, and their demonstrations.
+        problems: to train on (none of a task that only evaluates), to evaluate on, and their
+            demonstrations.
         rewards: summed by weight; the first says what is correct. Closed with the task.
         prompting: what is said around each problem.
         setting: tokenizer, seed, lengths and tokens of the run.
@@ -180,11 +181,11 @@ class TextTask:
             for problem, ids in rendered
             if len(ids) <= self._limits[0]
         ]
-        if not kept:
+        if rendered and not kept:
+            shortest = min(len(ids) for _, ids in rendered)
             raise DataError(
                 f"all {len(rendered)} {part} prompts are longer than rollout.max_prompt_length "
-                f"{self._limits[0]} (the shortest has "
-                f"{min((len(ids) for _, ids in rendered), default=0)} tokens)"
+                f"{self._limits[0]} (the shortest has {shortest} tokens)"
             )
         return kept, len(rendered) - len(kept)
 
