@@ -1,6 +1,7 @@
 """Problems: files, procedural tasks, order, prompts.
 
-The TFDS builder lies in `sage_jax.data.builders`, which is not imported here: it takes a while.
+What needs TFDS lies in `builders`, `preparing` and `cached`, which are not imported here: it takes
+a while.
 """
 
 from sage_jax.data.arithmetic import make_problems, solutions

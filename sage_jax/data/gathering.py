@@ -22,7 +22,9 @@ _NEEDED = (
 _TEXTS = ("id", "problem", "answer", "source", "solution")
 
 
-def gather(part: Part, given: Mapping[str, Any], *, held_out_share: float) -> Split | Task:
+def gather(
+    part: Part, given: Mapping[str, Any], *, held_out_share: float, to_train: bool = True
+) -> Split | Task:
     """Call a task's function and read what it gives.
 
     With a parameter `held_out` it is called twice, for either part of its problems. A problem
@@ -32,6 +34,8 @@ def gather(part: Part, given: Mapping[str, Any], *, held_out_share: float) -> Sp
         part: the function, with the arguments of its config.
         given: what the trainer gives to whoever asks for it by name, but for `held_out`.
         held_out_share: see `is_held_out`; for problems of which nobody says which are held out.
+        to_train: refuse a `ProblemSet` that has problems to evaluate on alone; else its `train` is
+            empty.
 
     Raises:
         ConfigError: one line with what it raised, what it gives instead of problems, a field that
@@ -43,7 +47,7 @@ def gather(part: Part, given: Mapping[str, Any], *, held_out_share: float) -> Sp
     if isinstance(made, Task):
         return made
     whole, name = made if isinstance(made, ProblemSet) else ProblemSet(made), part.spec.label
-    train = _read(part, whole.train, name)
+    train = [] if _only_evaluates(part, whole, to_train) else _read(part, whole.train, name)
     held_out = None if whole.held_out is None else _read(part, whole.held_out, f"{name}-held-out")
     if part.asks("held_out"):
         if made is whole:
@@ -56,6 +60,17 @@ def gather(part: Part, given: Mapping[str, Any], *, held_out_share: float) -> Sp
     if whole.mode is not None:
         found = found._replace(mode=_told(part, whole.mode, "mode"))
     return found if whole.worked is None else found._replace(worked=_told(part, whole.worked))
+
+
+def _only_evaluates(part: Part, whole: ProblemSet, to_train: bool) -> bool:
+    """Whether there are problems to evaluate on and none to train on."""
+    empty = isinstance(whole.train, Sized) and not len(whole.train) and whole.held_out is not None
+    if empty and to_train:
+        raise _fault(
+            part,
+            "is there to evaluate on, and has no problem to train on: name a task that has some",
+        )
+    return empty
 
 
 def _fault(part: Part, said: str) -> ConfigError:

@@ -22,7 +22,12 @@ from sage_jax.telling import brief
 
 
 def make_task(
-    spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = (), *, field: str = "task"
+    spec: TaskSpec,
+    setting: Setting,
+    rewards: Sequence[RewardSpec] = (),
+    *,
+    field: str = "task",
+    to_train: bool = True,
 ) -> Task:
     """The task that a config names. A collective.
 
@@ -31,6 +36,7 @@ def make_task(
         setting: what the run gives it.
         rewards: what a config names; none takes the task's own, or else `math`.
         field: of the config, that names the task.
+        to_train: refuse one in words that has problems to evaluate on alone.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
@@ -38,7 +44,7 @@ def make_task(
         HostsError: if the task gives other problems on another process.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting)
+    found = _gathered(part, spec, setting, to_train)
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
         return found
@@ -70,18 +76,18 @@ def open_problems(
         ConfigError, DataError: as `make_task`.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting)
+    found = _gathered(part, spec, setting, to_train=False)
     if not isinstance(found, Split):
         raise ConfigError(f"{field}: {spec.use} is a task of tokens, and not one in words")
     return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
 
 
-def _gathered(part: Part, spec: TaskSpec, setting: Setting) -> Split | Task:
+def _gathered(part: Part, spec: TaskSpec, setting: Setting, to_train: bool) -> Split | Task:
     """What the function gives; one of the user's own is called again, as a resumed run will."""
     given, share = _given(spec, setting), spec.held_out_share
-    found = gather(part, given, held_out_share=share)
+    found = gather(part, given, held_out_share=share, to_train=to_train)
     if spec.is_foreign and isinstance(found, Split):
-        again = gather(part, given, held_out_share=share)
+        again = gather(part, given, held_out_share=share, to_train=to_train)
         if not isinstance(again, Split) or again.digest() != found.digest():
             raise ConfigError(
                 f"{part.field}: {spec.use} gives other problems when it is called again, as a run "

@@ -167,11 +167,11 @@ class TextTask:
             for problem, ids in rendered
             if len(ids) <= self._limits[0]
         ]
-        if problems and not kept:
+        if rendered and not kept:
+            shortest = min(len(ids) for _, ids in rendered)
             raise DataError(
                 f"all {len(rendered)} {part} prompts are longer than rollout.max_prompt_length "
-                f"{self._limits[0]} (the shortest has "
-                f"{min((len(ids) for _, ids in rendered), default=0)} tokens)"
+                f"{self._limits[0]} (the shortest has {shortest} tokens)"
             )
         return kept, len(rendered) - len(kept)
 

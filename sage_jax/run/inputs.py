@@ -18,7 +18,7 @@ from sage_jax.data import jsonl
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
-from sage_jax.run import digests
+from sage_jax.run import digests, named_data
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.telling import OneLine, brief
 
@@ -71,7 +71,7 @@ def refuse_others(
 def of_evaluation(config: configs.Config) -> list[str]:
     """Names of what an evaluation reads beside the model: not what is for training alone."""
     files = (name for name in config.files if not name.startswith("task.train_"))
-    return [*files, PARTS]
+    return [*files, *named_data.of(config), PARTS]
 
 
 def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> None:
@@ -98,7 +98,7 @@ def _paths(
     config: configs.Config, folder: RunFolder, names: Collection[str] | None
 ) -> dict[str, str]:
     """What this start of the run will read, by name."""
-    read = config.files
+    read = config.files | named_data.of(config)
     if config.modules:
         read[PARTS] = ", ".join(config.modules)
     if config.warmup.steps and folder.has_base():
@@ -114,6 +114,8 @@ def _digest(name: str, path: str) -> Any:
         return {name: digests.of_file(file) for name, file in found.items()}
     if name in MODEL:
         return digests.of_model(path)
+    if named_data.is_one(name):
+        return named_data.digest(path)
     # What is not there is told of by the reader, who knows the field.
     return digests.of_file(Path(path)) if Path(path).is_file() else ""
 
@@ -125,7 +127,7 @@ def _short(digest: Any) -> str:
 def _facts(name: str, path: str, digest: Any, known: Facts | None) -> Facts:
     """What is written down of an input."""
     facts: Facts = {"path": path, "digest": digest}
-    if name in _OF_FILES:
+    if name in _OF_FILES or named_data.is_one(name):
         return facts
     if known is not None and known["digest"] == digest:
         return known | facts

@@ -6,6 +6,7 @@ from pathlib import Path
 from sage_jax import config as configs
 from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
+from sage_jax.run import named_data
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +116,7 @@ class RunFolder:
             return set()
         # Of a model that was warmed up nothing is read again.
         model = set() if config.warmup.steps else {"model.source"}
-        return {*config.files} | model
+        return {*config.files} | named_data.places(config) | model
 
     def write_config(self, config: configs.Config) -> None:
         """Make the folder a run; called once everything about the run has been found to fit."""

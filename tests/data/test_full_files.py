@@ -1,11 +1,15 @@
 """The whole evaluation and training files, where SAGE_DATA_DIR names a folder that holds them."""
 
+import json
 import os
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from sage_jax.data import check_golds, read_problems
+from sage_jax.data import check_golds, named, read_problems
+from sage_jax.data.named import gsm8k
 from sage_jax.rewards import VerifierPool
 
 FOLDER = os.environ.get("SAGE_DATA_DIR")
@@ -74,3 +78,33 @@ def test_powers_of_ten_of_minerva(two_workers):
 def test_english_part_of_dapo():
     path = Path(FOLDER or "") / "dapo_math_17k.jsonl.gz"
     assert len(read_problems(path, source_prefix="dapo_math_17k/en")) == 14034
+
+
+@pytest.mark.parametrize("name", [name for name in named.DATA_SETS if name != "math"])
+def test_data_sets_by_name_are_what_is_in_these_files(tmp_path, name):
+    data = named.DATA_SETS[name]
+    found = named.load(data, data_dir=str(tmp_path), manual_dir=FOLDER or "")
+    assert {split.file: len(found[key]) for key, split in data.splits.items()} == {
+        file: rows for file, rows in ROWS.items() if file.startswith(name)
+    }
+    for key, split in data.splits.items():
+        assert found[key] == problems_of(split.file)
+
+
+def test_upstream_rows_of_gsm8k_and_dapo_come_to_the_same(tmp_path):
+    """The real problems, written as upstream has them, with what was left out put back."""
+    train = problems_of("gsm8k_train.jsonl")
+    path = tmp_path / "train.jsonl"
+    rows = ({"question": one.problem, "answer": one.solution} for one in train)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert gsm8k.converted("train")([path]) == train
+
+    kept = {int(one.id.removeprefix("dapo-")): one for one in problems_of("dapo_math_17k.jsonl.gz")}
+    first, rows = kept[0], []
+    for place in range(17917):
+        one = kept.get(place)  # Left out were copies; copies of another row do as well here.
+        text, answer = (one.problem, one.answer) if one else (f" {first.problem}\n", first.answer)
+        rows.append({"prompt": [{"content": text}], "reward_model": {"ground_truth": answer}})
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "dapo.parquet")
+    split = named.DATA_SETS["dapo_math_17k"].splits["train"]
+    assert split.fault(split.convert([tmp_path / "dapo.parquet"])) == ""

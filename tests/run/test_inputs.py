@@ -1,5 +1,6 @@
 """Problems and weights that are others than a run began with are refused by what differs."""
 
+import dataclasses
 import doctest
 import gzip
 import json
@@ -11,6 +12,7 @@ import pytest
 
 from sage_jax import models, paths
 from sage_jax.config import ConfigError
+from sage_jax.data.named import DATA_SETS
 from sage_jax.parallel import HostsError, hosts
 from sage_jax.run import digests, inputs
 from sage_jax.run.inputs import InputError
@@ -98,6 +100,37 @@ class TestFiles:
         write(home / "test.jsonl", rows(3))
         with pytest.raises(InputError, match=r"task\.eval_file"):
             inputs.refuse_others(config, folder, inputs.of_evaluation(config))
+
+
+class TestNamedData:
+    @pytest.fixture
+    def named(self, begun):
+        config, _, home = begun
+        config, folder = moved(config, task={"use": "gsm8k"}), RunFolder(home / "named")
+        inputs.keep(config, folder, inputs.refuse_others(config, folder))
+        folder.write_config(config)
+        inputs.refuse_others(config, folder)
+        return config, folder
+
+    @pytest.mark.parametrize("changes", [{"version": "9.0.0"}, {"splits": {}}], ids=str)
+    def test_another_version_or_checksum_is_refused(self, named, monkeypatch, changes):
+        config, folder = named
+        old = DATA_SETS["gsm8k"]
+        other = dataclasses.replace(old, **changes)
+        monkeypatch.setitem(DATA_SETS, "gsm8k", other)
+        with pytest.raises(InputError) as caught:
+            inputs.refuse_others(config, folder, inputs.of_evaluation(config))
+        told = f"task.use (gsm8k): was {old.fingerprint}, is {other.fingerprint}"
+        assert told in str(caught.value)
+
+    def test_the_same_from_another_folder_go_on(self, named):
+        config, folder = named
+        places = {"data_dir": "gs://bucket/tfds", "manual_dir": "elsewhere"}
+        other = moved(config, task={"use": "gsm8k"} | places)
+        folder.refuse_drift(other)
+        inputs.refuse_others(other, folder)
+        with pytest.raises(ConfigError, match=r"task\.exclude_ids"):
+            folder.refuse_drift(moved(config, task={"exclude_ids": ["gsm8k-train-0"]}))
 
 
 class TestProblems:

@@ -5,7 +5,31 @@ what it gives. The names below are all that a config may say.
 """
 
 from sage_jax.data.parts.files import jsonl
+from sage_jax.data.parts.named import (
+    aime24,
+    aime25,
+    amc23,
+    dapo_math_17k,
+    gsm8k,
+    math,
+    math500,
+    minerva,
+)
 from sage_jax.data.parts.procedural import arithmetic, many_ways
 from sage_jax.data.parts.puzzles import brackets, programs
 
-__all__ = ["arithmetic", "brackets", "jsonl", "many_ways", "programs"]
+__all__ = [
+    "aime24",
+    "aime25",
+    "amc23",
+    "arithmetic",
+    "brackets",
+    "dapo_math_17k",
+    "gsm8k",
+    "jsonl",
+    "many_ways",
+    "math",
+    "math500",
+    "minerva",
+    "programs",
+]

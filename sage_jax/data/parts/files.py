@@ -31,9 +31,6 @@ def _file(path: str, source_prefix: str, prepared_dir: str) -> list[Problem]:
     prefix = source_prefix or None
     if not prepared_dir:
         return read_problems(path, source_prefix=prefix)
-    from sage_jax.data import builders  # TFDS takes seconds.
+    from sage_jax.data.cached import read_cached  # TFDS takes seconds.
 
-    source = builders.data_source(
-        {"problems": path}, split="problems", data_dir=prepared_dir, source_prefix=prefix
-    )
-    return [builders.as_problem(item) for item in source]
+    return read_cached(path, data_dir=prepared_dir, source_prefix=prefix)
