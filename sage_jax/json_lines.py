@@ -1,8 +1,10 @@
 """Files of JSON Lines, plain or gzipped, told apart from what is often taken for one."""
 
 import gzip
+import json
 import zlib
 from pathlib import Path
+from typing import Any
 
 from sage_jax import json_text
 from sage_jax.telling import line
@@ -12,7 +14,8 @@ _UNPACK = "unpack it and name the .jsonl file in it"
 _RESAVE = "save it again as UTF-8"
 _PARQUET = (
     "a Parquet file; make JSON Lines of it: python -c \"import pandas; pandas.read_parquet('IN')"
-    ".to_json('OUT.jsonl', orient='records', lines=True, force_ascii=False)\""
+    ".to_json('OUT.jsonl', orient='records', lines=True, force_ascii=False)\", or read it as it is "
+    "by `task: {use: parquet}`"
 )
 _ROWS = "write its rows as JSON Lines, one object a line"
 # By how a file begins.
@@ -59,7 +62,7 @@ def read_lines(path: Path) -> list[bytes]:
     Raises:
         JsonLinesError: the file cannot be read, or is of another kind.
     """
-    data = _read(path)
+    data = read_bytes(path)
     if fault := _fault(data):
         raise JsonLinesError(fault)
     # Split at line feeds alone: other separators may stand inside a JSON string.
@@ -67,7 +70,48 @@ def read_lines(path: Path) -> list[bytes]:
     return lines[:-1] if lines[-1] == b"" else lines
 
 
-def _read(path: Path) -> bytes:
+def read_object(text: bytes) -> dict[str, Any]:
+    """The object in a line, none of whose fields is given twice.
+
+    Raises:
+        JsonLinesError: it holds none; says why, but not which line it is.
+    """
+    if not text.strip():
+        raise JsonLinesError("the line is blank; give one JSON object per line")
+    try:
+        row = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
+    except UnicodeDecodeError as error:
+        raise JsonLinesError(f"not UTF-8: {error.reason} at byte {error.start}") from error
+    except json.JSONDecodeError as error:
+        raise JsonLinesError(f"not JSON: {error.msg} at column {error.colno}") from error
+    except RecursionError as error:
+        raise JsonLinesError("not JSON that can be read: nested too deeply") from error
+    except JsonLinesError:  # of a field given twice
+        raise
+    except ValueError as error:  # Python reads no number of thousands of digits.
+        raise JsonLinesError(f"not JSON that can be read: {line(error)}") from error
+    if not isinstance(row, dict):
+        written = json.dumps(row)
+        short = written if len(written) <= 60 else f"{written[:60]}..."
+        raise JsonLinesError(f"must be a JSON object, got {short}")
+    return row
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise JsonLinesError(f"field {twice!r} is given twice")
+    return row
+
+
+def read_bytes(path: Path) -> bytes:
+    """What a file holds, unpacked where it is gzipped.
+
+    Raises:
+        JsonLinesError: it cannot be read.
+    """
     try:
         data = path.read_bytes()
         if path.suffix == ".gz" or data.startswith(_GZIP):
@@ -83,13 +127,18 @@ def _read(path: Path) -> bytes:
 
 def _fault(data: bytes) -> str:
     """What a file is that is no JSON Lines; empty where that cannot be told from its beginning."""
+    return other_kind(data) or _shape(data)
+
+
+def other_kind(data: bytes) -> str:
+    """What a file is that is no text, or no text of rows; empty where nothing says so."""
     if kind := next((kind for begins, kind in _KINDS if data.startswith(begins)), ""):
         return f"this is {kind}"
     if data.lstrip()[:10].lower().startswith(_PAGES):
         return f"this is {_PAGE}"
     if data[_TAR[0] :].startswith(_TAR[1]):
         return f"this is a tar archive; {_UNPACK}"
-    return _shape(data)
+    return ""
 
 
 def _shape(data: bytes) -> str:
@@ -112,7 +161,7 @@ def _table(first: bytes) -> str:
     for name, mark in (("CSV", b","), ("TSV", b"\t"), ("CSV", b";")):
         columns = {column.strip(b' "\r').lower() for column in first.split(mark)}
         if len(columns & _COLUMNS) > 1:
-            return f"this is a {name} table; {_ROWS}"
+            return f"this is a {name} table; {_ROWS}, or read it as it is by `task: {{use: csv}}`"
     return ""
 
 

@@ -17,6 +17,7 @@ NOT_IMPORTED = {
     "array-record": "tensorflow-datasets, for its files",
     "gcsfs": "fsspec, for gs://",
     "gguf": "models.gguf_file, by name, since it is optional",
+    "datasets": "data.tables.hub, by name, since it is optional",
 }
 
 

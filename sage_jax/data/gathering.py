@@ -56,7 +56,7 @@ def gather(
     if held_out is None:
         train, held_out = _parted(part, train, held_out_share)
     _refuse_shared_ids(part, train, held_out)
-    found = Split(train, held_out, reward=whole.reward)
+    found = Split(train, held_out, reward=whole.reward, dropped=whole.dropped)
     if whole.mode is not None:
         found = found._replace(mode=_told(part, whole.mode, "mode"))
     return found if whole.worked is None else found._replace(worked=_told(part, whole.worked))

@@ -11,7 +11,6 @@ from sage_jax.rewards import VerifierPool
 from sage_jax.rewards.golds import why_not
 from sage_jax.rewards.math import is_read, natural
 from sage_jax.telling import brief
-from sage_jax.telling import line as told
 
 _REQUIRED = ("id", "problem", "answer")
 _OPTIONAL = ("source", "solution")
@@ -46,12 +45,17 @@ def read_problems(path: str | Path, *, source_prefix: str | None = None) -> list
             )
         lines_by_id[problem.id] = number
         problems.append(problem)
-    return _selected(path, problems, source_prefix)
-
-
-def _selected(path: Path, problems: list[Problem], prefix: str | None) -> list[Problem]:
     if not problems:
         raise DataError(f"{path}: holds no problem; give one JSON object per line")
+    return of_source(problems, source_prefix, path)
+
+
+def of_source(problems: list[Problem], prefix: str | None, path: str | Path) -> list[Problem]:
+    """Those of some problems whose source begins so.
+
+    Raises:
+        DataError: there are none.
+    """
     kept = [problem for problem in problems if problem.source.startswith(prefix or "")]
     if not kept:
         sources = sorted({problem.source for problem in problems})
@@ -90,34 +94,10 @@ def _problem(line: bytes, where: str) -> Problem:
 
 
 def _object(line: bytes, where: str) -> dict[str, Any]:
-    if not line.strip():
-        raise DataError(f"{where}: the line is blank; give one JSON object per line")
     try:
-        row = json.loads(
-            line.decode("utf-8"), object_pairs_hook=lambda pairs: _unique(pairs, where)
-        )
-    except UnicodeDecodeError as error:
-        raise DataError(f"{where}: not UTF-8: {error.reason} at byte {error.start}") from error
-    except json.JSONDecodeError as error:
-        raise DataError(f"{where}: not JSON: {error.msg} at column {error.colno}") from error
-    except RecursionError as error:
-        raise DataError(f"{where}: not JSON that can be read: nested too deeply") from error
-    except DataError:  # of a field given twice
-        raise
-    except ValueError as error:  # Python reads no number of thousands of digits.
-        raise DataError(f"{where}: not JSON that can be read: {told(error)}") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where}: must be a JSON object, got {_brief(row)}")
-    return row
-
-
-def _unique(pairs: list[tuple[str, Any]], where: str) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise DataError(f"{where}: field {twice!r} is given twice")
-    return row
+        return json_lines.read_object(line)
+    except json_lines.JsonLinesError as error:
+        raise DataError(f"{where}: {error}") from error
 
 
 def _check_text(value: Any, field: str, where: str) -> None:

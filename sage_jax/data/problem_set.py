@@ -18,6 +18,20 @@ Asked = Problem | Mapping[str, Any] | str
 """A problem, its fields, or its statement alone."""
 
 
+class Dropped(NamedTuple):
+    """Rows that were left out.
+
+    Attributes:
+        reason: why, with the file or data set they come from.
+        count: how many.
+        shown: some of them, each with its place and what is wrong.
+    """
+
+    reason: str
+    count: int
+    shown: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ProblemSet:
     """What a task's function gives where problems alone do not say everything.
@@ -29,6 +43,7 @@ class ProblemSet:
         reward: of configs that name none: as their `reward` would say it (`"number"`,
             `{"use": "my_tasks:close", "tolerance": 0.1}`, a list of them), or a function.
         mode: tells ways of being right apart, see `Judged.modes`; None where there is one.
+        dropped: what was left out of its sources on the way here, for `sage-jax data` to tell.
     """
 
     train: Iterable[Asked]
@@ -36,6 +51,7 @@ class ProblemSet:
     worked: Worked | None = None
     reward: Any = None
     mode: Mode | None = None
+    dropped: Sequence[Dropped] = ()
 
 
 class Split(NamedTuple):
@@ -47,6 +63,7 @@ class Split(NamedTuple):
         worked: demonstrations.
         reward: as in `ProblemSet`.
         mode: as in `ProblemSet`.
+        dropped: as in `ProblemSet`.
     """
 
     train: Sequence[Problem]
@@ -54,6 +71,7 @@ class Split(NamedTuple):
     worked: Worked = lambda problem, draw: problem.solution
     reward: Any = None
     mode: Mode | None = None
+    dropped: Sequence[Dropped] = ()
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from sage_jax import models, paths
+from sage_jax.data import tables
 
 WHOLE = 256 * 2**20
 """Bytes of a file up to which all of it is read; of a larger one only places."""
@@ -83,6 +84,22 @@ def of_file(path: Path) -> str:
             file.seek(start)
             state.update(file.read(length))
     return f"{size} bytes, sha256 of places {state.hexdigest()}"
+
+
+def of_data(pattern: str) -> str:
+    """Digest of a file of data, or of all that a pattern names; empty where there is none.
+
+    Of several count number, bytes, contents and order, and no names.
+    """
+    files = tables.files_of(pattern)
+    if not all(file.is_file() for file in files):
+        return ""  # What is not there is told of by the reader, who knows the field.
+    found = [of_file(file) for file in files]
+    if len(found) == 1:
+        return found[0]
+    size, state = sum(file.stat().st_size for file in files), hashlib.sha256()
+    state.update("\n".join(found).encode())
+    return f"{size} bytes in {len(found)} files, sha256 {state.hexdigest()}"
 
 
 def _places(path: Path, file: BinaryIO, size: int) -> Iterator[tuple[int, int]]:

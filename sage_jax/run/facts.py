@@ -8,6 +8,7 @@ import jax
 import sage_jax
 from sage_jax import config as configs
 from sage_jax import parts
+from sage_jax.run import digests
 
 
 def facts(config: configs.Config) -> dict[str, str]:
@@ -38,9 +39,8 @@ def _parts(config: configs.Config) -> str:
 
 
 def _data(config: configs.Config) -> str:
-    paths = map(Path, sorted({path for one in _every(config) for path in one.files.values()}))
-    # A missing file is told of by the reader, who knows the field.
-    return _digest(*(path.read_bytes() if path.is_file() else b"" for path in paths))
+    paths = sorted({path for one in _every(config) for path in one.files.values()})
+    return _digest(*(digests.of_data(path).encode() for path in paths))
 
 
 def _digest(*parts: bytes) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path
 from typing import Any
 
 from sage_jax import config as configs
@@ -114,10 +113,7 @@ def _digest(name: str, path: str) -> Any:
         return {name: digests.of_file(file) for name, file in found.items()}
     if name in MODEL:
         return digests.of_model(path)
-    if named_data.is_one(name):
-        return named_data.digest(path)
-    # What is not there is told of by the reader, who knows the field.
-    return digests.of_file(Path(path)) if Path(path).is_file() else ""
+    return named_data.digest(path) if named_data.is_one(name) else digests.of_data(path)
 
 
 def _short(digest: Any) -> str:

@@ -151,9 +151,7 @@ def open_suite(
     # What a loss reads of training problems, those that are only evaluated need not have.
     setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
     field = f"eval.suites.{place}"
-    return make_task(
-        suite.as_task(config.task), setting, suite.reward, field=field, to_train=False
-    )
+    return make_task(suite.as_task(config.task), setting, suite.reward, field=field, to_train=False)
 
 
 def _reads_modes(config: configs.Config) -> bool:

@@ -4,7 +4,8 @@ Each gives problems, a `ProblemSet`, or an object that is a `Task` itself; `data
 what it gives. The names below are all that a config may say.
 """
 
-from sage_jax.data.parts.files import jsonl
+from sage_jax.data.parts.files import csv, jsonl, parquet
+from sage_jax.data.parts.hubs import hf, tfds
 from sage_jax.data.parts.named import (
     aime24,
     aime25,
@@ -24,12 +25,16 @@ __all__ = [
     "amc23",
     "arithmetic",
     "brackets",
+    "csv",
     "dapo_math_17k",
     "gsm8k",
+    "hf",
     "jsonl",
     "many_ways",
     "math",
     "math500",
     "minerva",
+    "parquet",
     "programs",
+    "tfds",
 ]

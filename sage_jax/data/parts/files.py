@@ -1,36 +1,161 @@
-"""Problems that are read from files."""
+"""Problems that are read from files of the user's own: JSON Lines, CSV, Parquet.
 
-from sage_jax.data.jsonl import read_problems
+All but `jsonl` in this project's own columns take the same words of how rows become problems:
+`columns`, `answer_from`, `source`, `where`, `limit`, `shuffle_seed` and `max_bad_share`.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sage_jax.data.jsonl import of_source, read_problems
+from sage_jax.data.parts.reading import Value, read_by
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import ProblemSet
+from sage_jax.data.rows import Found, Layout, Table, limited, problem_set, read_table
+from sage_jax.data.tables import open_files, read_csv, read_json_lines
+from sage_jax.data.tables.shards import Line
 
 
 def jsonl(
     *,
     train_file: str,
-    eval_file: str,
+    eval_file: str = "",
+    columns: dict[str, str] | None = None,
+    answer_from: str = "",
+    source: str = "",
+    where: dict[str, Value | list[Value]] | None = None,
+    limit: int = 0,
+    shuffle_seed: int | None = None,
+    max_bad_share: float = 0.0,
     source_prefix: str = "",
     exclude_ids: tuple[str, ...] = (),
     prepared_dir: str = "",
 ) -> ProblemSet:
-    """Problems of two files of JSON Lines, plain or gzipped: to train on, and held out.
+    """Problems of JSON Lines, plain or gzipped: of one file to train on, and of one held out.
+
+    Without `eval_file` a share is held out (`held_out_share`). Files in this project's own columns
+    (`id`, `problem`, `answer`, perhaps `source` and `solution`) need nothing further. Others are
+    read by `columns` and the words behind it, which are those of `csv`.
 
     Trained on are rows whose `source` begins with `source_prefix`, e.g. `dapo_math_17k/en`, but for
     those in `exclude_ids`, as of rows that also stand in an evaluation set. With `prepared_dir`
-    files are kept in that folder as TFDS ArrayRecord.
+    files in our own columns are kept in that folder as TFDS ArrayRecord.
     """
-    train = _file(train_file, source_prefix, prepared_dir)
-    missing = {*exclude_ids} - {one.id for one in train}
-    if missing:
-        raise DataError(f"task.exclude_ids: {train_file} has no problem {sorted(missing)[0]!r}")
-    kept = [one for one in train if one.id not in exclude_ids]
-    return ProblemSet(kept, _file(eval_file, "", prepared_dir))
+    layout, choice = read_by(
+        columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
+    )
+    if layout == Layout() and not (where or max_bad_share):
+        train = Found(_own(train_file, source_prefix, prepared_dir))
+        other = Found(_own(eval_file, "", prepared_dir)) if eval_file else None
+    else:
+        _refuse_prepared(prepared_dir)
+        tables = _tables(train_file, eval_file, read_json_lines, "line")
+        train, other = (one and read_table(one, layout, choice) for one in tables)
+        assert train is not None
+        train = train._replace(problems=of_source(train.problems, source_prefix, train_file))
+    kept = train._replace(problems=_without(train.problems, exclude_ids, train_file))
+    kept = limited(kept, choice, train_file)
+    return ProblemSet(
+        kept.problems,
+        None if other is None else other.problems,
+        dropped=(*kept.dropped, *(other.dropped if other else ())),
+    )
 
 
-def _file(path: str, source_prefix: str, prepared_dir: str) -> list[Problem]:
+def _own(path: str, source_prefix: str, prepared_dir: str) -> list[Problem]:
+    """Problems of a file in this project's own columns."""
     prefix = source_prefix or None
     if not prepared_dir:
         return read_problems(path, source_prefix=prefix)
     from sage_jax.data.cached import read_cached  # TFDS takes seconds.
 
     return read_cached(path, data_dir=prepared_dir, source_prefix=prefix)
+
+
+def _refuse_prepared(prepared_dir: str) -> None:
+    if prepared_dir:
+        raise DataError(
+            "task.prepared_dir: only files in this project's own columns are kept there: leave it "
+            "out, or `columns` and the words behind it"
+        )
+
+
+def _without(problems: list[Problem], ids: tuple[str, ...], path: str) -> list[Problem]:
+    missing = {*ids} - {one.id for one in problems}
+    if missing:
+        raise DataError(f"task.exclude_ids: {path} has no problem {sorted(missing)[0]!r}")
+    return [one for one in problems if one.id not in ids]
+
+
+def csv(
+    *,
+    train_file: str,
+    eval_file: str = "",
+    columns: dict[str, str] | None = None,
+    answer_from: str = "",
+    source: str = "",
+    where: dict[str, Value | list[Value]] | None = None,
+    limit: int = 0,
+    shuffle_seed: int | None = None,
+    max_bad_share: float = 0.0,
+    delimiter: str = "",
+) -> ProblemSet:
+    r"""Problems of tables in text: CSV or TSV, plain or gzipped, with a header.
+
+    Without `eval_file` a share is held out (`held_out_share`). A pattern, as `data/*.csv`, names
+    several files.
+
+    `columns` says where what lies, as `{problem: question, answer: final}`: paths, so that
+    `reward_model.ground_truth` and `turns.0.content` lead into what is nested. `answer_from` cuts
+    the answer out of its column, or else of the solution: `hashes` (behind ####), `boxed` (in the
+    last \boxed{}) or a regular expression with one group. `source` is said of all problems.
+    `where` keeps rows by value, as `{level: [4, 5]}`, `limit` takes so many problems to train on,
+    the first or by `shuffle_seed` any. Rows that cannot be read are told, and stop the run where
+    they are more than the share `max_bad_share`. Cells lie between `delimiter`; by default what the
+    header holds of comma, semicolon, tab and bar.
+    """
+    layout, choice = read_by(
+        columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
+    )
+    read = functools.partial(read_csv, delimiter=delimiter)
+    return problem_set(*_tables(train_file, eval_file, read, "line"), layout, choice)
+
+
+def parquet(
+    *,
+    train_file: str,
+    eval_file: str = "",
+    columns: dict[str, str] | None = None,
+    answer_from: str = "",
+    source: str = "",
+    where: dict[str, Value | list[Value]] | None = None,
+    limit: int = 0,
+    shuffle_seed: int | None = None,
+    max_bad_share: float = 0.0,
+) -> ProblemSet:
+    """Problems of Parquet files on disk, as the field and its hub keep them.
+
+    Without `eval_file` a share is held out (`held_out_share`). A pattern, as
+    `data/train-*.parquet`, names several files. A column that holds turns, as `prompt` or
+    `messages`, is read as such. All else is as in `csv`.
+    """
+    from sage_jax.data.tables.parquet import read_parquet
+
+    layout, choice = read_by(
+        columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
+    )
+    return problem_set(*_tables(train_file, eval_file, read_parquet, "row"), layout, choice)
+
+
+def _tables(
+    train_file: str, eval_file: str, read: Callable[[Path], Iterable[Line]], unit: str
+) -> tuple[Table, Table | None]:
+    """What to train on and what is held out, with ids that are unlike."""
+    train = open_files(train_file, read, unit=unit)
+    if not eval_file:
+        return train, None
+    other = open_files(eval_file, read, unit=unit)
+    if {row.id for row in train.rows} & {row.id for row in other.rows}:
+        other = open_files(eval_file, read, unit=unit, mark="held-out-")
+    return train, other
