@@ -21,6 +21,7 @@ from sage_jax.parts import (
     GUIDES,
     LISTENERS,
     REDUCTIONS,
+    REPAIRS,
     REWARDS,
     SURROGATES,
     TASKS,
@@ -305,6 +306,9 @@ _SAMPLING = {"paper": (0.3, 0.95), "r1": (0.6, 0.95), "dapo": (1.0, 0.7)}
 class Eval(Section):
     """Evaluation on held-out problems."""
 
+    held_out: Suite | None = None
+    """A task whose held-out problems are those that training is evaluated on, in the place of the
+    ones that `task` holds out; asked and judged as those of `task` are."""
     num_problems: int = Field(default=256, ge=2)
     """Problems, the first of the file or draw."""
     num_samples: int = Field(default=64, ge=1)
@@ -369,8 +373,9 @@ class Config(Section):
     model: Model
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
-    `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, problems of files; `gsm8k`,
-    `math`, `dapo_math_17k` and other data by name; or `module:function` of your own. Beside its arguments stands what holds for every task in words,
+    `arithmetic` or `many_ways`, procedural problems in words; `gsm8k`, `math`, `dapo_math_17k` and
+    other data by name; `jsonl`, `csv`, `parquet`, `hf` and `tfds`, problems of files and hubs; or
+    `module:function` of your own. Beside its arguments stands what holds for every task in words,
     as `instruction`; `sage-jax parts task` lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
@@ -416,6 +421,8 @@ class Config(Section):
             *_listed("loss.kl_gates", self.loss.kl_gates, GATES),
             *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
             *_listed("reward", self.reward, REWARDS),
+            *_listed("task.repairs", self.task.repairs, REPAIRS),
+            *([("eval.held_out", self.eval.held_out, TASKS)] if self.eval.held_out else []),
             *_listed("eval.suites", self.eval.suites, TASKS),
             *_listed("listeners", self.listeners, LISTENERS),
         ]

@@ -72,6 +72,7 @@ _LISTS: dict[str, type[Spec]] = {
     "loss.kl_gates": Spec,
     "loss.advantage": Spec,
     "eval.suites": SuiteSpec,
+    "task.repairs": Spec,
 }
 """Fields that name several parts, one a word."""
 

@@ -23,7 +23,12 @@ _TEXTS = ("id", "problem", "answer", "source", "solution")
 
 
 def gather(
-    part: Part, given: Mapping[str, Any], *, held_out_share: float, to_train: bool = True
+    part: Part,
+    given: Mapping[str, Any],
+    *,
+    held_out_share: float,
+    to_train: bool = True,
+    held_out: Sequence[Problem] | None = None,
 ) -> Split | Task:
     """Call a task's function and read what it gives.
 
@@ -36,6 +41,8 @@ def gather(
         held_out_share: see `is_held_out`; for problems of which nobody says which are held out.
         to_train: refuse a `ProblemSet` that has problems to evaluate on alone; else its `train` is
             empty.
+        held_out: problems of another task, in the place of those that this one holds out; then
+            none of its own are, unless it says so itself.
 
     Raises:
         ConfigError: one line with what it raised, what it gives instead of problems, a field that
@@ -48,18 +55,29 @@ def gather(
         return made
     whole, name = made if isinstance(made, ProblemSet) else ProblemSet(made), part.spec.label
     train = [] if _only_evaluates(part, whole, to_train) else _read(part, whole.train, name)
-    held_out = None if whole.held_out is None else _read(part, whole.held_out, f"{name}-held-out")
-    if part.asks("held_out"):
-        if made is whole:
-            raise _fault(part, "asks for `held_out` and gives a ProblemSet, which says so itself")
-        held_out = _read(part, part.call(**given, held_out=True), f"{name}-held-out")
+    if held_out is None:
+        held_out = _held_out(part, given, made, whole)
     if held_out is None:
         train, held_out = _parted(part, train, held_out_share)
     _refuse_shared_ids(part, train, held_out)
-    found = Split(train, held_out, reward=whole.reward, dropped=whole.dropped)
+    found = Split(
+        train, held_out, reward=whole.reward, dropped=whole.dropped, distinct=whole.distinct
+    )
     if whole.mode is not None:
         found = found._replace(mode=_told(part, whole.mode, "mode"))
     return found if whole.worked is None else found._replace(worked=_told(part, whole.worked))
+
+
+def _held_out(
+    part: Part, given: Mapping[str, Any], made: Any, whole: ProblemSet
+) -> list[Problem] | None:
+    """The problems that a function itself says are held out."""
+    name = f"{part.spec.label}-held-out"
+    if part.asks("held_out"):
+        if made is whole:
+            raise _fault(part, "asks for `held_out` and gives a ProblemSet, which says so itself")
+        return _read(part, part.call(**given, held_out=True), name)
+    return None if whole.held_out is None else _read(part, whole.held_out, name)
 
 
 def _only_evaluates(part: Part, whole: ProblemSet, to_train: bool) -> bool:

@@ -6,11 +6,11 @@ from typing import Any
 import pydantic
 
 from sage_jax.data import jsonl
-from sage_jax.data.gathering import gather
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting
 from sage_jax.data.rates import refuse_missing_rates
+from sage_jax.data.reading import ALONE, Beside, read_task
 from sage_jax.data.rewards import Reward, closed_on_failure, make_reward, refuse_missing_columns
 from sage_jax.data.tasks import Setting, Task
 from sage_jax.data.text_task import TextTask
@@ -28,6 +28,7 @@ def make_task(
     *,
     field: str = "task",
     to_train: bool = True,
+    beside: Beside = ALONE,
 ) -> Task:
     """The task that a config names. A collective.
 
@@ -37,6 +38,7 @@ def make_task(
         rewards: what a config names; none takes the task's own, or else `math`.
         field: of the config, that names the task.
         to_train: refuse one in words that has problems to evaluate on alone.
+        beside: problems of other tasks that it is evaluated on.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
@@ -44,7 +46,7 @@ def make_task(
         HostsError: if the task gives other problems on another process.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting, to_train)
+    found = read_task(part, spec, setting, to_train=to_train, beside=beside)
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
         return found
@@ -76,30 +78,10 @@ def open_problems(
         ConfigError, DataError: as `make_task`.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting, to_train=False)
+    found = read_task(part, spec, setting, to_train=False)
     if not isinstance(found, Split):
         raise ConfigError(f"{field}: {spec.use} is a task of tokens, and not one in words")
     return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
-
-
-def _gathered(part: Part, spec: TaskSpec, setting: Setting, to_train: bool) -> Split | Task:
-    """What the function gives; one of the user's own is called again, as a resumed run will."""
-    given, share = _given(spec, setting), spec.held_out_share
-    found = gather(part, given, held_out_share=share, to_train=to_train)
-    if spec.is_foreign and isinstance(found, Split):
-        again = gather(part, given, held_out_share=share, to_train=to_train)
-        if not isinstance(again, Split) or again.digest() != found.digest():
-            raise ConfigError(
-                f"{part.field}: {spec.use} gives other problems when it is called again, as a run "
-                "that is resumed calls it: draw them by the `seed` that it may ask for"
-            )
-    return found
-
-
-def _given(spec: TaskSpec, setting: Setting) -> dict[str, Any]:
-    ours = ("seed", "tokenizer", "max_prompt_length", "max_completion_length")
-    shared = {name: getattr(spec, name) for name in spec.shared()}
-    return {name: getattr(setting, name) for name in ours} | shared
 
 
 def _rewards(

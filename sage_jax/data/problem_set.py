@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from sage_jax.data.decontaminate import Removed
 from sage_jax.data.problem import Problem
 
 Worked = Callable[[Problem, int], str | None]
@@ -16,6 +17,18 @@ Mode = Callable[[Problem, str], str]
 
 Asked = Problem | Mapping[str, Any] | str
 """A problem, its fields, or its statement alone."""
+
+
+class Mended(NamedTuple):
+    """Training problems that a repair changed or left out.
+
+    Attributes:
+        repair: its name.
+        ids: of the problems.
+    """
+
+    repair: str
+    ids: tuple[str, ...]
 
 
 class Dropped(NamedTuple):
@@ -44,6 +57,8 @@ class ProblemSet:
             `{"use": "my_tasks:close", "tolerance": 0.1}`, a list of them), or a function.
         mode: tells ways of being right apart, see `Judged.modes`; None where there is one.
         dropped: what was left out of its sources on the way here, for `sage-jax data` to tell.
+        distinct: that no problem to train on is one that is evaluated on, as of problems that are
+            drawn so: then nobody looks for such.
     """
 
     train: Iterable[Asked]
@@ -52,6 +67,7 @@ class ProblemSet:
     reward: Any = None
     mode: Mode | None = None
     dropped: Sequence[Dropped] = ()
+    distinct: bool = False
 
 
 class Split(NamedTuple):
@@ -64,6 +80,9 @@ class Split(NamedTuple):
         reward: as in `ProblemSet`.
         mode: as in `ProblemSet`.
         dropped: as in `ProblemSet`.
+        distinct: as in `ProblemSet`.
+        mended: what repairs touched, in their order.
+        removed: training problems left out because they stand in an evaluation set.
     """
 
     train: Sequence[Problem]
@@ -72,6 +91,9 @@ class Split(NamedTuple):
     reward: Any = None
     mode: Mode | None = None
     dropped: Sequence[Dropped] = ()
+    distinct: bool = False
+    mended: Sequence[Mended] = ()
+    removed: Sequence[Removed] = ()
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""

@@ -61,4 +61,6 @@ TASKS = Room(
     field="task",
 )  # fmt: skip
 
+REPAIRS = Room("repair", "sage_jax.data.repairs", given=("problems",), field="task.repairs")
+
 LISTENERS = Room("listener", given=("event",), field="listeners")  # None of ours.

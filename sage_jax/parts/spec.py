@@ -109,6 +109,13 @@ class TaskSpec(Spec):
     thinking: bool | None = None
     """Whether a chat template that can have the model think before it answers does so
     (`enable_thinking`); by default what the template does by itself."""
+    repairs: tuple[Spec, ...] = ()
+    """Known damage of the problems to train on that is mended, in this order: `form_feeds`,
+    `eaten_escapes`, `instructions`, `near_copies`, or `module:function` of your own, problems ->
+    (problems, ids of those it touched)."""
+    decontaminate: bool = True
+    """Leave out training problems that are evaluated on, too: those that are held out, and those of
+    `eval.held_out` and `eval.suites`."""
     held_out_share: float = pydantic.Field(default=0.1, gt=0, lt=1)
     """Share of the problems that is held out, by a hash of their statements, where a task does not
     say itself which are."""
@@ -120,6 +127,11 @@ class TaskSpec(Spec):
     max_lost: float = pydantic.Field(default=0.05, ge=0, le=1)
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
+
+    @pydantic.field_validator("repairs", mode="before")
+    @classmethod
+    def _several(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list | tuple) else (value,)
 
     @pydantic.field_validator("template_date")
     @classmethod

@@ -1,7 +1,7 @@
 """The model that training starts from, over a mesh, and the task in its vocabulary."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import jax
@@ -12,10 +12,14 @@ from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
 from sage_jax.data.make_task import make_task
+from sage_jax.data.problem import Problem
+from sage_jax.data.problem_set import Split
 from sage_jax.data.rates import COLUMNS
+from sage_jax.data.reading import Beside, read_task
 from sage_jax.data.tasks import Enumerable, Setting, Task, Vocabulary
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import placer
+from sage_jax.parts import TASKS, SuiteSpec, resolve
 from sage_jax.setup.mesh import open_mesh, resolve_mesh
 from sage_jax.setup.objective import make_loss
 
@@ -125,7 +129,9 @@ def open_task(config: configs.Config, loaded: models.Loaded | models.Described |
             f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
             f"has positions for {room}"
         )
-    task = make_task(config.task, _setting(config, loaded), config.reward)
+    task = make_task(
+        config.task, _setting(config, loaded), config.reward, beside=_beside(config, loaded)
+    )
     if config.eval.exact and not isinstance(task, Enumerable):
         task.close()
         raise ConfigError(
@@ -152,6 +158,24 @@ def open_suite(
     setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
     field = f"eval.suites.{place}"
     return make_task(suite.as_task(config.task), setting, suite.reward, field=field, to_train=False)
+
+
+def _beside(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Beside:
+    """The problems of other tasks that a config evaluates on."""
+    setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
+
+    def problems(suite: SuiteSpec, field: str) -> Sequence[Problem]:
+        part = resolve(suite, TASKS, field=field)
+        found = read_task(part, suite.as_task(config.task), setting, to_train=False)
+        return found.held_out if isinstance(found, Split) else ()
+
+    others = [
+        one
+        for place, suite in enumerate(config.eval.suites if config.task.decontaminate else ())
+        for one in problems(suite, f"eval.suites.{place}")
+    ]
+    held_out = config.eval.held_out and problems(config.eval.held_out, "eval.held_out")
+    return Beside(held_out, others)
 
 
 def _reads_modes(config: configs.Config) -> bool:

@@ -48,6 +48,7 @@ def arithmetic(
         worked=_by_odds(seed, odds),
         reward="number",
         mode=sums.style_of,
+        distinct=True,
     )
 
 
@@ -99,4 +100,5 @@ def many_ways(
         worked=ways.worked,
         reward=ways.judge,
         mode=ways.way_of,
+        distinct=True,
     )
