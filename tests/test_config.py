@@ -148,7 +148,7 @@ REFUSED = [
         "loss.kl_in is 'reward', but loss.kl_coef is 0",
     ),
     ({"task": "jsonl"}, "task.train_file: must be given"),
-    ({"task": "bracket"}, "task: there is no task 'bracket' (perhaps brackets?); there are aime24, "),
+    ({"task": "bracket"}, "task: there is no task 'bracket' (perhaps brackets?); there are aime24"),
     ({"task": {"use": None}}, "task.use: Input should be a valid string"),
     ({"task": {"use": "brackets", "min_operand": 3}}, "task.min_operand: brackets has no such"),
     ({"task": {"use": "brackets", "seed": 3}}, "task.seed: is given by the trainer"),

@@ -347,8 +347,9 @@ class Config(Section):
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
     `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, problems of files; `gsm8k`,
-    `math`, `dapo_math_17k` and other data by name; or `module:function` of your own. Beside its arguments stands what holds for every task in words,
-    as `instruction`; `sage-jax parts task` lists both."""
+    `math`, `dapo_math_17k` and others, data by name; or `module:function` of your own. Beside its
+    arguments stands what holds for every task in words, as `instruction`; `sage-jax parts task`
+    lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
     `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists
