@@ -36,9 +36,8 @@ def read(recipe: Recipe, *, data_dir: str = "", manual_dir: str = "") -> dict[st
         manual_dir: TFDS's folder of files by hand; empty is `downloads/manual` in `data_dir`.
 
     Raises:
-        DataError: the recipe's; or what is there is not whole.
-        PathError: `data_dir` is no path that can be used.
-        OSError: it cannot be written.
+        DataError: the recipe's; `data_dir` cannot be written; or what is there is not whole.
+        PathError: it is no path that can be used.
     """
     home = folder(recipe, data_dir)
     for first in (True, False):
@@ -73,12 +72,18 @@ def _prepare(recipe: Recipe, home: Path, manual_dir: str) -> None:
             _make(recipe, near, manual_dir)
             paths.upload(folder(recipe, near), home, last=_INFO)
         return
-    home.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(home.parent / f".{home.name}.lock"):
-        for left in home.parent.glob(f"{constants.INCOMPLETE_PREFIX}*_{home.name}"):
-            shutil.rmtree(left, ignore_errors=True)
-        if not _is_there(home):  # Another process may have been here first.
-            _make(recipe, str(home.parents[1]), manual_dir)
+    try:
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(home.parent / f".{home.name}.lock"):
+            for left in home.parent.glob(f"{constants.INCOMPLETE_PREFIX}*_{home.name}"):
+                shutil.rmtree(left, ignore_errors=True)
+            if not _is_there(home):  # Another process may have been here first.
+                _make(recipe, str(home.parents[1]), manual_dir)
+    except OSError as error:
+        raise DataError(
+            f"{home.parent}: data cannot be prepared there: {line(error)}; name another folder as "
+            "data_dir"
+        ) from error
 
 
 def _is_there(home: Path) -> bool:

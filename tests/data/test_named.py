@@ -262,8 +262,8 @@ class TestLoad:
         data, where = small(fixtures), {"data_dir": str(tmp_path)}
         found = named.load(data, environment={named.VARIABLE: str(fixtures)}, **where)
         assert found == {"test": read_problems(fixtures / "math500.jsonl")}
-        # What is prepared needs neither files nor a network.
-        assert named.load(data, environment={}, **where) == found
+        # What is prepared needs neither files nor a network, as on the other hosts of a pod.
+        assert named.load(data, environment={}, manual_dir="/no/where", **where) == found
         other = str(tmp_path / "other")
         assert named.load(data, data_dir=other, manual_dir=str(fixtures), environment={}) == found
 

@@ -72,6 +72,14 @@ def test_what_was_damaged_since_is_told(tmp_path, damage):
         preparing.read(recipe(), data_dir=str(tmp_path))
 
 
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(
+        DataError, match="file/sums: data cannot be prepared there: Not a directory"
+    ):
+        preparing.read(recipe(), data_dir=str(tmp_path / "file"))
+
+
 def test_of_two_that_race_one_prepares(tmp_path, monkeypatch):
     calls, both = [], threading.Barrier(2)
 

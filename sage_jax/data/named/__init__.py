@@ -49,16 +49,17 @@ def load(
     from sage_jax.data import preparing  # TFDS takes seconds.
     from sage_jax.data.builders import Recipe
 
+    said = manual_dir or environment.get(VARIABLE, "")
+    by = "manual_dir" if manual_dir else VARIABLE
     recipe = Recipe(
         name=f"sage_jax_{data.name}",  # TFDS has a gsm8k of its own, with other columns.
         version=data.version,
-        read=lambda manager: files.read(data, _by_hand(manager), manager.download),
+        read=lambda manager: files.read(data, _by_hand(manager, said, by), manager.download),
         description=data.description,
         homepage=data.homepage,
         citation=data.citation,
         licence=data.licence,
     )
-    said = _folder(manual_dir, environment)
     found = preparing.read(recipe, data_dir=data_dir, manual_dir=said)
     for name, split in data.splits.items():
         if fault := split.fault(found[name]):
@@ -69,17 +70,10 @@ def load(
     return found
 
 
-def _folder(manual_dir: str, environment: Mapping[str, str]) -> str:
-    """The folder of files by hand that is named; empty where none is."""
-    said = manual_dir or environment.get(VARIABLE, "")
+def _by_hand(manager: Any, said: str, by: str) -> Path | None:
+    """TFDS's folder of files by hand; it must be there where one is named."""
     if said and not Path(said).expanduser().is_dir():
-        by = "manual_dir" if manual_dir else VARIABLE
         raise DataError(f"{by} {said}: there is no such folder; name that of the files by hand")
-    return said
-
-
-def _by_hand(manager: Any) -> Path | None:
-    """TFDS's folder of files by hand."""
     try:
         return Path(manager.manual_dir)
     except AssertionError:  # There is none, or it is empty.
