@@ -38,8 +38,7 @@ class TextTask:
         self, problems: Split, rewards: Sequence[Reward], prompting: Prompting, setting: Setting
     ):
         tokenizer, self._tokenizer = setting.tokenizer, setting.tokenizer
-        self._worked, self._seed = problems.worked, setting.seed
-        self._mode = problems.mode
+        self.problems, self._seed = problems, setting.seed
         self.tells_modes = problems.mode is not None
         self._rewards = tuple(rewards)
         self._limits = (setting.max_prompt_length, setting.max_completion_length)
@@ -116,7 +115,7 @@ class TextTask:
         group_size = len(tokens) // len(prompts.ids)
         texts = _each(self.judged_text, tokens, mask)
         asked = [problem for problem in prompts.problems for _ in range(group_size)]
-        return verdicts.judge(Batch(texts, asked, tokens, mask), self._rewards, self._mode)
+        return verdicts.judge(Batch(texts, asked, tokens, mask), self._rewards, self.problems.mode)
 
     def gold(self, id: str) -> str:
         """The right answer of a problem."""
@@ -186,7 +185,7 @@ class TextTask:
         return Prompts([problem.id for problem in asked], tokens, mask, dropped, asked)
 
     def _completion(self, problem: Problem, draw: int) -> list[int]:
-        text = self._worked(problem, draw)
+        text = self.problems.worked(problem, draw)
         if text is None:
             raise DataError(f"problem {problem.id!r} has no solution to demonstrate")
         text = self._continued(text)

@@ -21,6 +21,7 @@ from sage_jax.run.evaluation import Asked
 from sage_jax.run.journal import read_history
 from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
+from sage_jax.run.removed import keep_removed
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.session import Emit, Session, open_session
 from sage_jax.run.shared_base import shared_base
@@ -80,6 +81,7 @@ def train(
         session = opens(config, folder, stop, opened=opened, emit=emit)
         with contextlib.closing(session):
             inputs.keep(config, folder, seen)  # Now with the base that a warm-up made.
+            keep_removed(session.task, folder)
             _run(session, emit)
     except BaseException as error:
         emit(events.Stopped(error))

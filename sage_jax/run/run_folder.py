@@ -62,6 +62,11 @@ class RunFolder:
         """Digests of the problems and weights that the run began with."""
         return self.path / "inputs.json"
 
+    @property
+    def removed_file(self) -> Path:
+        """Training problems left out because they are evaluated on, and why."""
+        return self.path / "removed.jsonl"
+
     def samples_file(self, step: int) -> Path:
         """Samples written at a step."""
         return self.path / "samples" / f"step-{step:06d}.jsonl"

@@ -72,13 +72,13 @@ def make_base(make_config):
 @pytest.fixture(scope="session")
 def problems(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for name, count in (("train", 12), ("test", 4)):
+    for name, count, more in (("train", 12, 1), ("test", 4, 2)):
         rows = [
             {
                 "id": f"{name}-{i}",
-                "problem": f"{i} + 1?",
-                "answer": str(i + 1),
-                "solution": f"\\boxed{{{i + 1}}}",
+                "problem": f"{i} + {more}?",
+                "answer": str(i + more),
+                "solution": f"\\boxed{{{i + more}}}",
                 "source": "sums",
             }
             for i in range(count)

@@ -1,7 +1,11 @@
 """Evaluating models on suites: what is asked, what is kept, and how it is told."""
 
+import contextlib
+import json
+
 import pytest
 
+from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.suites import read_suites
@@ -67,6 +71,32 @@ def test_what_is_kept_is_not_sampled_again(evaluated, monkeypatch):
     monkeypatch.setattr(commands.setup, "sampler", lambda policy, decoding: None)
     commands.evaluate_config(config, home)
     assert before == {path: path.read_bytes() for path in home.glob("**/*") if path.is_file()}
+
+
+def test_problems_of_suites_and_of_another_held_out_part_are_not_trained_on(
+    make_words_config, byte_model, tmp_path
+):
+    rows = [{"id": f"other-{n}", "problem": f"{n} + 1?", "answer": str(n + 1)} for n in (3, 7)]
+    for name, own in (("suite", rows[:1]), ("held", rows[1:])):
+        text = "".join(json.dumps(row) + "\n" for row in own)
+        (tmp_path / f"{name}.jsonl").write_text(text)
+
+    def named(name):
+        file = str(tmp_path / f"{name}.jsonl")
+        return {"use": "jsonl", "train_file": file, "eval_file": file}
+
+    config = make_words_config({"eval": {"held_out": named("held"), "suites": [named("suite")]}})
+    task = setup.open_task(config, models.describe(byte_model))
+    with contextlib.closing(task):
+        assert task.held_out(9).ids == ["other-7"]
+        trained = {id for step in range(5) for id in task.train_prompts(step, 2).ids}
+    assert trained == {f"train-{n}" for n in range(12)} - {"train-3", "train-7"}
+
+
+def test_a_task_that_judges_itself_has_no_other_held_out_part(make_config):
+    config = make_config({"eval": {"held_out": "arithmetic"}})
+    with pytest.raises(ConfigError, match=r"eval\.held_out: brackets judges by itself"):
+        setup.open_task(config, None)
 
 
 @pytest.mark.parametrize(
