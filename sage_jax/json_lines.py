@@ -1,8 +1,10 @@
 """Files of JSON Lines, plain or gzipped, told apart from what is often taken for one."""
 
+import contextlib
 import gzip
 import json
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ from sage_jax import json_text
 from sage_jax.telling import line
 
 _GZIP = b"\x1f\x8b"
+_MARK = b"\xef\xbb\xbf"
+_HEAD = 1 << 16  # Bytes by which a large file is known.
 _UNPACK = "unpack it and name the .jsonl file in it"
 _RESAVE = "save it again as UTF-8"
 _PARQUET = (
@@ -66,8 +70,25 @@ def read_lines(path: Path) -> list[bytes]:
     if fault := _fault(data):
         raise JsonLinesError(fault)
     # Split at line feeds alone: other separators may stand inside a JSON string.
-    lines = data.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    lines = data.removeprefix(_MARK).split(b"\n")
     return lines[:-1] if lines[-1] == b"" else lines
+
+
+def each_line(path: Path) -> Iterator[bytes]:
+    """The same lines one by one, of a file that may be larger than memory.
+
+    Raises:
+        JsonLinesError: as `read_lines`; a file that is cut off yields what stands before that.
+    """
+    with _explained(), path.open("rb") as raw:
+        gzipped = path.suffix == ".gz" or raw.read(2) == _GZIP
+        raw.seek(0)
+        file = gzip.GzipFile(fileobj=raw) if gzipped else raw
+        if fault := _fault(file.read(_HEAD)):
+            raise JsonLinesError(fault)
+        file.seek(0)
+        for number, one in enumerate(file):
+            yield one.removesuffix(b"\n").removeprefix(b"" if number else _MARK)
 
 
 def read_object(text: bytes) -> dict[str, Any]:
@@ -112,17 +133,24 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         JsonLinesError: it cannot be read.
     """
-    try:
+    with _explained():
         data = path.read_bytes()
-        if path.suffix == ".gz" or data.startswith(_GZIP):
-            data = gzip.decompress(data)
+        return gzip.decompress(data) if path.suffix == ".gz" or data.startswith(_GZIP) else data
+
+
+@contextlib.contextmanager
+def _explained() -> Iterator[None]:
+    """Says of a file that cannot be read why, in one line."""
+    try:
+        yield
+    except JsonLinesError:
+        raise
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise JsonLinesError(f"not a whole gzip file: {line(error)}") from error
     except IsADirectoryError as error:
         raise JsonLinesError(f"cannot be read: {line(error)}; name a file in it") from error
     except (OSError, ValueError) as error:  # also a name that no file can have
         raise JsonLinesError(f"cannot be read: {line(error)}") from error
-    return data
 
 
 def _fault(data: bytes) -> str:
@@ -143,7 +171,7 @@ def other_kind(data: bytes) -> str:
 
 def _shape(data: bytes) -> str:
     """What text is whose first line is no JSON object."""
-    first, _, rest = data.removeprefix(b"\xef\xbb\xbf").lstrip().partition(b"\n")
+    first, _, rest = data.removeprefix(_MARK).lstrip().partition(b"\n")
     if not first or isinstance(_value(first), dict):
         return ""
     whole = _value(first + b"\n" + rest)

@@ -11,7 +11,7 @@ import zipfile
 
 import pytest
 
-from sage_jax.json_lines import JsonLinesError, read_lines
+from sage_jax.json_lines import JsonLinesError, each_line, read_lines
 
 ROWS = [{"id": str(i), "problem": "1 + 1?", "answer": "2"} for i in range(3)]
 PLAIN = "".join(json.dumps(row) + "\n" for row in ROWS).encode()
@@ -60,13 +60,19 @@ OTHERS = {
 }
 
 
+@pytest.fixture(params=[read_lines, each_line])
+def read(request):
+    """At once and line by line."""
+    return lambda path: [*request.param(path)]
+
+
 @pytest.mark.parametrize("kind", OTHERS)
-def test_others_are_told(tmp_path, kind):
+def test_others_are_told(tmp_path, kind, read):
     data, told = OTHERS[kind]
     path = tmp_path / "problems.jsonl"
     path.mkdir() if data is None else path.write_bytes(data)
     with pytest.raises(JsonLinesError) as caught:
-        read_lines(path)
+        read(path)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -75,14 +81,14 @@ def test_others_are_told(tmp_path, kind):
     PLAIN, PLAIN[:-1], b"\xef\xbb\xbf" + PLAIN, gzip.compress(PLAIN, mtime=0),
     gzip.compress(b"\xef\xbb\xbf" + PLAIN, mtime=0), PLAIN.replace(b"\n", b"\r\n"),
 ])  # fmt: skip
-def test_json_lines_are_read_in_any_form(tmp_path, data):
+def test_json_lines_are_read_in_any_form(tmp_path, data, read):
     path = tmp_path / "problems.jsonl"
     path.write_bytes(data)
-    assert [json.loads(line) for line in read_lines(path)] == ROWS
+    assert [json.loads(line) for line in read(path)] == ROWS
 
 
 @pytest.mark.parametrize("data", [b"", b"\n", b"[1]\n", b"hello, world\n", b'"id","x"\n', b"3\n"])
-def test_what_is_not_known_is_left_to_the_reader(tmp_path, data):
+def test_what_is_not_known_is_left_to_the_reader(tmp_path, data, read):
     path = tmp_path / "problems.jsonl"
     path.write_bytes(data)
-    assert read_lines(path) == data.split(b"\n")[:-1]
+    assert read(path) == data.split(b"\n")[:-1]

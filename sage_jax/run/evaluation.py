@@ -10,11 +10,13 @@ import jax
 from sage_jax import config as configs
 from sage_jax import parallel, setup
 from sage_jax.data.tasks import Prompts
+from sage_jax.evaluate.counting import as_evaluation
+from sage_jax.evaluate.problem_result import ProblemResult
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.run.console import warn
 from sage_jax.run.exact import Model, enumerate_answers, make_scorer
-from sage_jax.run.held_out import Found, Sampler, evaluate
+from sage_jax.run.held_out import Sampler, evaluate
 from sage_jax.run.shared_base import evaluating
 from sage_jax.run.stored import Stored
 
@@ -64,24 +66,23 @@ def evaluate_model(
         progress: called with what is done and the whole.
     """
     options, (temperature, _) = config.eval, config.eval.drawn_at
+    head: dict[str, Any] = {
+        "tag": asked.tag,
+        "step": asked.step,
+        "task": asked.name or config.task.label,
+        "seed": config.seed + asked.repeat,
+        "temperature": temperature,
+    }
     count = options.num_problems if asked.num_problems is None else asked.num_problems
     prompts = base.task.held_out(count)
     batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
     if options.exact:
         scorer = make_scorer(model, base, temperature=temperature)
         task: Any = base.task  # Lists its answers, as `setup.open_task` has seen to.
-        found = enumerate_answers(scorer, task, prompts, batch_prompts=batch, progress=progress)
-    else:
-        found = _sampled(config, base, model, asked, prompts, batch, folder, progress)
-    result = EvalResult(
-        tag=asked.tag,
-        step=asked.step,
-        task=asked.name or config.task.label,
-        samples=0 if options.exact else asked.num_samples,
-        seed=config.seed + asked.repeat,
-        temperature=temperature,
-        **found._asdict(),
-    )
+        exact = enumerate_answers(scorer, task, prompts, batch_prompts=batch, progress=progress)
+        return EvalResult(samples=0, **head, **exact._asdict())
+    problems = _sampled(config, base, model, asked, prompts, batch, folder, progress)
+    result = as_evaluation(problems, **head)
     if result.lost:
         warn(
             f"evaluation {asked.tag}: {result.lost:.2%} of its verdicts were lost and count as "
@@ -99,7 +100,7 @@ def _sampled(
     batch: int,
     folder: Path | None,
     progress: Any,
-) -> Found:
+) -> tuple[ProblemResult, ...]:
     # As for a full batch, however few problems there are: rows draw by their place.
     group = _group(asked.num_samples, config.eval.batch_prompts)
     plan = {"asked": asked._asdict(), "batch": batch, "group_size": group}

@@ -1,7 +1,6 @@
 """Sampling a model on held-out problems and counting what is right."""
 
-import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import jax
@@ -9,32 +8,15 @@ import numpy as np
 
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate.completions import Completion
-from sage_jax.evaluate.modes import counted
-from sage_jax.evaluate.problem_result import ProblemResult, tally
+from sage_jax.evaluate.counting import count
+from sage_jax.evaluate.problem_result import ProblemResult
 from sage_jax.parallel import hosts, local_rows
-from sage_jax.rewards import LOST
 from sage_jax.rollout import Finish, Rollout
 from sage_jax.run.judging import Outcome, judge
 from sage_jax.run.stored import Stored
 
 Sampler = Callable[[jax.Array, jax.Array, jax.Array], Rollout]
 """(prompt_tokens [N, P], prompt_mask [N, P], key) -> Rollout, with a group size of its own."""
-
-
-class Found(NamedTuple):
-    """What completions of held-out problems were.
-
-    Attributes:
-        problems: how many of each were right, and their answers.
-        mean_length: in tokens.
-        truncated: share that ran out of room.
-        lost: share whose verdict was lost.
-    """
-
-    problems: tuple[ProblemResult, ...]
-    mean_length: float
-    truncated: float
-    lost: float
 
 
 def evaluate(
@@ -48,7 +30,7 @@ def evaluate(
     batch_prompts: int,
     stored: Stored,
     progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Found:
+) -> tuple[ProblemResult, ...]:
     """Sample `num_samples` completions of each prompt and judge them. A collective.
 
     Args:
@@ -77,7 +59,7 @@ def evaluate(
             stored.write(number, known)
         rows += known
         progress(len(rows), total)
-    return found(rows, task, prompts.ids)
+    return count(rows, {"": {id: task.gold(id) for id in prompts.ids}})[""]
 
 
 class Part(NamedTuple):
@@ -127,7 +109,7 @@ def _completion(outcome: Outcome, row: int, text: str, id: str, sample: int) -> 
         id=id,
         sample=sample,
         completion=text,
-        answer=judged.answers[row],
+        answer=judged.answers[row] or None,
         correct=bool(judged.correct[row]),
         reward=float(judged.rewards[row]),
         reason=judged.reasons[row],
@@ -144,25 +126,3 @@ def _texts(task: Task, rollout: Rollout, *, count: int) -> list[str]:
     held = zip(rows.tolist(), tokens, mask, strict=True)
     own = [(row, task.judged_text(ids[kept])) for row, ids, kept in held if row < last]
     return [text for _, text in sorted(tuple(one) for part in hosts.gather(own) for one in part)]
-
-
-def found(rows: Sequence[Completion], task: Task, ids: Sequence[str]) -> Found:
-    """What completions were, problem by problem in the order of `ids`."""
-    own: dict[str, list[Completion]] = {id: [] for id in ids}
-    for row in rows:
-        own[row.id].append(row)
-    return Found(
-        tuple(_result(task, id, own[id]) for id in ids),
-        float(np.mean([row.length for row in rows])),
-        float(np.mean([row.truncated for row in rows])),
-        float(np.mean([row.reason in LOST for row in rows])),
-    )
-
-
-def _result(task: Task, id: str, rows: Sequence[Completion]) -> ProblemResult:
-    """One problem's counts over all its samples."""
-    correct, gold = [row.correct for row in rows], task.gold(id)
-    whole = ProblemResult(id, sum(correct), len(correct))
-    if gold:  # Else there is nothing to take a majority of.
-        whole = tally([row.answer or None for row in rows], correct, id=id, gold=gold)
-    return dataclasses.replace(whole, modes=counted([row.mode for row in rows]))

@@ -3,14 +3,12 @@
 import contextlib
 import gzip
 import json
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sage_jax import json_text
-from sage_jax.evaluate.completions import Completion
-from sage_jax.files import write_atomically
+from sage_jax.evaluate.completions import Completion, read_completions
+from sage_jax.files import ResultError, write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run.console import warn
 from sage_jax.run.writes import best_effort
@@ -45,7 +43,7 @@ class Stored:
         """Keep a part. Where the disk will not, the evaluation goes on without."""
         if self._folder is None or not hosts.is_main():
             return
-        text = "".join(json.dumps(row._asdict()) + "\n" for row in rows)
+        text = "".join(row.line() for row in rows)
         with best_effort(self._file(number)):
             # Without the time of day: the same completions are the same bytes.
             write_atomically(self._file(number), gzip.compress(text.encode(), mtime=0))
@@ -67,13 +65,10 @@ class Stored:
 
 def _rows(path: Path) -> list[Completion] | None:
     """The rows of a part; None where there is none that can be read."""
-    try:
-        text = gzip.decompress(path.read_bytes())
-        if rows := [Completion(**json_text.read(line)) for line in text.split(b"\n") if line]:
-            return rows
-    except FileNotFoundError:
+    if not path.is_file():
         return None
-    except (OSError, EOFError, ValueError, TypeError, zlib.error):
-        pass
-    warn(f"{path}: damaged; it is sampled again")
-    return None
+    try:
+        return [*read_completions(path)]
+    except ResultError as error:
+        warn(f"{error}; that part is sampled again")
+        return None

@@ -6,8 +6,8 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["bootstrap", "comparison", "draws", "entropies", "figures", "holm", "latex", "majority",
-     "markdown", "metrics", "modes", "over_seeds", "page", "passk", "permutation",
+    ["bootstrap", "comparison", "completions", "draws", "entropies", "figures", "holm", "latex",
+     "majority", "markdown", "metrics", "modes", "over_seeds", "page", "passk", "permutation",
      "problem_result", "student", "tables", "theme"],
 )  # fmt: skip
 def test_examples_in_docstrings(name):
