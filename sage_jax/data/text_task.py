@@ -23,6 +23,9 @@ class TextTask:
 
     Prompts longer than the limit are left out once, at the start, and counted.
 
+    Attributes:
+        problems: as they were given.
+
     Args:
         problems: to train on, to evaluate on, and their demonstrations.
         rewards: summed by weight; the first says what is correct. Closed with the task.
@@ -38,6 +41,7 @@ class TextTask:
         self, problems: Split, rewards: Sequence[Reward], prompting: Prompting, setting: Setting
     ):
         tokenizer, self._tokenizer = setting.tokenizer, setting.tokenizer
+        self.problems = problems
         self._worked, self._seed = problems.worked, setting.seed
         self._mode = problems.mode
         self.tells_modes = problems.mode is not None

@@ -123,6 +123,8 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
         inputs.refuse_others(config, folder, inputs.of_evaluation(config))
     trained = load_trained(path, config)
     loaded = trained.base.loaded
+    if own:
+        inputs.refuse_other_problems(folder, trained.base.task, [inputs.HELD_OUT])
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
     try:
         results = [

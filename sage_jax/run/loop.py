@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from sage_jax import config as configs
+from sage_jax.data.tasks import Task
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
@@ -70,8 +71,8 @@ def train(
     emit = make_listeners(config, folder)
     seen = inputs.refuse_others(config, folder)
 
-    def opened() -> None:
-        inputs.keep(config, folder, seen)
+    def opened(task: Task) -> None:
+        inputs.keep(config, folder, seen, inputs.refuse_other_problems(folder, task))
         folder.write_config(config)
         emit(events.Started(config, folder.path))
 

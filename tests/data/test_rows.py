@@ -289,15 +289,19 @@ class TestChoice:
         assert [one.id for one in kept.problems] == ["t-1", "t-2"]
         assert kept.dropped == (Dropped("t: beyond task.limit", 4),)
         orders = {
-            seed: [one.id for one in limited(found, Choice((), 4, seed), "t").problems]
+            seed: [
+                one.id for one in limited(found, Choice(limit=4, shuffle_seed=seed), "t").problems
+            ]
             for seed in range(8)
         }
         assert len({*map(tuple, orders.values())}) > 4
         more = read(*self.ROWS, *self.ROWS)
         for seed, order in orders.items():
-            assert limited(found, Choice((), 4, seed), "t").problems[0].id == order[0]
+            assert (
+                limited(found, Choice(limit=4, shuffle_seed=seed), "t").problems[0].id == order[0]
+            )
             # Rows that are added move no others.
-            every = [one.id for one in limited(more, Choice((), 0, seed), "t").problems]
+            every = [one.id for one in limited(more, Choice(shuffle_seed=seed), "t").problems]
             assert [id for id in every if id in order] == order
 
 
