@@ -346,9 +346,10 @@ class Config(Section):
     model: Model
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
-    `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, problems of files; or
-    `module:function` of your own. Beside its arguments stands what holds for every task in words,
-    as `instruction`; `sage-jax parts task` lists both."""
+    `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, `csv` or `parquet`, problems
+    of files; `hf` or `tfds`, data sets by name; or `module:function` of your own. Beside its
+    arguments stands what holds for every task in words, as `instruction`; `sage-jax parts task`
+    lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
     `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists

@@ -276,6 +276,8 @@ class TestChoice:
              "(perhaps level?); there are problem, answer, level, kind, ok, f"),
             ({"where": {"level": 7, "kind": "a"}}, "t.parquet: task.where keeps none of 6 rows; "
              "'level' holds '0', '1', '2'; 'kind' holds 'a', 'b'"),
+            ({"where": {"level": [1, {"a": 1}]}}, "task.where.level: [1, {'a': 1}] must be text, a "
+             "number, true, false or null, or a list of them"),
             ({"limit": -1}, "task.limit: -1 must be 0, which takes all, or more"),
             ({"max_bad_share": 1.5}, "task.max_bad_share: 1.5 must lie in 0..1"),
         ],
