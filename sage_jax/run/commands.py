@@ -123,10 +123,10 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
         inputs.refuse_others(config, folder, inputs.of_evaluation(config))
     trained = load_trained(path, config)
     loaded = trained.base.loaded
-    if own:
-        inputs.refuse_other_problems(folder, trained.base.task, [inputs.HELD_OUT])
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
     try:
+        if own:
+            inputs.refuse_other_problems(folder, trained.base.task, [inputs.HELD_OUT])
         results = [
             _evaluated(config, trained.base, (loaded.graphdef, loaded.params), "base", 0),
             _evaluated(config, trained.base, trained.decoder(), tag, trained.step),
