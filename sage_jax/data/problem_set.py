@@ -97,10 +97,16 @@ class Split(NamedTuple):
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""
-        rows = [[vars(one) | {"extra": dict(one.extra)} for one in part] for part in self[:2]]
-        # Of a value that is no JSON its type counts: its text may hold an address.
-        told = json.dumps(rows, skipkeys=True, default=lambda value: type(value).__name__)
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        parts = [[digest_of(one) for one in part] for part in self[:2]]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def digest_of(problem: Problem) -> str:
+    """By which a problem is known again, with all of its columns."""
+    row = vars(problem) | {"extra": dict(problem.extra)}
+    # Of a value that is no JSON its type counts: its text may hold an address.
+    told = json.dumps(row, skipkeys=True, default=lambda value: type(value).__name__)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def is_held_out(problem: Problem, *, share: float) -> bool:

@@ -23,6 +23,9 @@ class TextTask:
 
     Prompts longer than the limit are left out once, at the start, and counted.
 
+    Attributes:
+        problems: as they were given.
+
     Args:
         problems: to train on, to evaluate on, and their demonstrations.
         rewards: summed by weight; the first says what is correct. Closed with the task.

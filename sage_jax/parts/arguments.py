@@ -159,14 +159,20 @@ def shown(kind: Any) -> str:
 
     >>> shown(float | tuple[float, float]), shown(typing.Literal["a", "b"])
     ('float or [float, float]', "'a' or 'b'")
+    >>> shown(dict[str, list[int]] | None)
+    '{str: [int, ...], ...} or null'
     """
     members = typing.get_args(kind)
-    if _is_union(kind) or typing.get_origin(kind) is typing.Union:
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
         return " or ".join(map(shown, members))
     if typing.get_origin(kind) is typing.Literal:
         return " or ".join(map(repr, members))
     if typing.get_origin(kind) is tuple:
         return f"[{', '.join('...' if m is Ellipsis else shown(m) for m in members)}]"
+    if typing.get_origin(kind) is list:
+        return f"[{shown(members[0])}, ...]"
+    if typing.get_origin(kind) is dict:
+        return f"{{{': '.join(map(shown, members))}, ...}}"
     if kind is type(None):
         return "null"
     plain = isinstance(kind, type) and not members

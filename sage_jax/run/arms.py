@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sage_jax import config as configs
+from sage_jax.data.tasks import Task
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
 from sage_jax.run.facts import facts
@@ -44,8 +45,8 @@ def train_arms(config: configs.Config, path: Path) -> None:
         home = RunFolder(path)
         seen = inputs.refuse_others(config, home)
 
-        def share() -> None:
-            inputs.keep(config, home, seen)
+        def share(task: Task) -> None:
+            inputs.keep(config, home, seen, inputs.refuse_other_problems(home, task))
             home.share(config)
 
         open_and_warm_up(config, home, stop, opened=share).task.close()

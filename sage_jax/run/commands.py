@@ -149,6 +149,8 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
             found = evaluate_suites(config, trained.base, candidates, folder.suites)
             _show_suites(config, found, folder.suites)
             return
+        if own:
+            inputs.refuse_other_problems(folder, trained.base.task, [inputs.HELD_OUT])
         results = [
             _evaluated(config, trained.base, model, tag, step) for tag, step, model in candidates
         ]

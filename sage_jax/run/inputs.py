@@ -8,13 +8,16 @@ belong to the weights they began with.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from sage_jax import config as configs
 from sage_jax import json_text, parts
 from sage_jax.data import jsonl
 from sage_jax.data.problem import DataError, Problem
+from sage_jax.data.problem_set import Split, digest_of
+from sage_jax.data.tasks import Task
 from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run import digests, named_data
@@ -24,6 +27,7 @@ from sage_jax.telling import OneLine, brief
 SOURCE, BASE = "model.source", "the warmed-up base"
 MODEL = (SOURCE, BASE)
 PARTS = "parts of your own"
+TRAINING, HELD_OUT = "problems to train on", "problems held out"
 _OF_FILES = (PARTS, *MODEL)  # Known by a digest of each file.
 
 _ROW = 8  # Hexadecimal digits that a problem is known by.
@@ -58,13 +62,54 @@ def refuse_others(
     paths = _paths(config, folder, names)
     seen = {name: _digest(name, path) for name, path in paths.items()}
     hosts.refuse_difference({f"{name} {paths[name]}": _short(seen[name]) for name in seen})
-    faults = _faults(folder, paths, seen) if hosts.is_main() else []
+    _refuse(folder, _faults(folder, paths, seen) if hosts.is_main() else [])
+    return seen
+
+
+def refuse_other_problems(
+    folder: RunFolder, task: Task, names: Collection[str] = (TRAINING, HELD_OUT)
+) -> dict[str, Facts]:
+    """Refuse problems that are others than the folder's run began with. A collective.
+
+    Whatever they come from: a hub's data set has no file that a config names, and what is made of
+    a file may change, too.
+
+    Args:
+        folder: of the run; where none has begun there is nothing to compare with.
+        task: whose problems they are; of one without any nothing is known.
+        names: `TRAINING` and `HELD_OUT`, or one of both.
+
+    Returns:
+        The facts, by name, for `keep`.
+
+    Raises:
+        InputError: on every process; says which problems differ, and what to do.
+    """
+    split = getattr(task, "problems", None)
+    if not isinstance(split, Split):
+        return {}
+    parts = {TRAINING: split.train, HELD_OUT: split.held_out}
+    rows = {name: _rows(parts[name]) for name in names}
+    known = _known(folder) if hosts.is_main() else {}
+    faults = []
+    for name in names:
+        before = _cut(known.get(name, {}).get("rows", "")) or rows[name]
+        if before != rows[name]:
+            ids = [one.id for one in parts[name]]
+            faults.append(f"{name}: {difference(before, rows[name], ids)}")
+    _refuse(folder, faults)
+    return {
+        name: {"path": "", "digest": _short(of), "rows": "".join(of)} for name, of in rows.items()
+    }
+
+
+def _refuse(folder: RunFolder, faults: list[str]) -> None:
+    """Raise what the first process found, on every one."""
     if faults := hosts.agree(faults):
         raise InputError(
             f"{folder.path}: not what this run began with: {'; '.join(faults)}. Put back what was "
             "there, or begin anew with another --run_dir"
         )
-    return seen
 
 
 def of_evaluation(config: configs.Config) -> list[str]:
@@ -73,13 +118,19 @@ def of_evaluation(config: configs.Config) -> list[str]:
     return [*files, *named_data.of(config), PARTS]
 
 
-def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> None:
+def keep(
+    config: configs.Config,
+    folder: RunFolder,
+    seen: dict[str, Any],
+    problems: Mapping[str, Facts] = MappingProxyType({}),
+) -> None:
     """Write down what the run reads, beside what is known of earlier parts of it.
 
     Args:
         config: of the run.
         folder: of the run.
         seen: of `refuse_others`; a base that was made since is read here.
+        problems: of `refuse_other_problems`.
     """
     if not hosts.is_main():
         return
@@ -89,6 +140,7 @@ def keep(config: configs.Config, folder: RunFolder, seen: dict[str, Any]) -> Non
         name: _facts(name, path, seen.get(name) or _digest(name, path), known.get(name))
         for name, path in paths.items()
     }
+    now |= problems
     if now != known:
         write_atomically(folder.inputs_file, json.dumps(now, indent=1).encode())
 
@@ -141,7 +193,12 @@ def _problems(path: str) -> list[Problem] | None:
 
 def _rows(problems: Sequence[Problem]) -> list[str]:
     """Each problem's digest, of all that is read of it."""
-    return [hashlib.sha256(repr(problem).encode()).hexdigest()[:_ROW] for problem in problems]
+    return [digest_of(problem)[:_ROW] for problem in problems]
+
+
+def _cut(text: str) -> list[str]:
+    """The digests that were joined."""
+    return [text[start : start + _ROW] for start in range(0, len(text), _ROW)]
 
 
 def _known(folder: RunFolder) -> dict[str, Facts]:
@@ -198,7 +255,7 @@ def _data_fault(known: Facts, path: str, seen: str) -> str:
     if not (problems and text):
         return _change(known["digest"] or None, seen or None)
     rows = _rows(problems)
-    before = [text[start : start + _ROW] for start in range(0, len(text), _ROW)]
+    before = _cut(text)
     return "" if rows == before else difference(before, rows, [one.id for one in problems])
 
 

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from sage_jax import config as configs
+from sage_jax.data.tasks import Task
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
@@ -72,16 +73,16 @@ def train(
     emit = make_listeners(config, folder)
     seen = inputs.refuse_others(config, folder)
 
-    def opened() -> None:
-        inputs.keep(config, folder, seen)
+    def opened(task: Task) -> None:
+        inputs.keep(config, folder, seen, inputs.refuse_other_problems(folder, task))
         folder.write_config(config)
+        keep_removed(task, folder)
         emit(events.Started(config, folder.path))
 
     try:
         session = opens(config, folder, stop, opened=opened, emit=emit)
         with contextlib.closing(session):
             inputs.keep(config, folder, seen)  # Now with the base that a warm-up made.
-            keep_removed(session.task, folder)
             _run(session, emit)
     except BaseException as error:
         emit(events.Stopped(error))

@@ -63,7 +63,7 @@ def open_session(
     folder: RunFolder,
     stop: StopRequest,
     *,
-    opened: Callable[[], None],
+    opened: Callable[[Task], None],
     emit: Emit,
 ) -> Session:
     """Load or warm up the model, and put everything together.
@@ -72,7 +72,7 @@ def open_session(
         config: of the run.
         folder: of the run.
         stop: leaves between steps of a warm-up.
-        opened: called once model, task and devices have been found to fit the config.
+        opened: called with the task once model, task and devices have been found to fit the config.
         emit: told of a warm-up's steps.
 
     Raises:

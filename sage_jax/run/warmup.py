@@ -47,7 +47,7 @@ def open_and_warm_up(
     folder: RunFolder,
     stop: StopRequest,
     *,
-    opened: Callable[[], None],
+    opened: Callable[[Task], None],
     emit: Emit = lambda event: None,
 ) -> setup.Base:
     """The model that reinforcement learning starts from, made by a warm-up where there is one.
@@ -56,7 +56,7 @@ def open_and_warm_up(
         config: of the run.
         folder: keeps the warmed-up model as `folder.base`, where it is found again.
         stop: leaves between steps.
-        opened: called once model, task and devices have been found to fit the config.
+        opened: called with the task once model, task and devices have been found to fit the config.
         emit: told of the warm-up's steps.
 
     Raises:
@@ -67,12 +67,12 @@ def open_and_warm_up(
         source = str(folder.base) if config.warmup.steps else config.model.source
         with stage(f"loading {source} and the problems"):
             base = setup.open_base(config, source)
-        opened()
+        opened(base.task)
         return base
     with stage(f"loading {config.model.source} and the problems"):
         base = _fresh(config, 0)
     try:
-        opened()
+        opened(base.task)
         _warm_up(config, folder, base, stop, emit)
         with stage(f"loading {folder.base}"):
             return setup.open_base(config, str(folder.base), task=base.task)

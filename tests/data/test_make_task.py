@@ -13,6 +13,7 @@ from letters import Letters, rows
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError, Problem, ProblemSet, brackets, gathering
 from sage_jax.data.make_task import make_task
+from sage_jax.data.problem_set import Dropped
 from sage_jax.data.tasks import Prompts, Setting
 from sage_jax.data.token_task import PuzzleTask
 from sage_jax.parallel import HostsError, hosts
@@ -128,6 +129,10 @@ class TestForms:
         named = make(whole, rewards=NUMBER).judge(prompts, *rows("abc", r"\boxed{2}"))
         assert [*named.parts] == ["number"]
 
+    def test_what_was_left_out_is_handed_on(self):
+        task: Any = make(left_out)
+        assert task.problems.dropped == (Dropped("too hard", 3),)
+
     def test_what_is_a_task_judges_by_itself(self):
         task = make(itself, setting=BARE, rewards=())
         assert isinstance(task, PuzzleTask)
@@ -150,6 +155,10 @@ def length(completion):
 
 def whole():
     return ProblemSet(sums(2), sums(2, first=5), worked=lambda p, draw: "so 1", reward=length)
+
+
+def left_out():
+    return ProblemSet(sums(2), sums(2, first=5), dropped=(Dropped("too hard", 3),))
 
 
 def itself(*, seed: int):

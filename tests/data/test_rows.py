@@ -276,6 +276,8 @@ class TestChoice:
              "(perhaps level?); there are problem, answer, level, kind, ok, f"),
             ({"where": {"level": 7, "kind": "a"}}, "t.parquet: task.where keeps none of 6 rows; "
              "'level' holds '0', '1', '2'; 'kind' holds 'a', 'b'"),
+            ({"where": {"level": [1, {"a": 1}]}}, "task.where.level: [1, {'a': 1}] must be text, a "
+             "number, true, false or null, or a list of them"),
             ({"limit": -1}, "task.limit: -1 must be 0, which takes all, or more"),
             ({"max_bad_share": 1.5}, "task.max_bad_share: 1.5 must lie in 0..1"),
         ],
@@ -289,15 +291,19 @@ class TestChoice:
         assert [one.id for one in kept.problems] == ["t-1", "t-2"]
         assert kept.dropped == (Dropped("t: beyond task.limit", 4),)
         orders = {
-            seed: [one.id for one in limited(found, Choice((), 4, seed), "t").problems]
+            seed: [
+                one.id for one in limited(found, Choice(limit=4, shuffle_seed=seed), "t").problems
+            ]
             for seed in range(8)
         }
         assert len({*map(tuple, orders.values())}) > 4
         more = read(*self.ROWS, *self.ROWS)
         for seed, order in orders.items():
-            assert limited(found, Choice((), 4, seed), "t").problems[0].id == order[0]
+            assert (
+                limited(found, Choice(limit=4, shuffle_seed=seed), "t").problems[0].id == order[0]
+            )
             # Rows that are added move no others.
-            every = [one.id for one in limited(more, Choice((), 0, seed), "t").problems]
+            every = [one.id for one in limited(more, Choice(shuffle_seed=seed), "t").problems]
             assert [id for id in every if id in order] == order
 
 

@@ -6,13 +6,18 @@ import gzip
 import json
 import os
 import random
+import re
 import shutil
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sage_jax import models, paths
 from sage_jax.config import ConfigError
+from sage_jax.data import Problem
 from sage_jax.data.named import DATA_SETS
+from sage_jax.data.problem_set import Split
 from sage_jax.parallel import HostsError, hosts
 from sage_jax.run import digests, inputs
 from sage_jax.run.inputs import InputError
@@ -202,6 +207,42 @@ class TestProblems:
         inputs.refuse_others(config, folder)
 
 
+def asked(train, held_out) -> Any:
+    """A task in words of some rows."""
+    train, held_out = ([Problem(**row) for row in part] for part in (train, held_out))
+    return SimpleNamespace(problems=Split(train, held_out))
+
+
+class TestAnyProblems:
+    """Whatever they come from, as the hub, of which the config names no file."""
+
+    @pytest.fixture
+    def kept(self, begun):
+        config, folder, _ = begun
+        task = asked(rows(), rows(2))
+        inputs.keep(config, folder, {}, inputs.refuse_other_problems(folder, task))
+        inputs.refuse_other_problems(folder, asked(rows(), rows(2)))
+        return folder
+
+    @pytest.mark.parametrize("kind", WRONG)
+    def test_others_are_refused_by_what_differs(self, kept, kind):
+        change, told = WRONG[kind]
+        with pytest.raises(InputError, match=f"problems to train on: {re.escape(told)}"):
+            inputs.refuse_other_problems(kept, asked(change(rows()), rows(2)))
+
+    def test_an_evaluation_looks_at_those_held_out(self, kept):
+        inputs.refuse_other_problems(kept, asked(rows(3), rows(2)), [inputs.HELD_OUT])
+        with pytest.raises(InputError, match="held out: 2 problems then, 1 now: the last 1 are"):
+            inputs.refuse_other_problems(kept, asked(rows(3), rows(1)), [inputs.HELD_OUT])
+
+    def test_a_task_of_no_problems_has_nothing_to_compare(self, kept):
+        assert inputs.refuse_other_problems(kept, cast(Any, SimpleNamespace())) == {}
+
+    def test_a_folder_that_knows_none_is_not_compared(self, begun):
+        _, folder, _ = begun
+        inputs.refuse_other_problems(folder, asked(rows(), rows(2)))
+
+
 def spoil(path):
     data = bytearray(path.read_bytes())
     data[-5] ^= 1
@@ -261,6 +302,21 @@ class TestModel:
 
 
 class TestDigests:
+    def test_of_files_that_a_pattern_names(self, tmp_path):
+        pattern, parts = (
+            str(tmp_path / "p-*.parquet"),
+            [tmp_path / f"p-{i}.parquet" for i in (1, 2)],
+        )
+        parts[0].write_bytes(b"12")
+        assert digests.of_data(pattern) == digests.of_file(parts[0])
+        parts[1].write_bytes(b"3")
+        known = digests.of_data(pattern)
+        assert known.startswith("3 bytes in 2 files, sha256 ")
+        for part, data in zip(parts, (b"1", b"23"), strict=True):
+            part.write_bytes(data)
+        assert digests.of_data(pattern) not in ("", known)
+        assert digests.of_data(str(tmp_path / "none")) == ""
+
     def test_of_a_hub_snapshot_is_its_commit(self, monkeypatch, tmp_path):
         at = tmp_path / "models--me--mine" / "snapshots" / ("a1" * 20)
         monkeypatch.setattr(models, "locate", lambda source: at)

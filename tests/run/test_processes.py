@@ -186,7 +186,7 @@ def nearly_warmed_up(config, home, count):
     folders = [RunFolder(home / str(index) / "run") for index in range(count)]
     stop = StopAt(config.warmup.steps - 8)
     with pytest.raises(Stopped):
-        open_and_warm_up(on_one_device(config), folders[0], stop, opened=lambda: None)
+        open_and_warm_up(on_one_device(config), folders[0], stop, opened=lambda task: None)
     for other in folders[1:]:
         shutil.copytree(folders[0].path, other.path)
     return folders

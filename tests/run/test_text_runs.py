@@ -5,6 +5,8 @@ import re
 
 import jax
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from runs import assert_close, entries
 
@@ -16,6 +18,7 @@ from sage_jax.evaluate import EvalResult
 from sage_jax.learn import packing, steps
 from sage_jax.parallel import MeshError
 from sage_jax.run import commands
+from sage_jax.run.inputs import InputError
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stop import StopRequest
@@ -39,6 +42,44 @@ def test_problems_from_files_train_adapters(make_words_config, tmp_path):
     exported = trained.export()
     moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), exported, trained.base.loaded.params)
     assert max(map(float, jax.tree.leaves(moved))) > 0
+
+
+def test_a_parquet_file_of_own_columns_trains_by_config_alone(byte_model, tmp_path):
+    rows = [
+        {"question": f"{n} + 1?", "final": f"#### {n + 1}", "meta": {"level": n % 2}}
+        for n in range(24)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "sums.parquet")
+    (tmp_path / "sums.yaml").write_text(f"""
+name: sums
+model: {{source: {byte_model}}}
+task:
+  use: hf
+  path: {tmp_path / "sums.parquet"}
+  columns: {{problem: question, answer: final, level: meta.level}}
+  answer_from: hashes
+  where: {{meta.level: 1}}
+  held_out_share: 0.5
+  instruction: ""
+  num_workers: 1
+rollout: {{num_prompts: 2, group_size: 4, max_prompt_length: 32, max_completion_length: 8}}
+optimizer: {{learning_rate: 1.0e-2, num_minibatches: 2}}
+lora: {{rank: 2}}
+train: {{steps: 1, sample_every: 1}}
+eval: {{num_problems: 4, num_samples: 2, num_samples_during: 2, batch_prompts: 4}}
+mesh: {{data: 1}}
+""")
+    config = configs.load(tmp_path / "sums.yaml")
+    folder = RunFolder(tmp_path / "run")
+    train(config, folder, StopRequest())
+    sample = json.loads(folder.samples_file(1).read_text().splitlines()[0])
+    row = int(sample["id"].removeprefix("sums-"))
+    assert (row % 2, sample["gold"]) == (0, str(row))
+    # No argument of that task names a file, and other problems are refused all the same.
+    pq.write_table(pa.Table.from_pylist(rows[:-1]), tmp_path / "sums.parquet")
+    more = configs.override(config, {"train": {"steps": 2}})
+    with pytest.raises(InputError, match=r"problems (to train on|held out): \d+ problems then, "):
+        train(more, folder, StopRequest())
 
 
 @pytest.mark.slow

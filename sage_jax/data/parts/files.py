@@ -7,9 +7,10 @@ All but `jsonl` in this project's own columns take the same words of how rows be
 import functools
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from sage_jax.data.jsonl import of_source, read_problems
-from sage_jax.data.parts.reading import Value, read_by
+from sage_jax.data.parts.reading import read_by
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import ProblemSet
 from sage_jax.data.rows import Found, Layout, Table, limited, problem_set, read_table
@@ -24,7 +25,7 @@ def jsonl(
     columns: dict[str, str] | None = None,
     answer_from: str = "",
     source: str = "",
-    where: dict[str, Value | list[Value]] | None = None,
+    where: dict[str, Any] | None = None,
     limit: int = 0,
     shuffle_seed: int | None = None,
     max_bad_share: float = 0.0,
@@ -95,7 +96,7 @@ def csv(
     columns: dict[str, str] | None = None,
     answer_from: str = "",
     source: str = "",
-    where: dict[str, Value | list[Value]] | None = None,
+    where: dict[str, Any] | None = None,
     limit: int = 0,
     shuffle_seed: int | None = None,
     max_bad_share: float = 0.0,
@@ -129,7 +130,7 @@ def parquet(
     columns: dict[str, str] | None = None,
     answer_from: str = "",
     source: str = "",
-    where: dict[str, Value | list[Value]] | None = None,
+    where: dict[str, Any] | None = None,
     limit: int = 0,
     shuffle_seed: int | None = None,
     max_bad_share: float = 0.0,

@@ -1,9 +1,10 @@
 """Problems of data sets by name, in any columns: of Hugging Face's hub, and of TFDS."""
 
 from pathlib import Path
+from typing import Any
 
 from sage_jax.data.parts.files import parquet
-from sage_jax.data.parts.reading import Value, read_by
+from sage_jax.data.parts.reading import read_by
 from sage_jax.data.problem import DataError
 from sage_jax.data.problem_set import ProblemSet
 from sage_jax.data.rows import problem_set
@@ -19,7 +20,7 @@ def hf(
     columns: dict[str, str] | None = None,
     answer_from: str = "",
     source: str = "",
-    where: dict[str, Value | list[Value]] | None = None,
+    where: dict[str, Any] | None = None,
     limit: int = 0,
     shuffle_seed: int | None = None,
     max_bad_share: float = 0.0,
@@ -72,7 +73,7 @@ def tfds(
     columns: dict[str, str] | None = None,
     answer_from: str = "",
     source: str = "",
-    where: dict[str, Value | list[Value]] | None = None,
+    where: dict[str, Any] | None = None,
     limit: int = 0,
     shuffle_seed: int | None = None,
     max_bad_share: float = 0.0,

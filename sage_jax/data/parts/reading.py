@@ -3,9 +3,6 @@
 from typing import Any
 
 from sage_jax.data.rows import Choice, Layout
-from sage_jax.data.rows.choice import Value
-
-__all__ = ["Value", "read_by"]
 
 
 def read_by(

@@ -9,6 +9,7 @@ from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.rows.row import Row, RowError, Table, has_column, look_up
 from sage_jax.data.rows.texts import as_text, is_missing
 from sage_jax.parts.modules import near_miss
+from sage_jax.telling import brief
 
 Value = str | bool | int | float | None
 """What a column may be asked to hold."""
@@ -34,6 +35,13 @@ class Choice:
     max_bad_share: float = 0.0
 
     def __post_init__(self):
+        for path, value in self.where.items():
+            every = value if isinstance(value, list | tuple) else [value]
+            if not all(isinstance(one, str | bool | int | float | None) for one in every):
+                raise DataError(
+                    f"task.where.{path}: {brief(value)} must be text, a number, true, false or "
+                    "null, or a list of them"
+                )
         if self.limit < 0:
             raise DataError(f"task.limit: {self.limit} must be 0, which takes all, or more")
         if not 0 <= self.max_bad_share <= 1:

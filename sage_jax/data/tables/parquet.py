@@ -25,6 +25,10 @@ def read_parquet(path: Path) -> list[Line]:
                     f"{path}: this is no Parquet file, which begins with PAR1{_like(path)}"
                 )
         return [Line(number, values) for number, values in enumerate(_rows(path), 1)]
+    except IsADirectoryError as error:
+        raise DataError(
+            f"{path}: cannot be read: {line(error)}; name its files, as FOLDER/*.parquet"
+        ) from error
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {line(error)}") from error
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
+from tensorflow_datasets.core import registered
 
 from sage_jax.data.problem import DataError
 from sage_jax.data.rows import Row, Table
@@ -31,6 +32,12 @@ def read_tfds(name: str, *, split: str, data_dir: str) -> Table:
         tfds.disable_progress_bar()
     try:
         rows = [*_source(name, split, data_dir)]
+    except registered.DatasetNotFoundError:
+        where = data_dir or "TFDS's own folder"
+        raise DataError(
+            f"{told}: TFDS knows no data set of this name, and none lies prepared in {where}: see "
+            "https://www.tensorflow.org/datasets/catalog"
+        ) from None
     except Exception as error:  # Of whatever kind: each builder has its own.
         raise DataError(f"{told}: {type(error).__name__}: {line(error)}") from error
     stem = f"{name.partition(':')[0].replace('/', '-')}-{split}"
