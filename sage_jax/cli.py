@@ -19,6 +19,7 @@ _USAGE = """usage: sage-jax COMMAND ...
   train CONFIG [--run_dir DIR]       warm-up where configured, then reinforcement learning; resumes;
                                      ends with the table of pass@k, and writes the page
   eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained
+  data CONFIG                        what a run will see: problems, what is left out, prompts
   sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
   entropies CONFIG | RUN_DIR         histogram of the reference's entropies, and a threshold
   report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
@@ -50,6 +51,12 @@ class _TrainOptions(_Overrides):
 class _EvalOptions(_Overrides):
     out: str = ""
     """Folder for completions and results of suites; default runs/<name>/suites."""
+
+
+@dataclasses.dataclass
+class _DataOptions(_Overrides):
+    prompts: int = 3
+    """How many prompts to show whole."""
 
 
 @dataclasses.dataclass
@@ -122,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "train": _train,
         "eval": _eval,
         "sample": _sample,
+        "data": _data,
         "entropies": _entropies,
         "report": _report,
         "export": _export,
@@ -287,6 +295,17 @@ def _sample(rest: list[str]) -> None:
     commands.sample_run(
         path, options.config, prompt=options.prompt, gold=options.gold, count=options.count
     )
+
+
+def _data(rest: list[str]) -> None:
+    path, rest = _target("data", rest)
+    options = _parsed(_DataOptions, "data CONFIG", rest, configs.load(path))
+    from rich.console import Console
+
+    from sage_jax.run.preview import preview
+
+    terminal = Console(width=None if sys.stdout.isatty() else 120, highlight=False)
+    preview(options.config, terminal, prompts=options.prompts)
 
 
 def _entropies(rest: list[str]) -> None:

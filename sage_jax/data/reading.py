@@ -50,11 +50,14 @@ def read_task(
                 f"eval.held_out: {spec.use} judges by itself, and is evaluated on its own problems"
             )
         return found
+    if not to_train:
+        return found
     places = enumerate(spec.repairs)
     repairs = [resolve(one, REPAIRS, field=f"{part.field}.repairs.{n}") for n, one in places]
     mended = mend(found, repairs)
-    clean = spec.decontaminate and to_train
-    return without_evaluation(mended, beside.others, field=part.field) if clean else mended
+    if not spec.decontaminate:
+        return mended
+    return without_evaluation(mended, beside.others, field=part.field)
 
 
 def _gathered(

@@ -1,7 +1,7 @@
 """Problems in words as a task: prompts by a tokenizer's template, answers judged on the host."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,18 @@ from sage_jax.data.tasks import Demonstrations, Judged, Prompts, Setting
 from sage_jax.data.turns import read_turns
 from sage_jax.rewards.thinking import after_thinking
 from sage_jax.rollout import pack_prompts, padded_length
+
+
+class Shown(NamedTuple):
+    """The prompts of a part of a task.
+
+    Attributes:
+        prompts: each problem with its token ids.
+        dropped: how many were longer than the limit, and left out.
+    """
+
+    prompts: Sequence[tuple[Problem, list[int]]]
+    dropped: int
 
 
 class TextTask:
@@ -81,6 +93,22 @@ class TextTask:
     def num_held_out(self) -> int:
         """Held-out problems."""
         return len(self._held_out)
+
+    @property
+    def shown(self) -> "tuple[Shown, Shown]":
+        """The prompts to train on, and those that are held out, for people to look at."""
+        return Shown(self._train, self._train_dropped), Shown(
+            self._held_out, self._held_out_dropped
+        )
+
+    def written(self, ids: Sequence[int]) -> str:
+        """A prompt as text, with all special tokens as they are spelt."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    @property
+    def ends(self) -> list[str]:
+        """How the tokens that end a completion are spelt."""
+        return [self._spelling.name(one) for one in self.stop_ids]
 
     def ask(self, text: str, answer: str) -> Prompts:
         """Any question as this task would put it, to be judged by a right answer.
