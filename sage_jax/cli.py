@@ -18,7 +18,8 @@ _USAGE = """usage: sage-jax COMMAND ...
 
   train CONFIG [--run_dir DIR]       warm-up where configured, then reinforcement learning; resumes;
                                      ends with the table of pass@k, and writes the page
-  eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained
+  eval CONFIG | RUN_DIR              pass@k and majority@k, base against trained, on suites
+  eval CONFIG --from COMPLETIONS     the same of completions that any program wrote
   data CONFIG                        what a run will see: problems, what is left out, prompts
   sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
   entropies CONFIG | RUN_DIR         histogram of the reference's entropies, and a threshold
@@ -51,6 +52,9 @@ class _TrainOptions(_Overrides):
 class _EvalOptions(_Overrides):
     out: str = ""
     """Folder for completions and results of suites; default runs/<name>/suites."""
+    source: Annotated[str, tyro.conf.arg(name="from")] = ""
+    """Completions of any program, as a file of JSON Lines {"id", "completion"}, perhaps gzipped, or
+    a folder of such: judged, and nothing is sampled."""
 
 
 @dataclasses.dataclass
@@ -284,7 +288,10 @@ def _eval(rest: list[str]) -> None:
     else:
         options = _parsed(_EvalOptions, "eval CONFIG", rest, configs.load(path))
         home = _path(options.out or f"runs/{options.config.name}/suites")
-        commands.evaluate_config(options.config, home)
+        if options.source:
+            commands.evaluate_stored(options.config, _path(options.source), home)
+        else:
+            commands.evaluate_config(options.config, home)
 
 
 def _sample(rest: list[str]) -> None:

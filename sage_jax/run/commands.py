@@ -22,6 +22,7 @@ from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.printed import print_suites
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.suite_table import suite_table
+from sage_jax.evaluate.suites import suite_file
 from sage_jax.files import write_atomically
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
@@ -33,6 +34,7 @@ from sage_jax.run import inputs
 from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import log, warn
 from sage_jax.run.evaluation import Asked, evaluate_model
+from sage_jax.run.rejudging import judge_completions
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.suites import Candidate, evaluate_suites
 
@@ -126,6 +128,22 @@ def evaluate_config(config: configs.Config, home: Path) -> None:
         base.task.close()
 
 
+def evaluate_stored(config: configs.Config, source: Path, home: Path) -> None:
+    """Judge completions of any program, print the table, and keep the results.
+
+    Args:
+        config: says what they are judged by, see `judge_completions`.
+        source: the completions.
+        home: folder of the results.
+    """
+    found = judge_completions(config, source)
+    if hosts.is_main():
+        for name, result in found.items():
+            result.save(suite_file(home, name, result.tag, result.seed))
+    seeded = {"stored": {name: SeededResult((one,)) for name, one in found.items()}}
+    _show_suites(config, seeded, home)
+
+
 def evaluate_run(path: Path, config: configs.Config) -> None:
     """Evaluate a run's base and trained model anew and print them side by side.
 
@@ -195,7 +213,8 @@ def _show_suites(
     """The table of runs against suites, printed and beside the results as Markdown and LaTeX."""
     if not hosts.is_main():
         return
-    ks = config.eval.ks or tuple(dict.fromkeys((1, config.eval.num_samples)))
+    most = min(one.largest_k for suites in results.values() for one in suites.values())
+    ks = config.eval.ks or tuple(dict.fromkeys((1, most)))
     table = suite_table(
         results, [f"pass@{k}" for k in ks], baseline="base" if len(results) > 1 else ""
     )

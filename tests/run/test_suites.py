@@ -9,7 +9,9 @@ from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.suites import read_suites
+from sage_jax.files import ResultError
 from sage_jax.run import commands
+from sage_jax.run.rejudging import judge_completions
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +73,53 @@ def test_what_is_kept_is_not_sampled_again(evaluated, monkeypatch):
     monkeypatch.setattr(commands.setup, "sampler", lambda policy, decoding: None)
     commands.evaluate_config(config, home)
     assert before == {path: path.read_bytes() for path in home.glob("**/*") if path.is_file()}
+
+
+def test_stored_completions_give_the_same_figures(evaluated, tmp_path, capsys):
+    config, home = evaluated
+    folder = home / "minus" / "base" / "seed-1"
+    commands.evaluate_stored(config, folder, tmp_path)
+    sampled = EvalResult.load(home / "minus" / "base" / "seed-1.json")
+    stored = EvalResult.load(tmp_path / "minus" / "stored" / "seed-0.json")
+    assert stored.problems == sampled.problems
+    assert stored.summary() == sampled.summary()
+    assert "minus" in capsys.readouterr().out
+
+
+def test_completions_of_another_program_are_judged(make_words_config, tmp_path):
+    said = {"test-0": ["so \\boxed{2}", "\\boxed{3}"], "test-2": ["four", "\\boxed{4}"]}
+    lines = [{"id": id, "completion": one} for id, texts in said.items() for one in texts]
+    file = tmp_path / "theirs.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (found,) = judge_completions(make_words_config(), file).values()
+    assert [(one.id, one.correct, one.samples) for one in found.problems] == [
+        ("test-0", 1, 2), ("test-2", 1, 2),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([{"id": "none", "completion": ""}], "completion of problem 'none': jsonl holds out no"),
+        ([{"id": "test-0", "completion": "", "suite": "x"}], "there is no suite 'x'; there are"),
+        ([{"id": "test-0"}], "line 1 .*field 'completion' is missing"),
+        (
+            [{"id": i, "completion": ""} for i in ("test-0", "test-0", "test-1")],
+            "problem 'test-1' has 1 completions and 'test-0' has 2",
+        ),
+    ],
+)
+def test_stored_completions_that_do_not_fit(make_words_config, tmp_path, lines, said):
+    file = tmp_path / "theirs.jsonl"
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    with pytest.raises(ResultError, match=said):
+        judge_completions(make_words_config(), file)
+
+
+def test_a_reward_of_tokens_cannot_judge_what_is_stored(make_words_config, tmp_path):
+    config = make_words_config({"reward": ["math", {"use": "overlong", "cache": 2}]})
+    with pytest.raises(ConfigError, match="'overlong' reads tokens"):
+        judge_completions(config, tmp_path)
 
 
 def test_problems_of_suites_and_of_another_held_out_part_are_not_trained_on(
