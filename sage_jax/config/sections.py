@@ -258,6 +258,8 @@ class Warmup(Section):
 
     steps: int = Field(default=0, ge=0)
     """Number of supervised steps."""
+    task: Suite | None = None
+    """A task whose worked solutions are shown, in the place of those of `task`."""
     batch_size: int = Field(default=256, ge=1)
     """Demonstrations a step."""
     learning_rate: float = Field(default=2e-3, gt=0)
@@ -422,6 +424,7 @@ class Config(Section):
             *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
             *_listed("reward", self.reward, REWARDS),
             *_listed("task.repairs", self.task.repairs, REPAIRS),
+            *([("warmup.task", self.warmup.task, TASKS)] if self.warmup.task else []),
             *([("eval.held_out", self.eval.held_out, TASKS)] if self.eval.held_out else []),
             *_listed("eval.suites", self.eval.suites, TASKS),
             *_listed("listeners", self.listeners, LISTENERS),

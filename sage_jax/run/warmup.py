@@ -73,7 +73,11 @@ def open_and_warm_up(
         base = _fresh(config, 0)
     try:
         opened(base.task)
-        _warm_up(config, folder, base, stop, emit)
+        with contextlib.ExitStack() as closing:
+            shown = setup.open_demonstrations(config, base)
+            if shown is not base.task:
+                closing.callback(shown.close)
+            _warm_up(config, folder, base, shown, stop, emit)
         with stage(f"loading {folder.base}"):
             return setup.open_base(config, str(folder.base), task=base.task)
     except BaseException:
@@ -82,11 +86,16 @@ def open_and_warm_up(
 
 
 def _warm_up(
-    config: configs.Config, folder: RunFolder, base: setup.Base, stop: StopRequest, emit: Emit
+    config: configs.Config,
+    folder: RunFolder,
+    base: setup.Base,
+    shown: Task,
+    stop: StopRequest,
+    emit: Emit,
 ) -> None:
     reached = 0.0
     for number in range(config.warmup.attempts):
-        trained = _Attempt(config, folder, base, number, stop, emit).train()
+        trained = _Attempt(config, folder, base, shown, number, stop, emit).train()
         bar = config.warmup.min_pass1
         reached = _pass1(config, trained, stop) if bar else 0.0
         if reached >= bar:
@@ -110,6 +119,7 @@ class _Attempt:
     config: configs.Config
     folder: RunFolder
     base: setup.Base
+    shown: Task
     number: int
     stop: StopRequest
     emit: Emit
@@ -158,7 +168,7 @@ class _Attempt:
         options = self.config.warmup
         root = jax.random.fold_in(jax.random.key(self.config.seed), self.number)
         drawn = self.number * options.steps + step
-        batch = _batch(self.base.task, self.base, drawn, options.batch_size)
+        batch = _batch(self.shown, self.base, drawn, options.batch_size)
         return *batch, derive(root, Purpose.LOSS, step), jnp.int32(step)
 
     def _save(self, done: int, state: TrainState, checkpoints: Checkpoints) -> None:

@@ -160,6 +160,23 @@ def open_suite(
     return make_task(suite.as_task(config.task), setting, suite.reward, field=field, to_train=False)
 
 
+def open_demonstrations(config: configs.Config, base: Base) -> Task:
+    """What a warm-up shows: the task itself, or the one that `warmup.task` names. A collective."""
+    suite, known = config.warmup.task, getattr(base.task, "problems", None)
+    if suite is None:
+        return base.task
+    setting = dataclasses.replace(_setting(config, base.loaded), rates=frozenset())
+    held_out = known.held_out if isinstance(known, Split) else ()
+    others = [*held_out, *_beside(config, base.loaded).others]
+    return make_task(
+        suite.as_task(config.task),
+        setting,
+        suite.reward,
+        field="warmup.task",
+        beside=Beside(others=others),
+    )
+
+
 def _beside(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Beside:
     """The problems of other tasks that a config evaluates on."""
     setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
