@@ -23,13 +23,13 @@ from sage_jax.parts import (
     REDUCTIONS,
     REWARDS,
     SURROGATES,
-    TASKS,
     ListenerSpec,
     RewardSpec,
     Room,
     Spec,
     SuiteSpec,
     TaskSpec,
+    within,
 )
 
 Part = Annotated[Spec, by_word(Spec)]
@@ -369,9 +369,10 @@ class Config(Section):
     model: Model
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
-    `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, problems of files; or
-    `module:function` of your own. Beside its arguments stands what holds for every task in words,
-    as `instruction`; `sage-jax parts task` lists both."""
+    `arithmetic` or `many_ways`, procedural problems in words; `jsonl`, problems of files;
+    `mixture`, several of these by weight; or `module:function` of your own. Beside its arguments
+    stands what holds for every task in words, as `instruction`; `sage-jax parts task` lists
+    both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
     `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists
@@ -408,7 +409,7 @@ class Config(Section):
     def parts(self) -> list[tuple[str, Spec, Room]]:
         """Every part that is named: its field, what stands there, and where it is looked for."""
         return [
-            ("task", self.task, TASKS),
+            *within("task", self.task),
             ("guide", self.guide, GUIDES),
             ("loss.surrogate", self.loss.surrogate, SURROGATES),
             ("loss.kl_estimator", self.loss.kl_estimator, ESTIMATORS),
@@ -416,7 +417,11 @@ class Config(Section):
             *_listed("loss.kl_gates", self.loss.kl_gates, GATES),
             *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
             *_listed("reward", self.reward, REWARDS),
-            *_listed("eval.suites", self.eval.suites, TASKS),
+            *(
+                part
+                for place, suite in enumerate(self.eval.suites)
+                for part in within(f"eval.suites.{place}", suite)
+            ),
             *_listed("listeners", self.listeners, LISTENERS),
         ]
 

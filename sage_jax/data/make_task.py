@@ -7,6 +7,7 @@ import pydantic
 
 from sage_jax.data import jsonl
 from sage_jax.data.gathering import gather
+from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting
@@ -16,13 +17,18 @@ from sage_jax.data.tasks import Setting, Task
 from sage_jax.data.text_task import TextTask
 from sage_jax.faults import ConfigError, explain
 from sage_jax.parallel import hosts
-from sage_jax.parts import TASKS, Part, RewardSpec, TaskSpec, resolve
+from sage_jax.parts import TASKS, Part, RewardSpec, SourceSpec, TaskSpec, resolve
 from sage_jax.rewards import NumberJudge, VerifierPool
 from sage_jax.telling import brief
 
 
 def make_task(
-    spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec] = (), *, field: str = "task"
+    spec: TaskSpec,
+    setting: Setting,
+    rewards: Sequence[RewardSpec] = (),
+    *,
+    field: str = "task",
+    rewards_field: str = "reward",
 ) -> Task:
     """The task that a config names. A collective.
 
@@ -31,6 +37,7 @@ def make_task(
         setting: what the run gives it.
         rewards: what a config names; none takes the task's own, or else `math`.
         field: of the config, that names the task.
+        rewards_field: of the config, that names the rewards.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
@@ -38,7 +45,9 @@ def make_task(
         HostsError: if the task gives other problems on another process.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting)
+    found = _gathered(part, spec, setting, rewards)
+    if isinstance(found, MixedTask):
+        return found  # Its sources were checked when they were opened.
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
         return found
@@ -49,7 +58,8 @@ def make_task(
             "brackets"
         )
     hosts.refuse_difference({f"problems of task {spec.use}": found.digest()})
-    made = _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
+    rewards = [*rewards] or _own(part, found.reward)
+    made = _rewards(spec, found, setting, rewards, rewards_field)
     try:
         said = Prompting(spec.system_prompt, spec.instruction, spec.prefix, spec.template_date)
         return TextTask(found, made, said, setting)
@@ -68,15 +78,23 @@ def open_problems(
         ConfigError, DataError: as `make_task`.
     """
     part = resolve(spec, TASKS, field=field)
-    found = _gathered(part, spec, setting)
+    found = _gathered(part, spec, setting, rewards)
     if not isinstance(found, Split):
         raise ConfigError(f"{field}: {spec.use} is a task of tokens, and not one in words")
-    return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
+    return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward), "reward")
 
 
-def _gathered(part: Part, spec: TaskSpec, setting: Setting) -> Split | Task:
+def _gathered(
+    part: Part, spec: TaskSpec, setting: Setting, rewards: Sequence[RewardSpec]
+) -> Split | Task:
     """What the function gives; one of the user's own is called again, as a resumed run will."""
-    given, share = _given(spec, setting), spec.held_out_share
+
+    def open_task(source: SourceSpec, place: int) -> Task:
+        field = f"{part.field}.of.{place}"
+        own = (source.reward, f"{field}.reward") if source.reward else (rewards, "reward")
+        return make_task(source.as_task(spec), setting, own[0], field=field, rewards_field=own[1])
+
+    given, share = _given(spec, setting) | {"open_task": open_task}, spec.held_out_share
     found = gather(part, given, held_out_share=share)
     if spec.is_foreign and isinstance(found, Split):
         again = gather(part, given, held_out_share=share)
@@ -95,13 +113,13 @@ def _given(spec: TaskSpec, setting: Setting) -> dict[str, Any]:
 
 
 def _rewards(
-    spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec]
+    spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec], field: str
 ) -> list[Reward]:
     """The rewards of problems, which fit them."""
     made = closed_on_failure(
         make_reward(
             one,
-            field=f"reward.{place}",
+            field=f"{field}.{place}",
             tokenizer=setting.tokenizer,
             seed=setting.seed,
             num_workers=spec.num_workers,

@@ -47,8 +47,27 @@ def batch_indices(num_examples: int, batch_size: int, *, seed: int, step: int) -
         raise ValueError(
             f"num_examples and batch_size must be positive, got {num_examples} and {batch_size}"
         )
-    if step < 0 or not 0 <= seed < _MAX_SEED:
-        raise ValueError(f"step {step} must be >= 0 and seed {seed} in [0, 2**32)")
+    if step < 0:
+        raise ValueError(f"step {step} must be >= 0")
+    return indices_at(num_examples, step * batch_size, batch_size, seed=seed)
+
+
+def indices_at(num_examples: int, first: int, count: int, *, seed: int) -> np.ndarray:
+    """Give the examples at some places of the order that `batch_indices` cuts into batches.
+
+    Args:
+        num_examples: size of the data set.
+        first: place of the first, counted from 0.
+        count: of places.
+        seed: picks the permutations, 0 <= seed < 2**32.
+
+    Returns:
+        Indices, int64 [count].
+
+    Raises:
+        ValueError: if the seed is out of range.
+    """
+    if not 0 <= seed < _MAX_SEED:
+        raise ValueError(f"seed {seed} must be in [0, 2**32)")
     order = _shuffled(num_examples, seed)
-    first = step * batch_size
-    return np.array([order[place] for place in range(first, first + batch_size)], np.int64)
+    return np.array([order[place] for place in range(first, first + count)], np.int64)

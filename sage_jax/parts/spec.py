@@ -158,7 +158,7 @@ class SuiteSpec(Spec):
 
     @property
     def title(self) -> str:
-        """Its name in tables."""
+        """Its name in tables and metrics."""
         return self.name or self.label
 
     def as_task(self, task: TaskSpec) -> TaskSpec:
@@ -167,3 +167,12 @@ class SuiteSpec(Spec):
         shared = {name: getattr(task, name) for name in TaskSpec.shared()}
         shared |= {name: value for name, value in own.items() if value is not None}
         return TaskSpec.model_validate({"use": self.use, **self.options, **shared})
+
+
+class SourceSpec(SuiteSpec):
+    """One of the tasks that a mixture is of, as a config names it."""
+
+    reward: tuple[RewardSpec, ...] = ()
+    """As `reward`, which is the default; where that names none, the task's own, or else `math`."""
+    weight: float = pydantic.Field(default=1.0, gt=0)
+    """Its share of the prompts is this over the sum of all weights."""

@@ -114,7 +114,7 @@ def _sampled(sampler: Sampler, task: Task, part: Part, key: jax.Array) -> list[C
     batch = part.prompts
     rollout = sampler(batch.tokens, batch.mask, jax.random.fold_in(key, part.first))  # type: ignore[arg-type]
     outcome = judge(task, batch, rollout, count=part.real)
-    texts, size = _texts(task, rollout, count=part.real), rollout.group_size
+    texts, size = _texts(task, batch, rollout, count=part.real), rollout.group_size
     return [
         _completion(outcome, row, texts[row], batch.ids[row // size], part.first + row % size)
         for row in range(len(texts))
@@ -137,12 +137,16 @@ def _completion(outcome: Outcome, row: int, text: str, id: str, sample: int) -> 
     )
 
 
-def _texts(task: Task, rollout: Rollout, *, count: int) -> list[str]:
+def _texts(task: Task, prompts: Prompts, rollout: Rollout, *, count: int) -> list[str]:
     """The completions of the first `count` prompts as they are judged. A collective."""
     rows, tokens = local_rows(rollout.tokens)
     mask, last = local_rows(rollout.mask)[1] > 0, count * rollout.group_size
     held = zip(rows.tolist(), tokens, mask, strict=True)
-    own = [(row, task.judged_text(ids[kept])) for row, ids, kept in held if row < last]
+    own = [
+        (row, task.judged_text(ids[kept], prompts.ids[row // rollout.group_size]))
+        for row, ids, kept in held
+        if row < last
+    ]
     return [text for _, text in sorted(tuple(one) for part in hosts.gather(own) for one in part)]
 
 

@@ -148,8 +148,8 @@ def open_suite(config: configs.Config, loaded: models.Loaded | None, place: int)
     suite = config.eval.suites[place]
     # What a loss reads of training problems, those that are only evaluated need not have.
     setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
-    field = f"eval.suites.{place}"
-    return make_task(suite.as_task(config.task), setting, suite.reward, field=field)
+    field, task = f"eval.suites.{place}", suite.as_task(config.task)
+    return make_task(task, setting, suite.reward, field=field, rewards_field=f"{field}.reward")
 
 
 def _reads_modes(config: configs.Config) -> bool:

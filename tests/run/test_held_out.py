@@ -34,7 +34,7 @@ class Counting:
     def gold(self, id):
         return ""
 
-    def judged_text(self, tokens):
+    def judged_text(self, tokens, id):
         return " ".join(map(str, tokens))
 
 
