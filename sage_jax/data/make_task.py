@@ -15,6 +15,7 @@ from sage_jax.data.rates import refuse_missing_rates
 from sage_jax.data.rewards import Reward, closed_on_failure, make_reward, refuse_missing_columns
 from sage_jax.data.tasks import Setting, Task
 from sage_jax.data.text_task import TextTask
+from sage_jax.data.weighing import tell_unknown, weighed
 from sage_jax.faults import ConfigError, explain
 from sage_jax.parallel import hosts
 from sage_jax.parts import TASKS, Part, RewardSpec, SourceSpec, TaskSpec, resolve
@@ -47,10 +48,17 @@ def make_task(
     part = resolve(spec, TASKS, field=field)
     found = _gathered(part, spec, setting, rewards)
     if isinstance(found, MixedTask):
+        if spec.rates_file and setting.rates is not None:
+            tell_unknown(spec.rates_file, found.ids)
         return found  # Its sources were checked when they were opened.
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
+        _refuse_curriculum(part, spec)
         return found
+    if setting.rates is not None:
+        found = weighed(found, spec, field=field)
+        if spec.rates_file and ".of." not in field:  # Those of a mixture share a file.
+            tell_unknown(spec.rates_file, {one.id for one in (*found.train, *found.held_out)})
     if setting.tokenizer is None:
         raise ConfigError(
             f"{field}: {spec.use} is one in words, and this model has no tokenizer: name a "
@@ -131,7 +139,7 @@ def _rewards(
         problems = [*found.train, *found.held_out]
         _refuse_unanswered(made, problems)
         refuse_missing_columns(made, problems)
-        refuse_missing_rates(found.train, setting.rates)
+        refuse_missing_rates(found.train, setting.rates or ())
     except BaseException:
         for one in made:
             one.close()
@@ -172,6 +180,16 @@ def _refuse_unanswered(rewards: Sequence[Reward], problems: Sequence[Problem]) -
         )
     for pool in (one.judge for one in judges if isinstance(one.judge, VerifierPool)):
         jsonl.check_golds(problems, pool)
+
+
+def _refuse_curriculum(part: Part, spec: TaskSpec) -> None:
+    """Refuse rates of problems beside a task that has none."""
+    given = "curriculum" if spec.curriculum else "rates_file" if spec.rates_file else ""
+    if given:
+        raise ConfigError(
+            f"{part.field}.{given}: the task {spec.use!r} draws its prompts itself: take one in "
+            "words, whose problems have rates"
+        )
 
 
 def _refuse_unfit(part: Part, task: Task, setting: Setting, rewards: Sequence[RewardSpec]) -> None:

@@ -1,6 +1,6 @@
 """A task of several: prompts drawn by weight, each judged as its own source judges."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -66,6 +66,11 @@ class MixedTask:
         columns = (np.concatenate(one)[rows] for one in zip(*asked, strict=True))
         return Demonstrations(*columns)
 
+    def all_train(self) -> Prompts:
+        """All training problems, source by source."""
+        dropped = sum(task.train_dropped for task in self._tasks)
+        return _joined([task.all_train() for task in self._tasks])._replace(dropped=dropped)
+
     def held_out(self, count: int) -> Prompts:
         """The first held-out problems of every source, `count` in all, in parts as equal as can be.
 
@@ -84,6 +89,11 @@ class MixedTask:
     def num_held_out(self) -> int:
         """Held-out problems of all sources."""
         return sum(task.num_held_out for task in self._tasks)
+
+    @property
+    def ids(self) -> Collection[str]:
+        """Names of all problems of all sources."""
+        return self._places.keys()
 
     def ask(self, text: str, answer: str) -> Prompts:
         """Any question as the first source would put it; raises as `TextTask.ask`."""

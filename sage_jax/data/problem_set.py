@@ -47,6 +47,7 @@ class Split(NamedTuple):
         worked: demonstrations.
         reward: as in `ProblemSet`.
         mode: as in `ProblemSet`.
+        weights: of the problems to train on, see `order.weighted_indices`; None draws all alike.
     """
 
     train: Sequence[Problem]
@@ -54,6 +55,7 @@ class Split(NamedTuple):
     worked: Worked = lambda problem, draw: problem.solution
     reward: Any = None
     mode: Mode | None = None
+    weights: Sequence[float] | None = None
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""

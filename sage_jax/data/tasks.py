@@ -140,7 +140,8 @@ class Setting:
         stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
             template ends a turn.
         embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
-        rates: columns that every training problem has to have, as numbers from 0 to 1.
+        rates: columns that every training problem has to have, as numbers from 0 to 1; None where
+            nothing is trained, and files of rates and curricula are not looked at.
     """
 
     seed: int
@@ -149,7 +150,7 @@ class Setting:
     max_completion_length: int
     stop_ids: tuple[int, ...] = ()
     embeddings: int | None = None
-    rates: frozenset[str] = frozenset()
+    rates: frozenset[str] | None = frozenset()
 
 
 class Vocabulary(Protocol):

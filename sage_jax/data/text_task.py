@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sage_jax.data import verdicts
-from sage_jax.data.order import indices_at
+from sage_jax.data.order import indices_at, weighted_at
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting, render
@@ -63,7 +63,8 @@ class TextTask:
         self.pad_id = self.stop_ids[0]
         self._train, self.train_dropped = self._kept(problems.train, "training")
         self._held_out, self.held_out_dropped = self._kept(problems.held_out, "held-out")
-        self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
+        self._weights = self._weighed(problems)
+        self._golds = {one.id: one.answer for part in problems[:2] for one in part}
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts: every problem once an epoch."""
@@ -72,6 +73,10 @@ class TextTask:
     def prompts_at(self, first: int, count: int) -> Prompts:
         """The training prompts at places `first` to `first + count - 1` of all epochs' order."""
         return self._packed(self._drawn(first, count), self.train_dropped)
+
+    def all_train(self) -> Prompts:
+        """All training problems, in their own order."""
+        return self._packed(self._train, self.train_dropped)
 
     def held_out(self, count: int) -> Prompts:
         """The first `count` held-out problems, or all if there are fewer."""
@@ -84,7 +89,7 @@ class TextTask:
 
     @property
     def ids(self) -> Collection[str]:
-        """Names of all problems, to train on and held out."""
+        """Names of all problems, to train on and held out, also of those that are too long."""
         return self._golds.keys()
 
     def ask(self, text: str, answer: str) -> Prompts:
@@ -146,7 +151,10 @@ class TextTask:
             one.close()
 
     def _drawn(self, first: int, count: int) -> list[Any]:
-        places = indices_at(len(self._train), first, count, seed=self._seed)
+        if self._weights is None:
+            places = indices_at(len(self._train), first, count, seed=self._seed)
+        else:
+            places = weighted_at(self._weights, first, count, seed=self._seed)
         return [self._train[place] for place in places]
 
     def _render(self, problem: Problem) -> list[int]:
@@ -188,6 +196,18 @@ class TextTask:
                 f"{min((len(ids) for _, ids in rendered), default=0)} tokens)"
             )
         return kept, len(rendered) - len(kept)
+
+    def _weighed(self, problems: Split) -> np.ndarray | None:
+        """The weights of the training problems that are kept."""
+        if problems.weights is None:
+            return None
+        of = dict(zip((one.id for one in problems.train), problems.weights, strict=True))
+        found = np.array([of[problem.id] for problem, _ in self._train], np.float64)
+        if not found.any():
+            raise DataError(
+                "of the training problems that are short enough, the curriculum leaves none"
+            )
+        return found
 
     def _packed(self, chosen: Sequence[tuple[Problem, list[int]]], dropped: int) -> Prompts:
         longest = max(len(ids) for _, ids in chosen)

@@ -13,6 +13,7 @@ from sage_jax.parts.resolve import Part, resolve
 from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
+    CURRICULA,
     ESTIMATORS,
     GATES,
     GUIDES,
@@ -27,6 +28,7 @@ from sage_jax.parts.spec import ListenerSpec, RewardSpec, SourceSpec, Spec, Suit
 
 __all__ = [
     "ADVANTAGES",
+    "CURRICULA",
     "ESTIMATORS",
     "GATES",
     "GUIDES",

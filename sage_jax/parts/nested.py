@@ -1,11 +1,11 @@
-"""Parts that stand inside of a task: the sources of a mixture, and the rewards of each."""
+"""Parts that stand inside of a task: curriculum, rewards, the sources of a mixture."""
 
 from collections.abc import Iterator
 
 import pydantic
 
 from sage_jax.parts.room import Room
-from sage_jax.parts.rooms import REWARDS, TASKS
+from sage_jax.parts.rooms import CURRICULA, REWARDS, TASKS
 from sage_jax.parts.spec import SourceSpec, Spec, SuiteSpec
 
 MIXTURE = "mixture"
@@ -15,6 +15,9 @@ _SOURCES = pydantic.TypeAdapter(tuple[SourceSpec, ...])
 def within(field: str, task: Spec) -> Iterator[tuple[str, Spec, Room]]:
     """A task and every part that is named inside of it: field, what stands there, and its room."""
     yield field, task, TASKS
+    curriculum = getattr(task, "curriculum", None)
+    if isinstance(curriculum, Spec):
+        yield f"{field}.curriculum", curriculum, CURRICULA
     if isinstance(task, SuiteSpec):
         yield from ((f"{field}.reward.{n}", one, REWARDS) for n, one in enumerate(task.reward))
     for place, source in enumerate(sources_of(task)):

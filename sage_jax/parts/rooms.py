@@ -61,4 +61,8 @@ TASKS = Room(
     field="task",
 )  # fmt: skip
 
+CURRICULA = Room(
+    "curriculum", "sage_jax.data.curriculum", given=("rates",), field="task.curriculum"
+)
+
 LISTENERS = Room("listener", given=("event",), field="listeners")  # None of ours.

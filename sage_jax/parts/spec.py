@@ -118,6 +118,13 @@ class TaskSpec(Spec):
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
 
+    rates_file: str = ""
+    """Rates at which the base model solves the training problems, as `sage-jax rate` writes them:
+    each becomes the column `base_pass_rate` of the problem of its `id`."""
+    curriculum: Spec | None = None
+    """Weights of the training problems by that column: `band`, `solvable`, `gaussian`, or
+    `module:function` of your own from `rates` [N] to weights [N]. 0 leaves a problem out."""
+
     @pydantic.field_validator("template_date")
     @classmethod
     def _day(cls, value: str) -> str:
@@ -130,6 +137,11 @@ class TaskSpec(Spec):
     def _short(self, as_usual: pydantic.SerializerFunctionWrapHandler) -> Any:
         """Whole, since a run may be resumed with some of these fields changed."""
         return as_usual(self)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files it reads, by argument or field."""
+        return super().files | ({"rates_file": self.rates_file} if self.rates_file else {})
 
     @classmethod
     def shared(cls) -> tuple[str, ...]:
@@ -163,7 +175,8 @@ class SuiteSpec(Spec):
 
     def as_task(self, task: TaskSpec) -> TaskSpec:
         """The task that it names, with what `task` says of all tasks where it says nothing."""
-        own = {name: getattr(self, name) for name in ("system_prompt", "instruction", "prefix")}
+        names = [name for name in TaskSpec.shared() if name in type(self).model_fields]
+        own = {name: getattr(self, name) for name in names}
         shared = {name: getattr(task, name) for name in TaskSpec.shared()}
         shared |= {name: value for name, value in own.items() if value is not None}
         return TaskSpec.model_validate({"use": self.use, **self.options, **shared})
@@ -176,3 +189,12 @@ class SourceSpec(SuiteSpec):
     """As `reward`, which is the default; where that names none, the task's own, or else `math`."""
     weight: float = pydantic.Field(default=1.0, gt=0)
     """Its share of the prompts is this over the sum of all weights."""
+    rates_file: str | None = None
+    """As `task.rates_file`, which is the default."""
+    curriculum: Spec | None = None
+    """As `task.curriculum`, which is the default."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files it reads, by argument or field."""
+        return super().files | ({"rates_file": self.rates_file} if self.rates_file else {})

@@ -71,7 +71,7 @@ def refuse_others(
 def of_evaluation(config: configs.Config) -> list[str]:
     """Names of what an evaluation reads beside the model: not what is for training alone."""
     own = ((name, name.rpartition(".")[2]) for name in config.files)
-    files = (name for name, argument in own if not argument.startswith("train_"))
+    files = (name for name, argument in own if not argument.startswith(("train_", "rates_")))
     return [*files, PARTS]
 
 

@@ -51,8 +51,16 @@ class Base:
     why: str = ""
 
 
-def open_base(config: configs.Config, source: str, *, task: Task | None = None) -> Base:
+def open_base(
+    config: configs.Config, source: str, *, task: Task | None = None, trains: bool = True
+) -> Base:
     """Load the model to start from, and open the task in its vocabulary unless it is given.
+
+    Args:
+        config: of the run.
+        source: of the model.
+        task: if it is open.
+        trains: else what a loss and a curriculum read of the problems need not be there.
 
     Raises:
         ConfigError: if the model, the task and the config do not fit each other.
@@ -61,7 +69,7 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
     mesh = open_mesh(config)
     parallel.connect(mesh)
     loaded = models.load(source, place=placer(mesh), **model_options(config, mesh))
-    return Base(loaded, task or open_task(config, loaded), mesh, why)
+    return Base(loaded, task or open_task(config, loaded, trains=trains), mesh, why)
 
 
 def open_random(config: configs.Config, key: jax.Array) -> Base:
@@ -116,7 +124,7 @@ def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig
     )
 
 
-def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
+def open_task(config: configs.Config, loaded: models.Loaded | None, *, trains: bool = True) -> Task:
     """The task, with the model's tokenizer where it is one of text. A collective."""
     room = loaded.config.max_positions if loaded else None
     length = config.rollout.max_prompt_length + config.rollout.max_completion_length
@@ -125,7 +133,7 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
             f"rollout.max_prompt_length + rollout.max_completion_length is {length}, but the model "
             f"has positions for {room}"
         )
-    task = make_task(config.task, _setting(config, loaded), config.reward)
+    task = make_task(config.task, _setting(config, loaded, trains=trains), config.reward)
     if config.eval.exact and not isinstance(task, Enumerable):
         task.close()
         raise ConfigError(
@@ -146,8 +154,7 @@ def open_task(config: configs.Config, loaded: models.Loaded | None) -> Task:
 def open_suite(config: configs.Config, loaded: models.Loaded | None, place: int) -> Task:
     """The task of one of `eval.suites`, by its place. A collective."""
     suite = config.eval.suites[place]
-    # What a loss reads of training problems, those that are only evaluated need not have.
-    setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
+    setting = _setting(config, loaded, trains=False)
     field, task = f"eval.suites.{place}", suite.as_task(config.task)
     return make_task(task, setting, suite.reward, field=field, rewards_field=f"{field}.reward")
 
@@ -157,7 +164,7 @@ def _reads_modes(config: configs.Config) -> bool:
     return by_rule or "modes" in make_loss(config).needs
 
 
-def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
+def _setting(config: configs.Config, loaded: models.Loaded | None, *, trains: bool) -> Setting:
     tokenizer: Any = loaded.tokenizer if loaded else None
     ends = loaded.config.eos_ids if loaded else ()
     own = () if tokenizer is None else (tokenizer.eos_token_id,)
@@ -168,5 +175,5 @@ def _setting(config: configs.Config, loaded: models.Loaded | None) -> Setting:
         max_completion_length=config.rollout.max_completion_length,
         stop_ids=(*ends, *(one for one in own if one is not None)),
         embeddings=loaded.config.vocab_size if loaded else None,
-        rates=make_loss(config).needs & COLUMNS,
+        rates=make_loss(config).needs & COLUMNS if trains else None,
     )

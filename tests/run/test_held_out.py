@@ -12,7 +12,7 @@ import pytest
 from sage_jax import parallel
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.rollout import Rollout
-from sage_jax.run.evaluation import _batch
+from sage_jax.run.evaluation import batch_size
 from sage_jax.run.held_out import evaluate
 from sage_jax.run.stored import Stored
 
@@ -142,4 +142,4 @@ def test_an_evaluation_goes_on_where_completions_cannot_be_kept(tmp_path, capsys
     [(64, 500, 8, 64), (64, 2, 1, 2), (64, 3, 8, 8), (64, 60, 8, 64)],
 )
 def test_a_batch_has_no_more_rows_than_there_are_problems(most, problems, shards, batch):
-    assert _batch(most, problems, shards) == batch
+    assert batch_size(most, problems, shards) == batch

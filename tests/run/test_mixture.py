@@ -1,5 +1,7 @@
 """Runs over a mixture: each source has figures of its own, and a resumed run is the same."""
 
+import json
+
 import pytest
 from runs import StopAt, entries
 
@@ -12,11 +14,21 @@ from sage_jax.run.stop import Stopped, StopRequest
 
 
 @pytest.fixture(scope="module")
-def config(make_words_config, settings):
+def rates(tmp_path_factory):
+    path = tmp_path_factory.mktemp("rates") / "rates.jsonl"
+    rows = [{"id": f"train-{i}", "base_pass_rate": i / 11, "samples": 11} for i in range(12)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def config(make_words_config, settings, rates):
     """A run over problems of files, and over sums that nothing but their length counts for."""
     files = {name: settings["task"][name] for name in ("train_file", "eval_file")}
     sums = {"use": "arithmetic", "max_operand": 15, "reward": {"use": "boxed", "weight": 2}}
-    of = [{"use": "jsonl", "weight": 2, **files}, sums | {"name": "sums"}]
+    curriculum = {"use": "gaussian", "width": 0.3}
+    words = {"use": "jsonl", "weight": 2, "rates_file": rates, "curriculum": curriculum, **files}
+    of = [words, sums | {"name": "sums"}]
     shared = {"instruction": "", "num_workers": 1}
     return make_words_config(
         {"task": {"use": "mixture", "of": of, **shared}, "train": {"steps": 3}}
@@ -37,13 +49,16 @@ def test_a_run_that_was_cut_goes_on_with_the_same_prompts(config, tmp_path, asse
     assert "reward/sums/boxed" not in names  # It is all there is.
 
 
-def test_all_that_stands_in_a_mixture_is_a_part_of_the_config(config, settings):
+def test_all_that_stands_in_a_mixture_is_a_part_of_the_config(config, settings, rates):
     fields = [field for field, _, _ in config.parts]
-    assert fields[:4] == ["task", "task.of.0", "task.of.1", "task.of.1.reward.0"]
+    inside = ["task.of.0", "task.of.0.curriculum", "task.of.1", "task.of.1.reward.0"]
+    assert fields[:5] == ["task", *inside]
     files = settings["task"]
     assert config.files == {
-        "task.of.0.train_file": files["train_file"], "task.of.0.eval_file": files["eval_file"]
+        "task.of.0.train_file": files["train_file"], "task.of.0.eval_file": files["eval_file"],
+        "task.of.0.rates_file": rates,
     }  # fmt: skip
+    # Neither what is trained on nor its rates are read.
     assert of_evaluation(config)[:-1] == ["task.of.0.eval_file"]
     own = configs.override(config, {"task": {"of": {"1": {"use": "my_tasks:sums"}}}})
     assert own.modules == ["my_tasks"]
