@@ -61,7 +61,9 @@ class Split(NamedTuple):
         """By which the problems of two processes, or of two calls, are compared."""
         rows = [[vars(one) | {"extra": dict(one.extra)} for one in part] for part in self[:2]]
         # Of a value that is no JSON its type counts: its text may hold an address.
-        told = json.dumps(rows, skipkeys=True, default=lambda value: type(value).__name__)
+        told = json.dumps(
+            [rows, self.weights], skipkeys=True, default=lambda value: type(value).__name__
+        )
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

@@ -72,7 +72,12 @@ class TextTask:
 
     def prompts_at(self, first: int, count: int) -> Prompts:
         """The training prompts at places `first` to `first + count - 1` of all epochs' order."""
-        return self._packed(self._drawn(first, count), self.train_dropped)
+        if self._weights is None:
+            chosen = self._in_turn(first, count)
+        else:
+            places = weighted_at(self._weights, first, count, seed=self._seed)
+            chosen = [self._train[place] for place in places]
+        return self._packed(chosen, self.train_dropped)
 
     def all_train(self) -> Prompts:
         """All training problems, in their own order."""
@@ -110,14 +115,16 @@ class TextTask:
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Worked problems; a problem's several solutions are taken in turn.
 
+        A curriculum weighs none of them: it goes by a model that learned from all.
+
         Raises:
             DataError: if a problem has none, or none that fits.
         """
         return self.demonstrations_at(index * count, count)
 
     def demonstrations_at(self, first: int, count: int) -> Demonstrations:
-        """Worked problems at places of the order, as `prompts_at`. Raises as `demonstrations`."""
-        chosen = self._drawn(first, count)
+        """Worked problems at places of all epochs' order; raises as `demonstrations`."""
+        chosen = self._in_turn(first, count)
         prompts = self._packed(chosen, self.train_dropped)
         completions = [self._completion(p, first + i) for i, (p, _) in enumerate(chosen)]
         tokens = np.full((count, self._limits[1]), self.pad_id, np.int32)
@@ -150,11 +157,8 @@ class TextTask:
         for one in self._rewards:
             one.close()
 
-    def _drawn(self, first: int, count: int) -> list[Any]:
-        if self._weights is None:
-            places = indices_at(len(self._train), first, count, seed=self._seed)
-        else:
-            places = weighted_at(self._weights, first, count, seed=self._seed)
+    def _in_turn(self, first: int, count: int) -> list[Any]:
+        places = indices_at(len(self._train), first, count, seed=self._seed)
         return [self._train[place] for place in places]
 
     def _render(self, problem: Problem) -> list[int]:

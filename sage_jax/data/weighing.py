@@ -39,6 +39,11 @@ def weighed(found: Split, spec: TaskSpec, *, field: str) -> Split:
     refuse_missing_rates(found.train, [BASE_PASS_RATE], reader=part.field)
     given = np.array([float(one.extra[BASE_PASS_RATE]) for one in found.train])
     weights = _weights(part, given)
+    if part.spec.is_foreign and not np.array_equal(_weights(part, given), weights):
+        raise ConfigError(
+            f"{part.field}: {part.spec.use} gives other weights when it is called again, as a run "
+            "that is resumed calls it: make them of `rates` alone"
+        )
     left_out = np.count_nonzero(weights == 0)
     _log.warning(
         "%s: %d of %d training problems have no weight and are left out",

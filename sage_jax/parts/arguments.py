@@ -169,6 +169,8 @@ def shown(kind: Any) -> str:
         return f"[{', '.join('...' if m is Ellipsis else shown(m) for m in members)}]"
     if kind is type(None):
         return "null"
+    if isinstance(kind, type) and issubclass(kind, Spec):
+        return "{use: NAME, ...}"
     plain = isinstance(kind, type) and not members
     return kind.__name__ if plain else str(kind).replace("typing.", "")
 

@@ -114,12 +114,9 @@ def _rating(config: configs.Config) -> dict[str, Any]:
     """What the rates depend on: not the evaluation, nor what is made of rates."""
     found = evaluating(config)
     del found["eval"]
-    of = [one for one in found["task"].get("of", ()) if isinstance(one, dict)]
-    for task in (found["task"], *of):
-        task.pop("rates_file", None)
-        task.pop("curriculum", None)
-    for source in of:
-        source.pop("weight", None)
+    for source in found["task"].get("of", ()):
+        for name in ("rates_file", "curriculum", "weight") if isinstance(source, dict) else ():
+            source.pop(name, None)
     return found
 
 

@@ -21,7 +21,12 @@ RATES = {f"p-{i}": i / 8 for i in range(9)}
 
 def problems():
     rows = [
-        {"id": f"p-{i}", "problem": f"{i}?" + " long" * (20 * (i == 3)), "answer": str(i)}
+        {
+            "id": f"p-{i}",
+            "problem": f"{i}?" + " long" * (20 * (i == 3)),
+            "answer": str(i),
+            "solution": "so",
+        }
         for i in range(11)
     ]
     return ProblemSet(rows[:9], rows[9:], reward="number")
@@ -38,6 +43,11 @@ def halves(rates):
 
 def forgetful(rates):
     return None
+
+
+def moody(rates, seen=[]):  # noqa: B006 - it is to change
+    seen.append(1)
+    return rates + len(seen)
 
 
 def least(rates, *, most: float):
@@ -85,6 +95,9 @@ def test_what_has_no_weight_is_never_drawn(write, curriculum, kept):
     assert {*drawn(task, 2 * len(kept))} == kept
     epochs = np.reshape(drawn(task, 3 * len(kept)), (3, -1))
     assert all({*epoch.tolist()} == kept for epoch in epochs)
+    # The model that was rated had learned from all.
+    shown, plain = (one.demonstrations(0, 8) for one in (task, make()))
+    np.testing.assert_array_equal(shown.prompt_tokens, plain.prompt_tokens)
     # What is not trained on is not held out, and what is to be rated is all.
     assert (len(task.held_out(9).ids), len(task.all_train().ids)) == (2, 8)
 
@@ -138,6 +151,7 @@ def test_a_mixture_has_one_file_and_sources_have_curricula_of_their_own(write, c
         ({"use": "band", "low": 0.375, "high": 0.376}, None),
         (f"{__name__}:halves", "gives the weight -1; 0 or more is needed"),
         (f"{__name__}:forgetful", "gives None for 9 rates; one weight for each is needed"),
+        (f"{__name__}:moody", "moody gives other weights when it is called again"),
         ({"use": "solvable", "rates": [1]}, "task.curriculum.rates: is given by the trainer"),
     ],
 )

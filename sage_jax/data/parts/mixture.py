@@ -16,7 +16,7 @@ def mixture(
 
     Each of `of` names a task and its arguments, as in `{use: jsonl, weight: 2, name: sums, ...}`,
     and beside them what may differ: `weight`, `name` (in metrics, `reward/NAME`), `system_prompt`,
-    `instruction`, `prefix` and `reward`; by default the config's own.
+    `instruction`, `prefix`, `reward`, `rates_file` and `curriculum`; by default the config's own.
     """
     if not of:
         raise ValueError("`of` names no source: give one task or more")
