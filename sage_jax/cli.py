@@ -23,6 +23,7 @@ _USAGE = """usage: sage-jax COMMAND ...
   data CONFIG                        what a run will see: problems, what is left out, prompts
   sample RUN_DIR --prompt TEXT       completions, with reward and entropy per token
   entropies CONFIG | RUN_DIR         histogram of the reference's entropies, and a threshold
+  rate CONFIG | RUN_DIR [--out FILE] how often the base model solves each training problem
   report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
   export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
@@ -82,6 +83,14 @@ class _EntropiesOptions(_Overrides):
 
 
 @dataclasses.dataclass
+class _RateOptions(_Overrides):
+    out: str = ""
+    """File to write; default `rates.jsonl` in the run folder, of a config runs/<name>."""
+    samples: int = 8
+    """Completions of each training problem."""
+
+
+@dataclasses.dataclass
 class _ExportOptions(_Overrides):
     out: str = ""
     """Folder to write; must not exist or be empty."""
@@ -135,6 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sample": _sample,
         "data": _data,
         "entropies": _entropies,
+        "rate": _rate,
         "report": _report,
         "export": _export,
         "verify": _verify,
@@ -329,6 +339,22 @@ def _entropies(rest: list[str]) -> None:
         entropies.entropies_of_run(folder, config, out, problems=options.problems)
     else:
         entropies.entropies_of_config(config, out, problems=options.problems)
+
+
+def _rate(rest: list[str]) -> None:
+    path, rest = _target("rate", rest)
+    from sage_jax.run import commands, rating
+
+    folder = commands.open_run(path) if path.is_dir() else None
+    config = folder.load() if folder else configs.load(path)
+    options = _parsed(_RateOptions, "rate CONFIG | RUN_DIR", rest, config)
+    config = options.config
+    home = folder.path if folder else _path(f"runs/{config.name}")
+    out = _path(options.out) if options.out else home / "rates.jsonl"
+    if folder:
+        rating.rate_run(folder, config, out, samples=options.samples)
+    else:
+        rating.rate_config(config, out, samples=options.samples)
 
 
 def _report(rest: list[str]) -> None:

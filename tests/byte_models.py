@@ -25,7 +25,8 @@ def save(folder, *, max_positions=96):
     tokenizer.chat_template = TEMPLATE
     config = models.ModelConfig(
         family="qwen2", vocab_size=len(tokenizer), hidden_size=32, intermediate_size=48,
-        num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, max_positions=max_positions, eos_ids=(3,),
+        num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, eos_ids=(3,),
+        max_positions=max_positions,
     )  # fmt: skip
     _, params = models.init(config, jax.random.key(0))
     models.save_hf(folder, config, params, tokenizer)

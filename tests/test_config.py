@@ -438,6 +438,16 @@ def test_what_was_meant_is_told(tmp_path, text, told):
     assert told in str(caught.value)
 
 
+def test_arms_of_one_warm_up_may_differ_in_what_it_does_not_see():
+    curriculum, other = {"curriculum": "solvable"}, {"curriculum": "solvable", "instruction": "!"}
+    arms = {"easy": {"task": curriculum}, "odd": {"task": other}}
+    config = configs.parse(merged(BRACKETS, {"arms": arms}))
+    task = configs.arm(config, "easy").task
+    assert (task.use, task.curriculum and task.curriculum.use) == ("brackets", "solvable")
+    with pytest.raises(configs.ConfigError, match="so task cannot differ"):
+        configs.arm(config, "odd")
+
+
 def test_arms_change_only_what_they_name():
     config = configs.parse(
         merged(BRACKETS, {"arms": {"plain": {"guide": "none", "loss": {"kl_coef": 0.0}}}})

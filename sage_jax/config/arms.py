@@ -33,6 +33,9 @@ def _check_arm(config: Config, name: str, changes: dict[str, Any]) -> None:
     if name in ("base", "warmup", "report", "eval"):
         raise ConfigError(f"arms.{name}: this name is taken by a folder beside the arms")
     shared = {"model", "task", "warmup", "seed"} & set(changes)
+    task = changes.get("task")
+    if isinstance(task, dict) and task.keys() <= {"rates_file", "curriculum"}:
+        shared.discard("task")  # Of these a warm-up sees nothing.
     if config.warmup.steps and shared:
         raise ConfigError(
             f"arms.{name}: arms start from one warmed-up model, so {sorted(shared)[0]} cannot "

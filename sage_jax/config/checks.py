@@ -29,6 +29,7 @@ def impossible(c: Config) -> Iterator[str]:
         _warmup,
         _exact,
         _suites,
+        _mixtures,
         _stop,
         _lora,
         _rewards,
@@ -191,12 +192,17 @@ def _make(c: Config, field: str) -> Any:
 
 
 def _rewards(c: Config) -> Iterator[str]:
-    titles = [one.title for one in c.reward]
-    for place, title in enumerate(titles):
-        if title in titles[:place]:
-            yield f"reward.{place}: two rewards are named {title!r}: give this one another `name`"
-        if place and c.reward[place].correct_from is not None:
-            yield f"reward.{place}.correct_from: the first reward alone says what is correct"
+    before: dict[str, list[str]] = {}
+    for field, one, room in c.parts:
+        if room is not parts.REWARDS:
+            continue
+        assert isinstance(one, parts.RewardSpec)
+        titles = before.setdefault(field.rpartition(".")[0], [])
+        if one.title in titles:
+            yield f"{field}: two rewards are named {one.title!r}: give this one another `name`"
+        if titles and one.correct_from is not None:
+            yield f"{field}.correct_from: the first reward alone says what is correct"
+        titles.append(one.title)
 
 
 def _suites(c: Config) -> Iterator[str]:
@@ -209,6 +215,20 @@ def _suites(c: Config) -> Iterator[str]:
             yield f"eval.ks holds {k}; known are 1 to eval.num_samples {c.eval.num_samples}"
     if c.eval.exact and c.eval.suites:
         yield "eval.suites are sampled: leave eval.exact false"
+
+
+def _mixtures(c: Config) -> Iterator[str]:
+    for field, spec, room in c.parts:
+        of = parts.sources_of(spec) if room is parts.TASKS else ()
+        names = [one.title for one in of]
+        for place, one in enumerate(of):
+            if one.title in names[:place]:
+                yield (
+                    f"{field}.of.{place}: two sources are named {one.title!r}: give this one "
+                    "another `name`"
+                )
+            if parts.sources_of(one):
+                yield f"{field}.of.{place}: a mixture of mixtures: name its sources one by one"
 
 
 def _mesh(c: Config) -> Iterator[str]:

@@ -64,7 +64,8 @@ def override(config: Config, changes: dict[str, Any], *, origin: str = "override
 def merge(base: Any, changes: Any) -> Any:
     """Nested dicts laid over one another; anything else is replaced.
 
-    A part takes further arguments, and begins anew where another one is named.
+    A part takes further arguments, and begins anew where another one is named; where several may
+    stand it is the first of them.
 
     >>> merge({"guide": "token"}, {"guide": {"alpha": 0.2}})
     {'guide': {'use': 'token', 'alpha': 0.2}}
@@ -73,6 +74,8 @@ def merge(base: Any, changes: Any) -> Any:
     """
     if isinstance(base, list) and isinstance(changes, dict) and changes.keys() <= _places(base):
         return [merge(one, changes.get(str(place), {})) for place, one in enumerate(base)]
+    if _is_part(base) and isinstance(changes, dict) and changes.keys() == {"0"}:
+        return merge([base], changes)
     if isinstance(base, str) and isinstance(changes, dict):
         base = {"use": base}
     if not (isinstance(base, dict) and isinstance(changes, dict)) or isinstance(
@@ -80,6 +83,10 @@ def merge(base: Any, changes: Any) -> Any:
     ):
         return changes
     return base | {key: merge(base.get(key), value) for key, value in changes.items()}
+
+
+def _is_part(value: Any) -> bool:
+    return isinstance(value, str) or (isinstance(value, dict) and "use" in value)
 
 
 def _places(values: list[Any]) -> set[str]:

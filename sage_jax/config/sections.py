@@ -24,13 +24,13 @@ from sage_jax.parts import (
     REPAIRS,
     REWARDS,
     SURROGATES,
-    TASKS,
     ListenerSpec,
     RewardSpec,
     Room,
     Spec,
     SuiteSpec,
     TaskSpec,
+    within,
 )
 
 Part = Annotated[Spec, by_word(Spec)]
@@ -376,9 +376,10 @@ class Config(Section):
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
     `arithmetic` or `many_ways`, procedural problems in words; `gsm8k`, `math`, `dapo_math_17k` and
-    other data by name; `jsonl`, `csv`, `parquet`, `hf` and `tfds`, problems of files and hubs; or
-    `module:function` of your own. Beside its arguments stands what holds for every task in words,
-    as `instruction`; `sage-jax parts task` lists both."""
+    other data by name; `jsonl`, `csv`, `parquet`, `hf` and `tfds`, problems of files and hubs;
+    `mixture`, several of these by weight; or `module:function` of your own. Beside its arguments
+    stands what holds for every task in words, as `instruction`; `sage-jax parts task` lists
+    both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
     `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists
@@ -415,7 +416,7 @@ class Config(Section):
     def parts(self) -> list[tuple[str, Spec, Room]]:
         """Every part that is named: its field, what stands there, and where it is looked for."""
         return [
-            ("task", self.task, TASKS),
+            *within("task", self.task),
             ("guide", self.guide, GUIDES),
             ("loss.surrogate", self.loss.surrogate, SURROGATES),
             ("loss.kl_estimator", self.loss.kl_estimator, ESTIMATORS),
@@ -424,9 +425,13 @@ class Config(Section):
             *_listed("loss.advantage", self.loss.advantage, ADVANTAGES),
             *_listed("reward", self.reward, REWARDS),
             *_listed("task.repairs", self.task.repairs, REPAIRS),
-            *([("warmup.task", self.warmup.task, TASKS)] if self.warmup.task else []),
-            *([("eval.held_out", self.eval.held_out, TASKS)] if self.eval.held_out else []),
-            *_listed("eval.suites", self.eval.suites, TASKS),
+            *(within("warmup.task", self.warmup.task) if self.warmup.task else ()),
+            *(within("eval.held_out", self.eval.held_out) if self.eval.held_out else ()),
+            *(
+                part
+                for place, suite in enumerate(self.eval.suites)
+                for part in within(f"eval.suites.{place}", suite)
+            ),
             *_listed("listeners", self.listeners, LISTENERS),
         ]
 

@@ -8,7 +8,7 @@ import tyro
 
 from sage_jax import yaml_text
 from sage_jax.faults import ConfigError, renamed
-from sage_jax.parts import ListenerSpec, RewardSpec, Spec, SuiteSpec
+from sage_jax.parts import ListenerSpec, RewardSpec, SourceSpec, Spec, SuiteSpec
 
 if TYPE_CHECKING:
     from sage_jax.config.sections import Config
@@ -73,6 +73,7 @@ _LISTS: dict[str, type[Spec]] = {
     "loss.advantage": Spec,
     "eval.suites": SuiteSpec,
     "task.repairs": Spec,
+    "task.of": SourceSpec,
 }
 """Fields that name several parts, one a word."""
 

@@ -6,6 +6,7 @@ from typing import Any
 import pydantic
 
 from sage_jax.data import jsonl
+from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting
@@ -14,9 +15,10 @@ from sage_jax.data.reading import ALONE, Beside, read_task
 from sage_jax.data.rewards import Reward, closed_on_failure, make_reward, refuse_missing_columns
 from sage_jax.data.tasks import Setting, Task
 from sage_jax.data.text_task import TextTask
+from sage_jax.data.weighing import tell_unknown, weighed
 from sage_jax.faults import ConfigError, explain
 from sage_jax.parallel import hosts
-from sage_jax.parts import TASKS, Part, RewardSpec, TaskSpec, resolve
+from sage_jax.parts import TASKS, Part, RewardSpec, SourceSpec, TaskSpec, resolve
 from sage_jax.rewards import NumberJudge, VerifierPool
 from sage_jax.telling import brief
 
@@ -29,6 +31,7 @@ def make_task(
     field: str = "task",
     to_train: bool = True,
     beside: Beside = ALONE,
+    rewards_field: str = "reward",
 ) -> Task:
     """The task that a config names. A collective.
 
@@ -39,6 +42,7 @@ def make_task(
         field: of the config, that names the task.
         to_train: refuse one in words that has problems to evaluate on alone.
         beside: problems of other tasks that it is evaluated on.
+        rewards_field: of the config, that names the rewards.
 
     Raises:
         ConfigError: if there is no such task, it or a reward does not fit, or fails.
@@ -46,10 +50,19 @@ def make_task(
         HostsError: if the task gives other problems on another process.
     """
     part = resolve(spec, TASKS, field=field)
-    found = read_task(part, spec, setting, to_train=to_train, beside=beside)
+    found = _read(part, spec, setting, rewards, to_train=to_train, beside=beside)
+    if isinstance(found, MixedTask):
+        if spec.rates_file and setting.rates is not None:
+            tell_unknown(spec.rates_file, found.ids)
+        return found  # Its sources were checked when they were opened.
     if not isinstance(found, Split):
         _refuse_unfit(part, found, setting, rewards)
+        _refuse_curriculum(part, spec)
         return found
+    if setting.rates is not None:
+        found = weighed(found, spec, field=field)
+        if spec.rates_file and ".of." not in field:  # Those of a mixture share a file.
+            tell_unknown(spec.rates_file, {one.id for one in (*found.train, *found.held_out)})
     if setting.tokenizer is None:
         raise ConfigError(
             f"{field}: {spec.use} is one in words, and this model has no tokenizer: name a "
@@ -57,7 +70,8 @@ def make_task(
             "brackets"
         )
     hosts.refuse_difference({f"problems of task {spec.use}": found.digest()})
-    made = _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
+    rewards = [*rewards] or _own(part, found.reward)
+    made = _rewards(spec, found, setting, rewards, rewards_field)
     try:
         said = Prompting(
             spec.system_prompt, spec.instruction, spec.prefix, spec.template_date, spec.thinking
@@ -78,20 +92,56 @@ def open_problems(
         ConfigError, DataError: as `make_task`.
     """
     part = resolve(spec, TASKS, field=field)
-    found = read_task(part, spec, setting, to_train=False)
+    found = _read(part, spec, setting, rewards, to_train=False, beside=ALONE)
     if not isinstance(found, Split):
         raise ConfigError(f"{field}: {spec.use} is a task of tokens, and not one in words")
-    return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward))
+    return found, _rewards(spec, found, setting, [*rewards] or _own(part, found.reward), "reward")
+
+
+def _read(
+    part: Part,
+    spec: TaskSpec,
+    setting: Setting,
+    rewards: Sequence[RewardSpec],
+    *,
+    to_train: bool,
+    beside: Beside,
+) -> Split | Task:
+    """The problems of a task; a mixture opens the tasks that it is of."""
+
+    def open_task(source: SourceSpec, place: int) -> Task:
+        field = f"{part.field}.of.{place}"
+        own = (source.reward, f"{field}.reward") if source.reward else (rewards, "reward")
+        return make_task(
+            source.as_task(spec),
+            setting,
+            own[0],
+            field=field,
+            rewards_field=own[1],
+            to_train=to_train,
+            beside=_of_source(beside, place),
+        )
+
+    return read_task(
+        part, spec, setting, to_train=to_train, beside=beside, given={"open_task": open_task}
+    )
+
+
+def _of_source(beside: Beside, place: int) -> Beside:
+    """Problems of another task that are held out stand for all sources, behind the first."""
+    if beside.held_out is None or not place:
+        return beside
+    return Beside((), [*beside.others, *beside.held_out])
 
 
 def _rewards(
-    spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec]
+    spec: TaskSpec, found: Split, setting: Setting, rewards: Sequence[RewardSpec], field: str
 ) -> list[Reward]:
     """The rewards of problems, which fit them."""
     made = closed_on_failure(
         make_reward(
             one,
-            field=f"reward.{place}",
+            field=f"{field}.{place}",
             tokenizer=setting.tokenizer,
             seed=setting.seed,
             num_workers=spec.num_workers,
@@ -103,7 +153,7 @@ def _rewards(
         problems = [*found.train, *found.held_out]
         _refuse_unanswered(made, problems)
         refuse_missing_columns(made, problems)
-        refuse_missing_rates(found.train, setting.rates)
+        refuse_missing_rates(found.train, setting.rates or ())
     except BaseException:
         for one in made:
             one.close()
@@ -144,6 +194,16 @@ def _refuse_unanswered(rewards: Sequence[Reward], problems: Sequence[Problem]) -
         )
     for pool in (one.judge for one in judges if isinstance(one.judge, VerifierPool)):
         jsonl.check_golds(problems, pool)
+
+
+def _refuse_curriculum(part: Part, spec: TaskSpec) -> None:
+    """Refuse rates of problems beside a task that has none."""
+    given = "curriculum" if spec.curriculum else "rates_file" if spec.rates_file else ""
+    if given:
+        raise ConfigError(
+            f"{part.field}.{given}: the task {spec.use!r} draws its prompts itself: take one in "
+            "words, whose problems have rates"
+        )
 
 
 def _refuse_unfit(part: Part, task: Task, setting: Setting, rewards: Sequence[RewardSpec]) -> None:

@@ -47,15 +47,38 @@ def batch_indices(num_examples: int, batch_size: int, *, seed: int, step: int) -
     >>> [batch_indices(4, 2, seed=0, step=step).tolist() for step in range(2)]
     [[1, 2], [3, 0]]
     """
+    _refuse_unfit(num_examples, batch_size, step)
+    return indices_at(num_examples, step * batch_size, batch_size, seed=seed)
+
+
+def _refuse_unfit(num_examples: int, batch_size: int, step: int) -> None:
     if num_examples < 1 or batch_size < 1:
         raise ValueError(
             f"num_examples and batch_size must be positive, got {num_examples} and {batch_size}"
         )
-    if step < 0 or not 0 <= seed < _MAX_SEED:
-        raise ValueError(f"step {step} must be >= 0 and seed {seed} in [0, 2**32)")
+    if step < 0:
+        raise ValueError(f"step {step} must be >= 0")
+
+
+def indices_at(num_examples: int, first: int, count: int, *, seed: int) -> np.ndarray:
+    """Give the examples at some places of the order that `batch_indices` cuts into batches.
+
+    Args:
+        num_examples: size of the data set.
+        first: place of the first, counted from 0.
+        count: of places.
+        seed: picks the permutations, 0 <= seed < 2**32.
+
+    Returns:
+        Indices, int64 [count].
+
+    Raises:
+        ValueError: if the seed is out of range.
+    """
+    if not 0 <= seed < _MAX_SEED:
+        raise ValueError(f"seed {seed} must be in [0, 2**32)")
     order = _shuffled(num_examples, seed)
-    first = step * batch_size
-    return np.array([order[place] for place in range(first, first + batch_size)], np.int64)
+    return np.array([order[place] for place in range(first, first + count)], np.int64)
 
 
 def weighted_indices(
@@ -89,9 +112,30 @@ def weighted_indices(
     >>> weighted_indices([1.0, 0.0, 2.0], 4, seed=0, step=0).tolist()
     [2, 2, 0, 2]
     """
+    _refuse_unfit(max(1, len(weights)), batch_size, step)
+    return weighted_at(weights, step * batch_size, batch_size, seed=seed)
+
+
+def weighted_at(
+    weights: Sequence[float] | np.ndarray, first: int, count: int, *, seed: int
+) -> np.ndarray:
+    """Give the examples at some places of the order that `weighted_indices` cuts into batches.
+
+    Args:
+        weights: as there.
+        first: place of the first, counted from 0.
+        count: of places.
+        seed: as there.
+
+    Returns:
+        Indices, int64 [count].
+
+    Raises:
+        ValueError: as there.
+    """
     kept, steps = _in_steps(np.asarray(weights, np.float64))
-    order = batch_indices(len(kept), batch_size, seed=seed, step=step)
-    epochs = (step * batch_size + np.arange(batch_size)) // len(kept)
+    order = indices_at(len(kept), first, count, seed=seed)
+    epochs = (first + np.arange(count)) // len(kept)
     drawn = {epoch: _resample(steps, seed, epoch) for epoch in set(epochs.tolist())}
     places = [drawn[epoch][place] for epoch, place in zip(epochs.tolist(), order, strict=True)]
     return kept[places]

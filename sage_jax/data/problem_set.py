@@ -83,6 +83,7 @@ class Split(NamedTuple):
         distinct: as in `ProblemSet`.
         mended: what repairs touched, in their order.
         removed: training problems left out because they stand in an evaluation set.
+        weights: of the problems to train on, see `order.weighted_indices`; None draws all alike.
     """
 
     train: Sequence[Problem]
@@ -94,11 +95,13 @@ class Split(NamedTuple):
     distinct: bool = False
     mended: Sequence[Mended] = ()
     removed: Sequence[Removed] = ()
+    weights: Sequence[float] | None = None
 
     def digest(self) -> str:
         """By which the problems of two processes, or of two calls, are compared."""
         parts = [[digest_of(one) for one in part] for part in self[:2]]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+        weights = None if self.weights is None else [*map(float, self.weights)]
+        return hashlib.sha256(json.dumps([parts, weights]).encode()).hexdigest()[:12]
 
 
 def digest_of(problem: Problem) -> str:

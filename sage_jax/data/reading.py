@@ -1,10 +1,12 @@
 """The problems of a task as a run takes them: gathered, mended, and clean of what evaluates it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sage_jax.data.cleaning import mend, without_evaluation
 from sage_jax.data.gathering import gather
+from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.problem import Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.tasks import Setting, Task
@@ -28,7 +30,13 @@ ALONE = Beside()
 
 
 def read_task(
-    part: Part, spec: TaskSpec, setting: Setting, *, to_train: bool = True, beside: Beside = ALONE
+    part: Part,
+    spec: TaskSpec,
+    setting: Setting,
+    *,
+    to_train: bool = True,
+    beside: Beside = ALONE,
+    given: Mapping[str, Any] = MappingProxyType({}),
 ) -> Split | Task:
     """The problems of a task, or the task itself where it is no problems in words.
 
@@ -38,14 +46,17 @@ def read_task(
         setting: what the run gives it.
         to_train: refuse one in words that has problems to evaluate on alone.
         beside: what else it is evaluated on.
+        given: to its function by name, where it asks, beside what all tasks are given.
 
     Raises:
         ConfigError: as `gather`, `mend` and `without_evaluation`; or one of the user's own gives
             other problems when it is called again, as a resumed run will.
     """
-    found = _gathered(part, spec, setting, to_train, beside.held_out)
+    options = {"held_out_share": spec.held_out_share, "to_train": to_train}
+    given = {**_given(spec, setting), **given}
+    found = _gathered(part, given, options | {"held_out": beside.held_out})
     if not isinstance(found, Split):
-        if beside.held_out is not None:
+        if beside.held_out is not None and not isinstance(found, MixedTask):
             raise ConfigError(
                 f"eval.held_out: {spec.use} judges by itself, and is evaluated on its own problems"
             )
@@ -60,23 +71,15 @@ def read_task(
     return without_evaluation(mended, beside.others, field=part.field)
 
 
-def _gathered(
-    part: Part,
-    spec: TaskSpec,
-    setting: Setting,
-    to_train: bool,
-    held_out: Sequence[Problem] | None,
-) -> Split | Task:
+def _gathered(part: Part, given: Mapping[str, Any], options: Mapping[str, Any]) -> Split | Task:
     """What the function gives; one of the user's own is called again."""
-    options: dict[str, Any] = {"held_out_share": spec.held_out_share, "to_train": to_train}
-    given = _given(spec, setting)
-    found = gather(part, given, **options, held_out=held_out)
-    if spec.is_foreign and isinstance(found, Split):
-        again = gather(part, given, **options, held_out=held_out)
+    found = gather(part, given, **options)
+    if part.spec.is_foreign and isinstance(found, Split):
+        again = gather(part, given, **options)
         if not isinstance(again, Split) or again.digest() != found.digest():
             raise ConfigError(
-                f"{part.field}: {spec.use} gives other problems when it is called again, as a run "
-                "that is resumed calls it: draw them by the `seed` that it may ask for"
+                f"{part.field}: {part.spec.use} gives other problems when it is called again, as a "
+                "run that is resumed calls it: draw them by the `seed` that it may ask for"
             )
     return found
 

@@ -56,9 +56,11 @@ class Judged(NamedTuple):
         correct: bool[B], whether the answer itself is right: what pass@k counts.
         answers: B final answers as text, "" where there is none: what majority@k counts.
         reasons: B words on how each verdict came about.
-        parts: float32[B] each, the rewards that were summed, by name; empty where there is one way.
+        parts: float32[B] each, the rewards that were summed, by name; NaN in rows that are not
+            judged by it. Empty where there is one way.
         modes: B names of the way in which each right completion is right, "" for wrong ones; empty
             where the task tells no ways apart. What diversity counts.
+        sources: B names of what each problem is from; empty where the task is no mixture.
     """
 
     rewards: np.ndarray
@@ -67,10 +69,47 @@ class Judged(NamedTuple):
     reasons: list[str]
     parts: Mapping[str, np.ndarray] = MappingProxyType({})
     modes: Sequence[str] = ()
+    sources: Sequence[str] = ()
 
     def means(self) -> dict[str, float]:
-        """The mean of each part, as metrics."""
-        return {f"reward/{name}": float(values.mean()) for name, values in self.parts.items()}
+        """The mean of each part over the rows that have one, as metrics.
+
+        >>> part = np.array([0.5, np.nan], np.float32)
+        >>> Judged(part, part > 0, [], [], {"short": part, "none": part[1:]}).means()
+        {'reward/short': 0.5}
+        """
+        known = {name: values[~np.isnan(values)] for name, values in self.parts.items()}
+        return {f"reward/{name}": float(own.mean()) for name, own in known.items() if own.size}
+
+    def take(self, rows: np.ndarray) -> "Judged":
+        """The completions at `rows`, in that order."""
+        return Judged(
+            self.rewards[rows],
+            self.correct[rows],
+            [self.answers[row] for row in rows],
+            [self.reasons[row] for row in rows],
+            {name: values[rows] for name, values in self.parts.items()},
+            [self.modes[int(row)] for row in rows] if self.modes else [],
+            [self.sources[int(row)] for row in rows] if self.sources else [],
+        )
+
+    @classmethod
+    def join(cls, judged: "Sequence[Judged]") -> "Judged":
+        """All completions of all; of a part that some do not have theirs is NaN."""
+        names = dict.fromkeys(name for one in judged for name in one.parts)
+        return cls(
+            np.concatenate([one.rewards for one in judged]),
+            np.concatenate([one.correct for one in judged]),
+            [answer for one in judged for answer in one.answers],
+            [reason for one in judged for reason in one.reasons],
+            {name: np.concatenate([one._part(name) for one in judged]) for name in names},
+            [mode for one in judged for mode in one.modes],
+            [source for one in judged for source in one.sources],
+        )
+
+    def _part(self, name: str) -> np.ndarray:
+        unknown = np.full(len(self.rewards), np.nan, np.float32)
+        return np.asarray(self.parts.get(name, unknown), np.float32)
 
 
 class Worked(NamedTuple):
@@ -101,7 +140,8 @@ class Setting:
         stop_ids: tokens that end a completion, beside the one with which the tokenizer's chat
             template ends a turn.
         embeddings: tokens that the model knows; None where it knows all of the tokenizer's.
-        rates: columns that every training problem has to have, as numbers from 0 to 1.
+        rates: columns that every training problem has to have, as numbers from 0 to 1; None where
+            nothing is trained, and files of rates and curricula are not looked at.
     """
 
     seed: int
@@ -110,7 +150,7 @@ class Setting:
     max_completion_length: int
     stop_ids: tuple[int, ...] = ()
     embeddings: int | None = None
-    rates: frozenset[str] = frozenset()
+    rates: frozenset[str] | None = frozenset()
 
 
 class Vocabulary(Protocol):
@@ -168,8 +208,8 @@ class Task(Vocabulary, Protocol):
         """Tokens as text."""
         ...
 
-    def judged_text(self, tokens: np.ndarray) -> str:
-        """A completion as it is judged: with what stood before it in the model's turn."""
+    def judged_text(self, tokens: np.ndarray, id: str) -> str:
+        """A problem's completion as it is judged: with what stood before it in the model's turn."""
         ...
 
     def close(self) -> None:

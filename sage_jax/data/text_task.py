@@ -1,12 +1,12 @@
 """Problems in words as a task: prompts by a tokenizer's template, answers judged on the host."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sage_jax.data import verdicts
-from sage_jax.data.order import batch_indices
+from sage_jax.data.order import indices_at, weighted_at
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.prompts import Prompting, render
@@ -76,18 +76,31 @@ class TextTask:
         # Padding is masked wherever it stands, so any id will do; a tokenizer's own pad token may
         # lie outside the model's vocabulary.
         self.pad_id = self.stop_ids[0]
-        self._train, self._train_dropped = self._kept(problems.train, "training")
-        self._held_out, self._held_out_dropped = self._kept(problems.held_out, "held-out")
-        self._golds = {p.id: p.answer for p, _ in (*self._train, *self._held_out)}
+        self._train, self.train_dropped = self._kept(problems.train, "training")
+        self._held_out, self.held_out_dropped = self._kept(problems.held_out, "held-out")
+        self._weights = self._weighed(problems)
+        self._golds = {one.id: one.answer for part in problems[:2] for one in part}
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts: every problem once an epoch."""
-        places = batch_indices(len(self._train), count, seed=self._seed, step=index)
-        return self._packed([self._train[place] for place in places], self._train_dropped)
+        return self.prompts_at(index * count, count)
+
+    def prompts_at(self, first: int, count: int) -> Prompts:
+        """The training prompts at places `first` to `first + count - 1` of all epochs' order."""
+        if self._weights is None:
+            chosen = self._in_turn(first, count)
+        else:
+            places = weighted_at(self._weights, first, count, seed=self._seed)
+            chosen = [self._train[place] for place in places]
+        return self._packed(chosen, self.train_dropped)
+
+    def all_train(self) -> Prompts:
+        """All training problems, in their own order."""
+        return self._packed(self._train, self.train_dropped)
 
     def held_out(self, count: int) -> Prompts:
         """The first `count` held-out problems, or all if there are fewer."""
-        return self._packed(self._held_out[:count], self._held_out_dropped)
+        return self._packed(self._held_out[:count], self.held_out_dropped)
 
     @property
     def num_held_out(self) -> int:
@@ -97,9 +110,7 @@ class TextTask:
     @property
     def shown(self) -> "tuple[Shown, Shown]":
         """The prompts to train on, and those that are held out, for people to look at."""
-        return Shown(self._train, self._train_dropped), Shown(
-            self._held_out, self._held_out_dropped
-        )
+        return Shown(self._train, self.train_dropped), Shown(self._held_out, self.held_out_dropped)
 
     def written(self, ids: Sequence[int]) -> str:
         """A prompt as text, with all special tokens as they are spelt."""
@@ -109,6 +120,11 @@ class TextTask:
     def ends(self) -> list[str]:
         """How the tokens that end a completion are spelt."""
         return [self._spelling.name(one) for one in self.stop_ids]
+
+    @property
+    def ids(self) -> Collection[str]:
+        """Names of all problems, to train on and held out, also of those that are too long."""
+        return self._golds.keys()
 
     def ask(self, text: str, answer: str) -> Prompts:
         """Any question as this task would put it, to be judged by a right answer.
@@ -128,13 +144,18 @@ class TextTask:
     def demonstrations(self, index: int, count: int) -> Demonstrations:
         """Worked problems; a problem's several solutions are taken in turn.
 
+        A curriculum weighs none of them: it goes by a model that learned from all.
+
         Raises:
             DataError: if a problem has none, or none that fits.
         """
-        places = batch_indices(len(self._train), count, seed=self._seed, step=index)
-        chosen = [self._train[place] for place in places]
-        prompts = self._packed(chosen, self._train_dropped)
-        completions = [self._completion(p, index * count + i) for i, (p, _) in enumerate(chosen)]
+        return self.demonstrations_at(index * count, count)
+
+    def demonstrations_at(self, first: int, count: int) -> Demonstrations:
+        """Worked problems at places of all epochs' order; raises as `demonstrations`."""
+        chosen = self._in_turn(first, count)
+        prompts = self._packed(chosen, self.train_dropped)
+        completions = [self._completion(p, first + i) for i, (p, _) in enumerate(chosen)]
         tokens = np.full((count, self._limits[1]), self.pad_id, np.int32)
         mask = np.zeros(tokens.shape, np.float32)
         for row, ids in enumerate(completions):
@@ -144,7 +165,7 @@ class TextTask:
     def judge(self, prompts: Prompts, tokens: np.ndarray, mask: np.ndarray) -> Judged:
         """Judge completions by the rewards, see `verdicts.judge`."""
         group_size = len(tokens) // len(prompts.ids)
-        texts = _each(self.judged_text, tokens, mask)
+        texts = _each(lambda row: self._given + self.spell(row), tokens, mask)
         asked = [problem for problem in prompts.problems for _ in range(group_size)]
         return verdicts.judge(Batch(texts, asked, tokens, mask), self._rewards, self.problems.mode)
 
@@ -156,7 +177,7 @@ class TextTask:
         """Tokens as text, without special tokens but for the tags around thoughts and answers."""
         return self._spelling.text(np.asarray(tokens).tolist())
 
-    def judged_text(self, tokens: np.ndarray) -> str:
+    def judged_text(self, tokens: np.ndarray, id: str) -> str:
         """A completion behind what the template and the prefix began it with."""
         return self._given + self.spell(tokens)
 
@@ -164,6 +185,10 @@ class TextTask:
         """End the verifier's processes."""
         for one in self._rewards:
             one.close()
+
+    def _in_turn(self, first: int, count: int) -> list[Any]:
+        places = indices_at(len(self._train), first, count, seed=self._seed)
+        return [self._train[place] for place in places]
 
     def _render(self, problem: Problem) -> list[int]:
         return render(self._tokenizer, problem, **self._say) + self._prefix_ids
@@ -205,13 +230,25 @@ class TextTask:
             )
         return kept, len(rendered) - len(kept)
 
+    def _weighed(self, problems: Split) -> np.ndarray | None:
+        """The weights of the training problems that are kept."""
+        if problems.weights is None:
+            return None
+        of = dict(zip((one.id for one in problems.train), problems.weights, strict=True))
+        found = np.array([of[problem.id] for problem, _ in self._train], np.float64)
+        if not found.any():
+            raise DataError(
+                "of the training problems that are short enough, the curriculum leaves none"
+            )
+        return found
+
     def _packed(self, chosen: Sequence[tuple[Problem, list[int]]], dropped: int) -> Prompts:
         longest = max(len(ids) for _, ids in chosen)
         length = min(padded_length(longest), self._limits[0])
         packed = pack_prompts(
             [ids for _, ids in chosen], max_prompt_length=length, pad_id=self.pad_id
         )
-        tokens, mask = (_widened(x, length) for x in (packed.tokens, packed.mask))
+        tokens, mask = (widened(x, length) for x in (packed.tokens, packed.mask))
         asked = tuple(problem for problem, _ in chosen)
         return Prompts([problem.id for problem in asked], tokens, mask, dropped, asked)
 
@@ -247,6 +284,6 @@ def _each(read: Callable[[np.ndarray], str], tokens: np.ndarray, mask: np.ndarra
     return [read(row[keep > 0]) for row, keep in zip(tokens, mask, strict=True)]
 
 
-def _widened(x: np.ndarray, length: int) -> np.ndarray:
+def widened(x: np.ndarray, length: int) -> np.ndarray:
     """Columns of zeros on the left up to `length`; masked, so their ids mean nothing."""
     return np.pad(x, ((0, 0), (length - x.shape[1], 0)))

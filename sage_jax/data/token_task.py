@@ -101,7 +101,7 @@ class PuzzleTask:
         """Tokens as text."""
         return self._puzzle.spell(tokens)
 
-    def judged_text(self, tokens: np.ndarray) -> str:
+    def judged_text(self, tokens: np.ndarray, id: str) -> str:
         """The completion, which is all that is judged."""
         return self.spell(tokens)
 

@@ -8,10 +8,12 @@ module, and its parts are the functions in it.
 from sage_jax.parts.arguments import arguments, shown
 from sage_jax.parts.listing import listing
 from sage_jax.parts.modules import load, look_in, place, said
+from sage_jax.parts.nested import sources_of, within
 from sage_jax.parts.resolve import Part, resolve
 from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
+    CURRICULA,
     ESTIMATORS,
     GATES,
     GUIDES,
@@ -23,10 +25,11 @@ from sage_jax.parts.rooms import (
     TASKS,
 )
 from sage_jax.parts.sources import sources
-from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, SuiteSpec, TaskSpec
+from sage_jax.parts.spec import ListenerSpec, RewardSpec, SourceSpec, Spec, SuiteSpec, TaskSpec
 
 __all__ = [
     "ADVANTAGES",
+    "CURRICULA",
     "ESTIMATORS",
     "GATES",
     "GUIDES",
@@ -40,6 +43,7 @@ __all__ = [
     "Part",
     "RewardSpec",
     "Room",
+    "SourceSpec",
     "Spec",
     "SuiteSpec",
     "TaskSpec",
@@ -52,4 +56,6 @@ __all__ = [
     "said",
     "shown",
     "sources",
+    "sources_of",
+    "within",
 ]

@@ -175,6 +175,8 @@ def shown(kind: Any) -> str:
         return f"{{{': '.join(map(shown, members))}, ...}}"
     if kind is type(None):
         return "null"
+    if isinstance(kind, type) and issubclass(kind, Spec):
+        return "{use: NAME, ...}"
     plain = isinstance(kind, type) and not members
     return kind.__name__ if plain else str(kind).replace("typing.", "")
 

@@ -10,6 +10,7 @@ from sage_jax.parts.resolve import Part, find
 from sage_jax.parts.room import Room
 from sage_jax.parts.rooms import (
     ADVANTAGES,
+    CURRICULA,
     ESTIMATORS,
     GATES,
     GUIDES,
@@ -22,7 +23,8 @@ from sage_jax.parts.rooms import (
 from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 
 ROOMS = (
-    GUIDES, SURROGATES, ESTIMATORS, GATES, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, LISTENERS,
+    GUIDES, SURROGATES, ESTIMATORS, GATES, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, CURRICULA,
+    LISTENERS,
 )  # fmt: skip
 # What may stand beside the arguments of any part of a kind.
 _BESIDE: dict[str, type[Spec]] = {

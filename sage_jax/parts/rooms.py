@@ -55,12 +55,16 @@ TASKS = Room(
     "task",
     "sage_jax.data.parts",
     given=(
-        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length",
+        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length", "open_task",
         *TaskSpec.shared(),
     ),
     field="task",
 )  # fmt: skip
 
 REPAIRS = Room("repair", "sage_jax.data.repairs", given=("problems",), field="task.repairs")
+
+CURRICULA = Room(
+    "curriculum", "sage_jax.data.curriculum", given=("rates",), field="task.curriculum"
+)
 
 LISTENERS = Room("listener", given=("event",), field="listeners")  # None of ours.

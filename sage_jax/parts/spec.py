@@ -128,6 +128,13 @@ class TaskSpec(Spec):
     """Share of recent verdicts that may be lost to the deadline, to the memory limit or to a
     crash; above it the run stops and says which. 1 never stops it."""
 
+    rates_file: str = ""
+    """Rates at which the base model solves the training problems, as `sage-jax rate` writes them:
+    each becomes the column `base_pass_rate` of the problem of its `id`."""
+    curriculum: Spec | None = None
+    """Weights of the training problems by that column: `band`, `solvable`, `gaussian`, or
+    `module:function` of your own from `rates` [N] to weights [N]. 0 leaves a problem out."""
+
     @pydantic.field_validator("repairs", mode="before")
     @classmethod
     def _several(cls, value: Any) -> Any:
@@ -145,6 +152,11 @@ class TaskSpec(Spec):
     def _short(self, as_usual: pydantic.SerializerFunctionWrapHandler) -> Any:
         """Whole, since a run may be resumed with some of these fields changed."""
         return as_usual(self)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files it reads, by argument or field."""
+        return super().files | ({"rates_file": self.rates_file} if self.rates_file else {})
 
     @classmethod
     def shared(cls) -> tuple[str, ...]:
@@ -173,12 +185,31 @@ class SuiteSpec(Spec):
 
     @property
     def title(self) -> str:
-        """Its name in tables."""
+        """Its name in tables and metrics."""
         return self.name or self.label
 
     def as_task(self, task: TaskSpec) -> TaskSpec:
         """The task that it names, with what `task` says of all tasks where it says nothing."""
-        own = {name: getattr(self, name) for name in ("system_prompt", "instruction", "prefix")}
+        names = [name for name in TaskSpec.shared() if name in type(self).model_fields]
+        own = {name: getattr(self, name) for name in names}
         shared = {name: getattr(task, name) for name in TaskSpec.shared()}
         shared |= {name: value for name, value in own.items() if value is not None}
         return TaskSpec.model_validate({"use": self.use, **self.options, **shared})
+
+
+class SourceSpec(SuiteSpec):
+    """One of the tasks that a mixture is of, as a config names it."""
+
+    reward: tuple[RewardSpec, ...] = ()
+    """As `reward`, which is the default; where that names none, the task's own, or else `math`."""
+    weight: float = pydantic.Field(default=1.0, gt=0)
+    """Its share of the prompts is this over the sum of all weights."""
+    rates_file: str | None = None
+    """As `task.rates_file`, which is the default."""
+    curriculum: Spec | None = None
+    """As `task.curriculum`, which is the default."""
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The files it reads, by argument or field."""
+        return super().files | ({"rates_file": self.rates_file} if self.rates_file else {})

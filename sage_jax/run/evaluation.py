@@ -14,6 +14,7 @@ from sage_jax.evaluate.counting import as_evaluation
 from sage_jax.evaluate.problem_result import ProblemResult
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.learn.keys import Purpose, derive
+from sage_jax.rollout import Decoding
 from sage_jax.run.console import warn
 from sage_jax.run.exact import Model, enumerate_answers, make_scorer
 from sage_jax.run.held_out import Sampler, evaluate
@@ -75,7 +76,7 @@ def evaluate_model(
     }
     count = options.num_problems if asked.num_problems is None else asked.num_problems
     prompts = base.task.held_out(count)
-    batch = _batch(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
+    batch = batch_size(options.batch_prompts, len(prompts.ids), parallel.row_shards(base.mesh))
     if options.exact:
         scorer = make_scorer(model, base, temperature=temperature)
         task: Any = base.task  # Lists its answers, as `setup.open_task` has seen to.
@@ -102,11 +103,11 @@ def _sampled(
     progress: Any,
 ) -> tuple[ProblemResult, ...]:
     # As for a full batch, however few problems there are: rows draw by their place.
-    group = _group(asked.num_samples, config.eval.batch_prompts)
+    group = group_size(asked.num_samples, config.eval.batch_prompts)
     plan = {"asked": asked._asdict(), "batch": batch, "group_size": group}
-    plan |= {"prompts": _digest(prompts), "config": evaluating(config)}
+    plan |= {"prompts": digest(prompts), "config": evaluating(config)}
     return evaluate(
-        _sampler(config, base, model, group, batch),
+        sampler(config, base, model, _decoding(config, base, group), batch),
         base.task,
         prompts,
         derive(jax.random.key(config.seed + asked.repeat), Purpose.EVALUATION),
@@ -118,30 +119,32 @@ def _sampled(
     )
 
 
-def _digest(prompts: Prompts) -> str:
+def digest(prompts: Prompts) -> str:
+    """By which prompts are known again."""
     told = repr(prompts.ids).encode() + prompts.tokens.tobytes() + prompts.mask.tobytes()
     return hashlib.sha256(told).hexdigest()[:16]
 
 
-def _sampler(
-    config: configs.Config, base: setup.Base, model: Model, group: int, batch: int
+def sampler(
+    config: configs.Config, base: setup.Base, model: Model, decoding: Decoding, batch: int
 ) -> Sampler:
-    sampler = _compiled(config, base, group)
+    """Draws groups of a model's completions of `batch` prompts, over the mesh."""
+    draw = setup.sampler(setup.make_policy(config, base), decoding)
     rows = parallel.batch_sharding(base.mesh, batch)
 
     def sample(tokens, mask, key):
         tokens, mask = parallel.shard((tokens, mask), rows)
-        return sampler(*model, tokens, mask, key)
+        return draw(*model, tokens, mask, key)
 
     return sample
 
 
-def _batch(most: int, problems: int, shards: int) -> int:
+def batch_size(most: int, problems: int, shards: int) -> int:
     """Problems sampled at once: no more than there are, in equal parts for all devices."""
     return min(most, -(-problems // shards) * shards)
 
 
-def _group(num_samples: int, batch_prompts: int) -> int:
+def group_size(num_samples: int, batch_prompts: int) -> int:
     """The largest divisor of `num_samples` that keeps a batch within `MAX_ROWS`."""
     fitting = [
         g
@@ -151,9 +154,9 @@ def _group(num_samples: int, batch_prompts: int) -> int:
     return max(fitting, default=1)
 
 
-def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
+def _decoding(config: configs.Config, base: setup.Base, group_size: int) -> Decoding:
     temperature, top_p = config.eval.drawn_at
-    decoding = dataclasses.replace(
+    return dataclasses.replace(
         setup.decoding(config, base.task),
         group_size=group_size,
         temperature=temperature,
@@ -161,4 +164,3 @@ def _compiled(config: configs.Config, base: setup.Base, group_size: int) -> Any:
         top_k=0,
         min_p=0.0,
     )
-    return setup.sampler(setup.make_policy(config, base), decoding)

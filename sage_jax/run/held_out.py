@@ -1,5 +1,6 @@
 """Sampling a model on held-out problems and counting what is right."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -57,7 +58,8 @@ def evaluate(
         if known is None:
             known = _sampled(sampler, task, part, jax.random.fold_in(key, part.index))
             stored.write(number, known)
-        rows += known
+        # Text is much, and not counted.
+        rows += (dataclasses.replace(row, completion="") for row in known)
         progress(len(rows), total)
     return count(rows, {"": {id: task.gold(id) for id in prompts.ids}})[""]
 
@@ -96,7 +98,7 @@ def _sampled(sampler: Sampler, task: Task, part: Part, key: jax.Array) -> list[C
     batch = part.prompts
     rollout = sampler(batch.tokens, batch.mask, jax.random.fold_in(key, part.first))  # type: ignore[arg-type]
     outcome = judge(task, batch, rollout, count=part.real)
-    texts, size = _texts(task, rollout, count=part.real), rollout.group_size
+    texts, size = _texts(task, batch, rollout, count=part.real), rollout.group_size
     return [
         _completion(outcome, row, texts[row], batch.ids[row // size], part.first + row % size)
         for row in range(len(texts))
@@ -119,10 +121,14 @@ def _completion(outcome: Outcome, row: int, text: str, id: str, sample: int) -> 
     )
 
 
-def _texts(task: Task, rollout: Rollout, *, count: int) -> list[str]:
+def _texts(task: Task, prompts: Prompts, rollout: Rollout, *, count: int) -> list[str]:
     """The completions of the first `count` prompts as they are judged. A collective."""
     rows, tokens = local_rows(rollout.tokens)
     mask, last = local_rows(rollout.mask)[1] > 0, count * rollout.group_size
     held = zip(rows.tolist(), tokens, mask, strict=True)
-    own = [(row, task.judged_text(ids[kept])) for row, ids, kept in held if row < last]
+    own = [
+        (row, task.judged_text(ids[kept], prompts.ids[row // rollout.group_size]))
+        for row, ids, kept in held
+        if row < last
+    ]
     return [text for _, text in sorted(tuple(one) for part in hosts.gather(own) for one in part)]

@@ -114,7 +114,8 @@ def _refuse(folder: RunFolder, faults: list[str]) -> None:
 
 def of_evaluation(config: configs.Config) -> list[str]:
     """Names of what an evaluation reads beside the model: not what is for training alone."""
-    files = (name for name in config.files if not name.startswith("task.train_"))
+    own = ((name, name.rpartition(".")[2]) for name in config.files)
+    files = (name for name, argument in own if not argument.startswith(("train_", "rates_")))
     return [*files, *named_data.of(config), PARTS]
 
 

@@ -29,33 +29,13 @@ class Outcome(NamedTuple):
 
     def take(self, rows: np.ndarray) -> "Outcome":
         """The completions at `rows`, in that order."""
-        judged = self.judged
-        return Outcome(
-            Judged(
-                judged.rewards[rows],
-                judged.correct[rows],
-                [judged.answers[row] for row in rows],
-                [judged.reasons[row] for row in rows],
-                {name: values[rows] for name, values in judged.parts.items()},
-                [judged.modes[int(row)] for row in rows] if judged.modes else [],
-            ),
-            self.lengths[rows],
-            self.finish[rows],
-        )
+        return Outcome(self.judged.take(rows), self.lengths[rows], self.finish[rows])
 
     @classmethod
     def join(cls, parts: "Sequence[Outcome]") -> "Outcome":
         """All completions of all parts."""
-        judged = [part.judged for part in parts]
         return cls(
-            Judged(
-                np.concatenate([one.rewards for one in judged]),
-                np.concatenate([one.correct for one in judged]),
-                [answer for one in judged for answer in one.answers],
-                [reason for one in judged for reason in one.reasons],
-                {n: np.concatenate([one.parts[n] for one in judged]) for n in judged[0].parts},
-                [mode for one in judged for mode in one.modes],
-            ),
+            Judged.join([part.judged for part in parts]),
             np.concatenate([part.lengths for part in parts]),
             np.concatenate([part.finish for part in parts]),
         )
@@ -148,34 +128,33 @@ def shared(own: Verdicts) -> Outcome:
     """The outcome of all rows, from what each process knows of its own. A collective."""
     if jax.process_count() == 1:
         return Outcome(own.judged, own.lengths, own.finish)
-    *columns, parts, modes = own.judged
-    columns = [own.rows, own.lengths, own.finish, *columns, modes]
-    named = {name: list(map(_plain, values)) for name, values in parts.items()}
-    told = hosts.gather([[list(map(_plain, column)) for column in columns], named])
-    places, ends, why, rewards, correct, answers, reasons, modes = (
-        list(itertools.chain(*own)) for own in zip(*(said for said, _ in told), strict=True)
-    )
-    # A process without rows names no parts.
-    names = dict.fromkeys(itertools.chain(*(named for _, named in told)))
-    judged = Judged(
-        np.array(rewards, np.float32),
-        np.array(correct, bool),
-        answers,
-        reasons,
-        {
-            name: np.array(
-                [value for _, named in told for value in named.get(name, ())], np.float32
-            )
-            for name in names
-        },
-        modes,
-    )
-    return Outcome(judged, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
+    told = hosts.gather([_plain(own.rows), _plain(own.lengths), _plain(own.finish), _said(own)])
+    rows, lengths, finish, judged = zip(*told, strict=True)
+    places, ends, why = (list(itertools.chain(*one)) for one in (rows, lengths, finish))
+    whole = Judged.join([_heard(*one) for one in judged])
+    return Outcome(whole, np.array(ends, int), np.array(why, int)).take(np.argsort(places))
 
 
-def _plain(value: Any) -> Any:
-    """A NumPy scalar as JSON knows it."""
-    return value.item() if isinstance(value, np.generic) else value
+def _said(own: Verdicts) -> list[Any]:
+    """The fields of verdicts, as JSON."""
+    *columns, parts, modes, sources = own.judged
+    named = {name: _plain(values) for name, values in parts.items()}
+    return [*map(_plain, columns), named, _plain(modes), _plain(sources)]
+
+
+def _heard(
+    rewards: Any, correct: Any, answers: Any, reasons: Any, parts: Any, *names: Any
+) -> Judged:
+    """The verdicts of which `_said` told."""
+    named = {name: np.array(values, np.float32) for name, values in parts.items()}
+    return Judged(
+        np.array(rewards, np.float32), np.array(correct, bool), answers, reasons, named, *names
+    )
+
+
+def _plain(values: Any) -> list[Any]:
+    """A column as JSON knows it."""
+    return np.asarray(values).tolist() if len(values) else []
 
 
 _EMPTY: Any = np.zeros(0)

@@ -105,7 +105,7 @@ def _rows(task: Task, batch: Batch) -> Iterator[dict[str, str]]:
     for row, tokens, mask in zip(rows, own, masks, strict=True):
         if reasons[row] in LOST:
             id = batch.prompts.ids[row // rollout.group_size]
-            completion = task.judged_text(tokens[mask > 0])
+            completion = task.judged_text(tokens[mask > 0], id)
             yield {
                 "id": id,
                 "gold": task.gold(id),

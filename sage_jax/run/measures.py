@@ -18,16 +18,30 @@ def of_samples(outcome: Outcome, group_size: int) -> dict[str, float]:
     """What completions say before anything is learned from them."""
     judged, lengths = outcome.judged, outcome.lengths
     modes = {"modes/found": modes_found(judged, group_size)} if judged.modes else {}
-    return modes | {
-        "reward": float(judged.rewards.mean()),
-        "pass@1": float(judged.correct.mean()),
-        "length/mean": float(lengths.mean()),
-        "length/max": float(lengths.max()),
-        "verdicts/lost": float(np.mean([reason in LOST for reason in judged.reasons])),
-        "truncated": float((outcome.finish == Finish.LENGTH).mean()),
-        "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
-        "tokens/sampled": float(lengths.sum()),
-    }
+    return (
+        modes
+        | of_sources(judged)
+        | {
+            "reward": float(judged.rewards.mean()),
+            "pass@1": float(judged.correct.mean()),
+            "length/mean": float(lengths.mean()),
+            "length/max": float(lengths.max()),
+            "verdicts/lost": float(np.mean([reason in LOST for reason in judged.reasons])),
+            "truncated": float((outcome.finish == Finish.LENGTH).mean()),
+            "groups/zero_variance": float(equal_groups(judged.rewards, group_size).mean()),
+            "tokens/sampled": float(lengths.sum()),
+        }
+    )
+
+
+def of_sources(judged: Judged) -> dict[str, float]:
+    """The mean reward and the share that is right of each source of a mixture that is there."""
+    found, sources = {}, np.array(judged.sources)
+    for name in dict.fromkeys(judged.sources):
+        own = sources == name
+        found[f"reward/{name}"] = float(judged.rewards[own].mean())
+        found[f"pass@1/{name}"] = float(judged.correct[own].mean())
+    return found
 
 
 def modes_found(judged: Judged, group_size: int) -> float:

@@ -40,4 +40,7 @@ def _beside(folder: RunFolder) -> list[RunFolder]:
 
 def evaluating(config: configs.Config) -> dict[str, Any]:
     """What an evaluation of a model that nobody trained yet depends on."""
-    return config.model_dump(mode="json", exclude=_OF_TRAINING)
+    found = config.model_dump(mode="json", exclude=_OF_TRAINING)
+    for name in ("rates_file", "curriculum"):
+        del found["task"][name]
+    return found

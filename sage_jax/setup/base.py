@@ -55,8 +55,16 @@ class Base:
     why: str = ""
 
 
-def open_base(config: configs.Config, source: str, *, task: Task | None = None) -> Base:
+def open_base(
+    config: configs.Config, source: str, *, task: Task | None = None, trains: bool = True
+) -> Base:
     """Load the model to start from, and open the task in its vocabulary unless it is given.
+
+    Args:
+        config: of the run.
+        source: of the model.
+        task: if it is open.
+        trains: else what a loss and a curriculum read of the problems need not be there.
 
     Raises:
         ConfigError: if the model, the task and the config do not fit each other.
@@ -65,7 +73,7 @@ def open_base(config: configs.Config, source: str, *, task: Task | None = None) 
     mesh = open_mesh(config)
     parallel.connect(mesh)
     loaded = models.load(source, place=placer(mesh), **model_options(config, mesh))
-    return Base(loaded, task or open_task(config, loaded), mesh, why)
+    return Base(loaded, task or open_task(config, loaded, trains=trains), mesh, why)
 
 
 def open_random(config: configs.Config, key: jax.Array) -> Base:
@@ -120,7 +128,12 @@ def random_model(config: configs.Config, task: Vocabulary) -> models.ModelConfig
     )
 
 
-def open_task(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Task:
+def open_task(
+    config: configs.Config,
+    loaded: models.Loaded | models.Described | None,
+    *,
+    trains: bool = True,
+) -> Task:
     """The task, with the model's tokenizer where it is one of text. A collective."""
     room = loaded.config.max_positions if loaded else None
     length = config.rollout.max_prompt_length + config.rollout.max_completion_length
@@ -130,7 +143,10 @@ def open_task(config: configs.Config, loaded: models.Loaded | models.Described |
             f"has positions for {room}"
         )
     task = make_task(
-        config.task, _setting(config, loaded), config.reward, beside=_beside(config, loaded)
+        config.task,
+        _setting(config, loaded, trains=trains),
+        config.reward,
+        beside=_beside(config, loaded),
     )
     if config.eval.exact and not isinstance(task, Enumerable):
         task.close()
@@ -154,10 +170,15 @@ def open_suite(
 ) -> Task:
     """The task of one of `eval.suites`, by its place. A collective."""
     suite = config.eval.suites[place]
-    # What a loss reads of training problems, those that are only evaluated need not have.
-    setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
     field = f"eval.suites.{place}"
-    return make_task(suite.as_task(config.task), setting, suite.reward, field=field, to_train=False)
+    return make_task(
+        suite.as_task(config.task),
+        _setting(config, loaded, trains=False),
+        suite.reward,
+        field=field,
+        rewards_field=f"{field}.reward",
+        to_train=False,
+    )
 
 
 def open_demonstrations(config: configs.Config, base: Base) -> Task:
@@ -165,7 +186,7 @@ def open_demonstrations(config: configs.Config, base: Base) -> Task:
     suite, known = config.warmup.task, getattr(base.task, "problems", None)
     if suite is None:
         return base.task
-    setting = dataclasses.replace(_setting(config, base.loaded), rates=frozenset())
+    setting = _setting(config, base.loaded, trains=False)
     held_out = known.held_out if isinstance(known, Split) else ()
     others = [*held_out, *_beside(config, base.loaded).others]
     return make_task(
@@ -173,13 +194,14 @@ def open_demonstrations(config: configs.Config, base: Base) -> Task:
         setting,
         suite.reward,
         field="warmup.task",
+        rewards_field="warmup.task.reward",
         beside=Beside(others=others),
     )
 
 
 def _beside(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Beside:
     """The problems of other tasks that a config evaluates on."""
-    setting = dataclasses.replace(_setting(config, loaded), rates=frozenset())
+    setting = _setting(config, loaded, trains=False)
 
     def problems(suite: SuiteSpec, field: str) -> Sequence[Problem]:
         part = resolve(suite, TASKS, field=field)
@@ -200,7 +222,12 @@ def _reads_modes(config: configs.Config) -> bool:
     return by_rule or "modes" in make_loss(config).needs
 
 
-def _setting(config: configs.Config, loaded: models.Loaded | models.Described | None) -> Setting:
+def _setting(
+    config: configs.Config,
+    loaded: models.Loaded | models.Described | None,
+    *,
+    trains: bool,
+) -> Setting:
     tokenizer: Any = loaded.tokenizer if loaded else None
     ends = loaded.config.eos_ids if loaded else ()
     own = () if tokenizer is None else (tokenizer.eos_token_id,)
@@ -211,5 +238,5 @@ def _setting(config: configs.Config, loaded: models.Loaded | models.Described | 
         max_completion_length=config.rollout.max_completion_length,
         stop_ids=(*ends, *(one for one in own if one is not None)),
         embeddings=loaded.config.vocab_size if loaded else None,
-        rates=make_loss(config).needs & COLUMNS,
+        rates=make_loss(config).needs & COLUMNS if trains else None,
     )

@@ -6,6 +6,7 @@ import pytest
 MODULES = [
     *("rewards.answers", "rewards.combine", "rewards.exact", "rewards.format", "rewards.math"),
     *("rewards.numbers", "rewards.pool", "data.arithmetic", "data.order", "data.styles"),
+    *("data.mixed_task", "data.mixing", "data.tasks"),
     *("data.curriculum", "data.decontaminate", "data.escapes", "data.statements"),
 ]
 

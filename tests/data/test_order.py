@@ -67,8 +67,8 @@ GOLDEN = [[5, 1, 0, 3], [4, 2, 1, 0], [4, 2, 5, 3], [2, 0, 4, 1]]
         ((0, 1), {"seed": 0, "step": 0}, "must be positive, got 0 and 1"),
         ((1, 0), {"seed": 0, "step": 0}, "must be positive, got 1 and 0"),
         ((1, 1), {"seed": 0, "step": -1}, "step -1 must be >= 0"),
-        ((1, 1), {"seed": -1, "step": 0}, "seed -1 in"),
-        ((1, 1), {"seed": 2**32, "step": 0}, "seed 4294967296 in"),
+        ((1, 1), {"seed": -1, "step": 0}, "seed -1 must be in"),
+        ((1, 1), {"seed": 2**32, "step": 0}, "seed 4294967296 must be in"),
     ],
 )
 def test_refused(args, options, message):

@@ -13,7 +13,7 @@ from sage_jax import parallel
 from sage_jax.data.tasks import Judged, Prompts
 from sage_jax.evaluate.problem_result import means_of
 from sage_jax.rollout import Rollout
-from sage_jax.run.evaluation import _batch
+from sage_jax.run.evaluation import batch_size
 from sage_jax.run.held_out import evaluate
 from sage_jax.run.stored import Stored
 
@@ -35,7 +35,7 @@ class Counting:
     def gold(self, id):
         return ""
 
-    def judged_text(self, tokens):
+    def judged_text(self, tokens, id):
         return " ".join(map(str, tokens))
 
 
@@ -143,4 +143,4 @@ def test_an_evaluation_goes_on_where_completions_cannot_be_kept(tmp_path, capsys
     [(64, 500, 8, 64), (64, 2, 1, 2), (64, 3, 8, 8), (64, 60, 8, 64)],
 )
 def test_a_batch_has_no_more_rows_than_there_are_problems(most, problems, shards, batch):
-    assert _batch(most, problems, shards) == batch
+    assert batch_size(most, problems, shards) == batch

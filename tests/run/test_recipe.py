@@ -23,11 +23,11 @@ pytestmark = [
 
 def miniature(monkeypatch, tmp_path) -> configs.Config:
     """The config of the 7B run, but for the model, what the warm-up shows, and sizes."""
-    byte_models.save(tmp_path / "model", max_positions=2048)
+    model = str(byte_models.save(tmp_path / "model", max_positions=2048))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
     whole = configs.load("configs/qwen2_5_math_7b_dapo.yaml").model_dump(mode="json")
     small = {
-        "model": {"source": str(tmp_path / "model"), "compute_dtype": "float32", "param_dtype": "float32"},
+        "model": {"source": model, "compute_dtype": "float32", "param_dtype": "float32"},
         "task": {"num_workers": 1},
         # MATH's own archive is not among the files given by hand, and its bytes would be many.
         "warmup": {"task": "arithmetic", "steps": 2, "batch_size": 2, "checkpoint_every": 2},

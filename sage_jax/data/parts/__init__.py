@@ -6,6 +6,7 @@ what it gives. The names below are all that a config may say.
 
 from sage_jax.data.parts.files import csv, jsonl, parquet
 from sage_jax.data.parts.hubs import hf, tfds
+from sage_jax.data.parts.mixture import mixture
 from sage_jax.data.parts.named import (
     aime24,
     aime25,
@@ -34,6 +35,7 @@ __all__ = [
     "math",
     "math500",
     "minerva",
+    "mixture",
     "parquet",
     "programs",
     "tfds",
