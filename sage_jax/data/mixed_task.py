@@ -40,7 +40,7 @@ class MixedTask:
     """
 
     def __init__(self, sources: Sequence[Source], *, seed: int):
-        self._sources = tuple(sources)
+        self.sources = tuple(sources)
         self._tasks = [one.task for one in sources]
         self._mixing = Mixing.of([one.weight for one in sources], seed=seed)
         self._places = _places(sources)
@@ -110,7 +110,7 @@ class MixedTask:
         for place in np.unique(own):
             asked = prompts.take(np.flatnonzero(own == place))
             found = self._tasks[place].judge(asked, tokens[rows == place], mask[rows == place])
-            judged.append(self._named(found, self._sources[place].name))
+            judged.append(self._named(found, self.sources[place].name))
         return Judged.join(judged).take(_places_of(rows))
 
     def gold(self, id: str) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sage_jax import config as configs
 from sage_jax import models, setup
+from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.problem_set import Split
 from sage_jax.data.tasks import Task
 from sage_jax.data.text_task import TextTask
@@ -33,18 +34,31 @@ def preview(config: configs.Config, terminal: Console, *, prompts: int = 3) -> N
     random = config.model.source == "random"
     described = None if random else models.describe(config.model.source)
     with contextlib.closing(setup.open_task(config, described)) as task:
-        if not isinstance(task, TextTask):
+        tasks = _in_words(config, task)
+        if not tasks:
             terminal.print(*_tokens(config, task, prompts), sep="\n")
             return
         table = Table("", "problems", "longer than the limit", "prompt tokens, median and most")
-        for name, part in zip(("to train on", "held out"), task.shown, strict=True):
-            table.add_row(name, *_figures([len(ids) for _, ids in part.prompts], part.dropped))
+        for source, one in tasks.items():
+            for name, part in zip(("to train on", "held out"), one.shown, strict=True):
+                told = f"{source}: {name}" if len(tasks) > 1 else name
+                table.add_row(told, *_figures([len(ids) for _, ids in part.prompts], part.dropped))
         for place, suite in enumerate(config.eval.suites):
             with contextlib.closing(setup.open_suite(config, described, place)) as other:
                 table.add_row(f"suite {suite.title}", *_of_suite(other))
         terminal.print(Text(f"{config.name}: task {config.task.use}", style="bold"), table)
-        for one in (*_left_out(task.problems), *_lengths(config, task), *_prompts(task, prompts)):
-            terminal.print(one)
+        for source, one in tasks.items():
+            if len(tasks) > 1:
+                terminal.print(Rule(source, style="bold"))
+            terminal.print(*_left_out(one.problems), sep="\n")
+            terminal.print(*_lengths(config, one), *_prompts(one, prompts), sep="\n")
+
+
+def _in_words(config: configs.Config, task: Task) -> dict[str, TextTask]:
+    """The tasks in words that a task is of, by name; none of one of tokens."""
+    if isinstance(task, MixedTask):
+        return {one.name: one.task for one in task.sources}
+    return {config.task.label: task} if isinstance(task, TextTask) else {}
 
 
 def _figures(lengths: Sequence[int], dropped: int) -> list[str]:

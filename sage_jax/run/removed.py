@@ -2,7 +2,9 @@
 
 import json
 
+from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.tasks import Task
+from sage_jax.data.text_task import TextTask
 from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run.console import log
@@ -12,7 +14,8 @@ from sage_jax.run.writes import best_effort
 
 def keep_removed(task: Task, folder: RunFolder) -> None:
     """Write which problems of a task in words were left out and why, and say how many."""
-    removed = getattr(getattr(task, "problems", None), "removed", ())
+    tasks = [one.task for one in task.sources] if isinstance(task, MixedTask) else [task]
+    removed = [one for own in tasks if isinstance(own, TextTask) for one in own.problems.removed]
     if not removed or not hosts.is_main():
         return
     ids = {one.id for one in removed}
