@@ -75,10 +75,10 @@ def indices_at(num_examples: int, first: int, count: int, *, seed: int) -> np.nd
     Raises:
         ValueError: if there is no example, or the seed is out of range.
     """
-    if num_examples < 1 or not 0 <= seed < _MAX_SEED:
-        raise ValueError(
-            f"num_examples must be positive and seed in [0, 2**32), got {num_examples} and {seed}"
-        )
+    if num_examples < 1:
+        raise ValueError(f"num_examples must be positive, got {num_examples}")
+    if not 0 <= seed < _MAX_SEED:
+        raise ValueError(f"seed {seed} must be in [0, 2**32)")
     order = _shuffled(num_examples, seed)
     return np.array([order[place] for place in range(first, first + count)], np.int64)
 

@@ -31,7 +31,7 @@ def prepared(monkeypatch):
 
 def problems(name, split):
     return [
-        Problem(f"{name}-{split}-{n}", f"{n} + {len(split)}?", str(n + len(split)), f"{name}/{language}")
+        Problem(f"{name}-{split}-{n}", f"{n} in {split}?", str(2 * n), f"{name}/{language}")
         for n, language in enumerate(("en", "zh", "en"))
     ]
 
