@@ -12,6 +12,7 @@ from sage_jax.evaluate.page import Html, arm_name, document, join, picture, sect
 from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, read_runs
+from sage_jax.evaluate.suite_section import suites_section
 from sage_jax.evaluate.support import Support, support_expansion
 from sage_jax.evaluate.tables import (
     Looks,
@@ -232,7 +233,8 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     """Compares run folders (or folders of arms): PNG plots and one self-contained HTML page.
 
     Writes frontier.png, pass_at_k.png, support.png, history.png and training.png, as far as the
-    runs hold what they show, each also as *_dark.png; and index.html with the plots inside,
+    runs hold what they show, each also as *_dark.png; suites.md and suites.tex where suites were
+    evaluated; and index.html with the plots inside,
     summary and paired differences with intervals, support expansion, configuration differences,
     sample completions and timings. The page needs no network and no scripts, and all model text in
     it is escaped.
@@ -256,6 +258,7 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
         parts.append(_pass_section(folder, runs, comparison, looks))
     if comparison.pairs():
         parts.append(_difference_section(comparison, looks))
+    parts.append(suites_section(folder, runs))
     parts.append(_support_section(folder, comparison, looks))
     parts.append(_training_section(folder, runs, _arms(looks, comparison)))
     parts += _remaining_sections(runs, looks)

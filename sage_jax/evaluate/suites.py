@@ -1,10 +1,11 @@
 """Results of suites on disk: SUITE/TAG/seed-N.json below a folder `suites` of a run."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.files import ResultError
 
@@ -30,6 +31,31 @@ def read_suites(home: Path) -> dict[str, dict[str, SeededResult]]:
             suite, tag = folder.parent.name, folder.name
             found.setdefault(tag, {})[suite] = _seeded(folder, paths)
     return found
+
+
+def of_runs(runs: Sequence[Run]) -> dict[str, dict[str, SeededResult]]:
+    """The bases and the trained models of runs on suites: {name: {suite: its seeds}}.
+
+    Runs that start from one model share its row. Of a run that is not at its end the model of the
+    latest step stands for it.
+
+    Raises:
+        ResultError: as `read_suites`.
+    """
+    found: dict[str, dict[str, SeededResult]] = {}
+    for run in runs:
+        tags = read_suites(run.path / "suites")
+        base, trained = tags.pop(BASE, None), _latest(tags)
+        if base and all(base != other for other in found.values()):
+            found[BASE if BASE not in found else f"base of {run.name}"] = base
+        if trained:
+            found[run.name] = trained
+    return found
+
+
+def _latest(tags: Mapping[str, dict[str, SeededResult]]) -> dict[str, SeededResult] | None:
+    steps = sorted(tag for tag in tags if tag.startswith("step-"))
+    return tags.get("final") or (tags[steps[-1]] if steps else None)
 
 
 def _number(path: Path) -> int:

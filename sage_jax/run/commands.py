@@ -21,7 +21,7 @@ from sage_jax.evaluate.markdown import to_markdown
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.printed import print_suites
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.evaluate.suite_table import suite_table
+from sage_jax.evaluate.suite_section import lay_out
 from sage_jax.evaluate.suites import suite_file
 from sage_jax.files import write_atomically
 from sage_jax.learn.learner import Learner
@@ -213,11 +213,7 @@ def _show_suites(
     """The table of runs against suites, printed and beside the results as Markdown and LaTeX."""
     if not hosts.is_main():
         return
-    most = min(one.largest_k for suites in results.values() for one in suites.values())
-    ks = config.eval.ks or tuple(dict.fromkeys((1, most)))
-    table = suite_table(
-        results, [f"pass@{k}" for k in ks], baseline="base" if len(results) > 1 else ""
-    )
+    table = lay_out(results, config.eval.ks)
     for name, text in (("table.md", to_markdown(table)), ("table.tex", to_latex(table))):
         write_atomically(home / name, text.encode())
     print_suites(table)
