@@ -80,8 +80,14 @@ def open_run(path: Path) -> RunFolder:
     raise ConfigError(f"{path}: not a run folder (it has no config.yaml){hint}")
 
 
-def load_trained(path: Path, config: configs.Config) -> Trained:
+def load_trained(path: Path, config: configs.Config, *, on_suites: bool = False) -> Trained:
     """Load a run's base model and put its newest checkpoint on top.
+
+    Args:
+        path: of the run.
+        config: of the run.
+        on_suites: open the first of `eval.suites` and not the task, whose training problems are
+            then not read.
 
     Raises:
         ConfigError: if there is no checkpoint yet.
@@ -94,7 +100,7 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
         if checkpoints.latest() is None:
             raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
         source = str(folder.base) if config.warmup.steps else config.model.source
-        base = setup.open_base(config, source)
+        base = _open_base(config, source, on_suites)
         learner = setup.make_learner(config, base)
         found = checkpoints.restore_newest(learner.layout, say=warn)
         assert found is not None
@@ -102,6 +108,11 @@ def load_trained(path: Path, config: configs.Config) -> Trained:
     finally:
         checkpoints.close()
     return Trained(base, learner, state, step)
+
+
+def _open_base(config: configs.Config, source: str, on_suites: bool) -> setup.Base:
+    task = setup.open_suite(config, models.describe(source), 0) if on_suites else None
+    return setup.open_base(config, source, task=task)
 
 
 def evaluate_config(config: configs.Config, home: Path) -> None:
@@ -116,7 +127,7 @@ def evaluate_config(config: configs.Config, home: Path) -> None:
     """
     if config.warmup.steps:
         raise ConfigError("this config makes its model by a warm-up: train it, then eval the run")
-    base = setup.open_base(config, config.model.source)
+    base = _open_base(config, config.model.source, bool(config.eval.suites))
     try:
         model = (base.loaded.graphdef, base.loaded.params)
         if config.eval.suites:
@@ -155,7 +166,7 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     own = config == folder.load()
     if own:
         inputs.refuse_others(config, folder, inputs.of_evaluation(config))
-    trained = load_trained(path, config)
+    trained = load_trained(path, config, on_suites=bool(config.eval.suites))
     loaded = trained.base.loaded
     tag = "final" if trained.step == config.train.steps else f"step-{trained.step:06d}"
     candidates = [

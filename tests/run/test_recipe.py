@@ -32,13 +32,13 @@ def miniature(monkeypatch, tmp_path) -> configs.Config:
         # MATH's own archive is not among the files given by hand, and its bytes would be many.
         "warmup": {"task": "arithmetic", "steps": 2, "batch_size": 2, "checkpoint_every": 2},
         "rollout": {
-            "num_prompts": 2, "group_size": 2, "max_prompt_length": 1024,
+            "num_prompts": 2, "group_size": 2, "max_prompt_length": 256,
             "max_completion_length": 80,
         },
         "optimizer": {"micro_batch": 0},
         "train": {"steps": 1, "eval_every": 0, "checkpoint_every": 1},
         "eval": {"num_problems": 2, "num_samples": 2, "num_samples_during": 2,
-                 "batch_prompts": 16},
+                 "batch_prompts": 32},
         "mesh": {"data": 1, "fsdp": 1},
     }  # fmt: skip
     return configs.parse(configs.merge(whole, small))
