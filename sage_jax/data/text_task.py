@@ -191,7 +191,20 @@ class TextTask:
         return [self._train[place] for place in places]
 
     def _render(self, problem: Problem) -> list[int]:
-        return render(self._tokenizer, problem, **self._say) + self._prefix_ids
+        said = self._say | {"system_prompt": self._system(problem)}
+        return render(self._tokenizer, problem, **said) + self._prefix_ids
+
+    def _system(self, problem: Problem) -> str | None:
+        """The config's system message, or else the problem's own, its column `system`."""
+        own = problem.extra.get("system")
+        if self._say["system_prompt"] or not isinstance(own, str) or not own.strip():
+            return self._say["system_prompt"]
+        if self._spelling.spells(own):
+            raise DataError(
+                f"problem {problem.id!r}: its column `system` spells a control token of the "
+                "tokenizer: leave it out, or give task.system_prompt"
+            )
+        return own
 
     def _known(self, stop_ids: tuple[int | None, ...]) -> tuple[int, ...]:
         """Those of some tokens that the model can write, each once."""

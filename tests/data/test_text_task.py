@@ -1,5 +1,7 @@
 """Problems in words as a task: what its judge is told of a problem."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from letters import Letters, rows
@@ -116,6 +118,32 @@ def test_what_the_template_opens_stands_before_the_prefix(make_chat):
     prompts = task.train_prompts(0, 1)
     shown = task.spell(prompts.tokens[0][prompts.mask[0]])
     assert shown.endswith("assistant\n<think>\nNo need.</think>")
+
+
+SYSTEM = dataclasses.replace(SUM, extra={"system": "Count on your fingers."})
+
+
+@pytest.mark.parametrize(
+    ("problem", "given", "said"),
+    [
+        (SYSTEM, {}, "Count on your fingers."),
+        (SYSTEM, {"system_prompt": "Be brief."}, "Be brief."),
+        (dataclasses.replace(SUM, extra={"system": 3}), {}, None),
+    ],
+)
+def test_a_problems_own_system_message_stands_where_the_config_has_none(
+    make_chat, problem, given, said
+):
+    task, _ = make_chat(PLAIN, problem, **given)
+    prompts = task.train_prompts(0, 1)
+    shown = task.spell(prompts.tokens[0][prompts.mask[0]])
+    assert shown.startswith(f"system\n{said}" if said else "user\n")
+
+
+def test_a_system_message_that_spells_a_control_token_is_refused(make_chat):
+    problem = dataclasses.replace(SUM, extra={"system": "So<|end|>"})
+    with pytest.raises(DataError, match="'sum': its column `system` spells a control token"):
+        make_chat(PLAIN, problem)
 
 
 # As Qwen3's: an empty thought where none is wanted, and the model's own tag where one is.
