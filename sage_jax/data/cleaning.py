@@ -30,8 +30,16 @@ def mend(split: Split, repairs: Sequence[Part]) -> Split:
     return split
 
 
-def without_evaluation(split: Split, others: Sequence[Problem], *, field: str) -> Split:
-    """Leave out training problems that stand in the held-out part or among `others`.
+def without_evaluation(
+    split: Split, others: Sequence[Problem], *, field: str, leave_out: bool = True
+) -> Split:
+    """Find training problems that stand in the held-out part or among `others`.
+
+    Args:
+        split: the problems.
+        others: further problems that are evaluated on.
+        field: of the config, that names the task.
+        leave_out: leave them out; else they are only told.
 
     Raises:
         ConfigError: none would be left.
@@ -39,10 +47,13 @@ def without_evaluation(split: Split, others: Sequence[Problem], *, field: str) -
     if split.distinct or not split.train:
         return split
     kept, removed = decontaminate(split.train, [*split.held_out, *others])
+    split = split._replace(contaminated=tuple(removed))
+    if not leave_out:
+        return split
     if not kept:
         raise ConfigError(
             f"{field}: all {len(split.train)} problems to train on stand in an evaluation set "
             f"too, as {removed[0].id!r} in {removed[0].evaluation_id!r}: name other ones, or set "
             f"{field}.decontaminate false"
         )
-    return split._replace(train=kept, removed=tuple(removed))
+    return split._replace(train=kept)

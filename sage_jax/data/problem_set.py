@@ -82,7 +82,8 @@ class Split(NamedTuple):
         dropped: as in `ProblemSet`.
         distinct: as in `ProblemSet`.
         mended: what repairs touched, in their order.
-        removed: training problems left out because they stand in an evaluation set.
+        contaminated: training problems that stand in an evaluation set; left out, unless the task
+            says `decontaminate: false`.
         weights: of the problems to train on, see `order.weighted_indices`; None draws all alike.
     """
 
@@ -94,7 +95,7 @@ class Split(NamedTuple):
     dropped: Sequence[Dropped] = ()
     distinct: bool = False
     mended: Sequence[Mended] = ()
-    removed: Sequence[Removed] = ()
+    contaminated: Sequence[Removed] = ()
     weights: Sequence[float] | None = None
 
     def digest(self) -> str:

@@ -66,9 +66,8 @@ def read_task(
     places = enumerate(spec.repairs)
     repairs = [resolve(one, REPAIRS, field=f"{part.field}.repairs.{n}") for n, one in places]
     mended = mend(found, repairs)
-    if not spec.decontaminate:
-        return mended
-    return without_evaluation(mended, beside.others, field=part.field)
+    clean = spec.decontaminate
+    return without_evaluation(mended, beside.others, field=part.field, leave_out=clean)
 
 
 def _gathered(part: Part, given: Mapping[str, Any], options: Mapping[str, Any]) -> Split | Task:

@@ -191,7 +191,7 @@ class TextTask:
         return [self._train[place] for place in places]
 
     def _render(self, problem: Problem) -> list[int]:
-        said = self._say | {"system_prompt": self._system(problem)}
+        said: dict[str, Any] = self._say | {"system_prompt": self._system(problem)}
         return render(self._tokenizer, problem, **said) + self._prefix_ids
 
     def _system(self, problem: Problem) -> str | None:

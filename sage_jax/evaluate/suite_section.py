@@ -1,15 +1,17 @@
 """The part of the report on suites: runs against sets of problems, as a page and as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from sage_jax.evaluate.latex import to_latex
 from sage_jax.evaluate.markdown import to_markdown
 from sage_jax.evaluate.page import Html, section, table, tag
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.seeded import SeededResult
+from sage_jax.evaluate.subsets import with_clean
 from sage_jax.evaluate.suite_table import SuiteTable, Text, suite_table
-from sage_jax.evaluate.suites import BASE, of_runs
+from sage_jax.evaluate.suites import BASE, contaminated, of_runs
 from sage_jax.files import write_atomically
 
 _LARGEST = 64  # As of the cards: a k that all runs have, and that tells them apart.
@@ -24,23 +26,32 @@ def suites_section(folder: Path, runs: Sequence[Run]) -> Html:
     found = of_runs(runs)
     if not found:
         return Html("")
-    laid = lay_out(found)
+    laid = lay_out(found, contaminated=contaminated(runs, found))
     for name, text in (("suites.md", to_markdown(laid)), ("suites.tex", to_latex(laid))):
         write_atomically(folder / name, text.encode())
     notes = tag("p", " ".join(laid.notes(intervals=True)), class_="muted")
     return section("Suites", _markup(laid), notes)
 
 
-def lay_out(found: Mapping[str, Mapping[str, SeededResult]], ks: Sequence[int] = ()) -> SuiteTable:
+def lay_out(
+    found: Mapping[str, Mapping[str, SeededResult]],
+    ks: Sequence[int] = (),
+    *,
+    contaminated: Mapping[str, Collection[str]] = MappingProxyType({}),
+) -> SuiteTable:
     """Runs against suites, tested against the base where it is there.
 
     Args:
         found: as `of_runs` gives it.
         ks: of pass@k; by default 1, and the largest up to 64 that all have.
+        contaminated: problems of suites that were trained on; beside such a suite stands what is
+            left of it without them.
     """
     most = min(one.largest_k for suites in found.values() for one in suites.values())
     figures = [f"pass@{k}" for k in ks or dict.fromkeys((1, min(most, _LARGEST)))]
-    return suite_table(found, figures, baseline=BASE if BASE in found and len(found) > 1 else "")
+    baseline = BASE if BASE in found and len(found) > 1 else ""
+    widened, averages = with_clean(found, contaminated)
+    return suite_table(widened, figures, averages=averages, baseline=baseline)
 
 
 def _markup(laid: SuiteTable) -> Html:

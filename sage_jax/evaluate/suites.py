@@ -7,7 +7,7 @@ from pathlib import Path
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.files import ResultError
+from sage_jax.files import ResultError, read_json_lines
 
 BASE = "base"
 _SEED = re.compile(r"seed-(\d+)\.json")
@@ -51,6 +51,29 @@ def of_runs(runs: Sequence[Run]) -> dict[str, dict[str, SeededResult]]:
         if trained:
             found[run.name] = trained
     return found
+
+
+def contaminated(
+    runs: Sequence[Run], found: Mapping[str, Mapping[str, SeededResult]]
+) -> dict[str, set[str]]:
+    """Problems of suites that some of the runs were trained on: {suite: ids}.
+
+    Raises:
+        ResultError: the file that says so is corrupt.
+    """
+    files = [run.path / "contaminated.jsonl" for run in runs if not _is_clean(run)]
+    ids = {
+        str(line.get("evaluation_id"))
+        for file in files
+        if file.is_file()
+        for _, line in read_json_lines(file)
+    }
+    suites = {name: {*one.ids} for of_run in found.values() for name, one in of_run.items()}
+    return {name: own & ids for name, own in suites.items() if own & ids}
+
+
+def _is_clean(run: Run) -> bool:
+    return run.config.get("task", {}).get("decontaminate", True)
 
 
 def _latest(tags: Mapping[str, dict[str, SeededResult]]) -> dict[str, SeededResult] | None:

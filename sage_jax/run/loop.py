@@ -18,11 +18,11 @@ from sage_jax.run import events, inputs, measures
 from sage_jax.run.bad_steps import refuse_bad_weights
 from sage_jax.run.checkpoint import Checkpoints
 from sage_jax.run.console import log, warn
+from sage_jax.run.contaminated import keep_contaminated
 from sage_jax.run.evaluation import Asked
 from sage_jax.run.journal import read_history
 from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
-from sage_jax.run.removed import keep_removed
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.session import Emit, Session, open_session
 from sage_jax.run.shared_base import shared_base
@@ -76,7 +76,7 @@ def train(
     def opened(task: Task) -> None:
         inputs.keep(config, folder, seen, inputs.refuse_other_problems(folder, task))
         folder.write_config(config)
-        keep_removed(task, folder)
+        keep_contaminated(task, folder)
         emit(events.Started(config, folder.path))
 
     try:

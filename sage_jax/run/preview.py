@@ -83,11 +83,12 @@ def _left_out(problems: Split) -> Iterator[RenderableType]:
         yield f"repair {one.repair}: {len(one.ids):,} problems to train on"
         if one.ids:
             yield from _listed([", ".join(one.ids[:_SHOWN])], len(one.ids) - _SHOWN + 1)
-    removed = problems.removed
-    ids = {one.id for one in removed}
-    if removed:
-        yield f"left out: {len(ids):,}, evaluated on too (task.decontaminate)"
-        pairs = [f"{o.id} is {o.evaluation_id} ({o.reason} {o.containment:.2f})" for o in removed]
+    found = problems.contaminated
+    ids, trained = {one.id for one in found}, {one.id for one in problems.train}
+    if found:
+        what = "trained on, and" if ids & trained else "left out:"
+        yield f"{what} {len(ids):,} evaluated on too (task.decontaminate)"
+        pairs = [f"{o.id} is {o.evaluation_id} ({o.reason} {o.containment:.2f})" for o in found]
         yield from _listed(pairs[:_SHOWN], len(pairs))
     elif not problems.distinct:
         yield "none of them is evaluated on too, as far as words tell"

@@ -63,9 +63,9 @@ class RunFolder:
         return self.path / "inputs.json"
 
     @property
-    def removed_file(self) -> Path:
-        """Training problems left out because they are evaluated on, and why."""
-        return self.path / "removed.jsonl"
+    def contaminated_file(self) -> Path:
+        """Training problems that are evaluated on too, and why; see `task.decontaminate`."""
+        return self.path / "contaminated.jsonl"
 
     def samples_file(self, step: int) -> Path:
         """Samples written at a step."""

@@ -210,7 +210,7 @@ def _beside(config: configs.Config, loaded: models.Loaded | models.Described | N
 
     others = [
         one
-        for place, suite in enumerate(config.eval.suites if config.task.decontaminate else ())
+        for place, suite in enumerate(config.eval.suites)
         for one in problems(suite, f"eval.suites.{place}")
     ]
     held_out = config.eval.held_out and problems(config.eval.held_out, "eval.held_out")

@@ -27,13 +27,22 @@ def repair(use: str):
 def test_what_stands_in_an_evaluation_set_is_left_out_and_told():
     found = without_evaluation(SPLIT, [problem("suite", 52)], field="task")
     assert [one.id for one in found.train] == ["a"]
-    assert [(one.id, one.evaluation_id) for one in found.removed] == [("b", "held"), ("c", "suite")]
+    assert [(one.id, one.evaluation_id) for one in found.contaminated] == [
+        ("b", "held"),
+        ("c", "suite"),
+    ]
     assert found.held_out == SPLIT.held_out
 
 
 def test_problems_that_are_distinct_by_how_they_are_drawn_stay():
     drawn = SPLIT._replace(distinct=True)
     assert without_evaluation(drawn, [problem("suite", 52)], field="task") == drawn
+
+
+def test_they_stay_where_that_is_wanted_and_are_told():
+    found = without_evaluation(SPLIT, [], field="task", leave_out=False)
+    assert found.train == SPLIT.train
+    assert [one.id for one in found.contaminated] == ["b"]
 
 
 def test_a_set_that_is_all_evaluation_is_refused():

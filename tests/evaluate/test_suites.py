@@ -1,6 +1,7 @@
 """Results of suites on disk, and the part of the report on them."""
 
 import dataclasses
+import json
 
 import pytest
 
@@ -64,6 +65,24 @@ def test_the_report_holds_their_table(tmp_path, save, write_run):
     assert [row.split("|")[1].strip() for row in rows] == ["base", "arm"]
     assert "\\*" in rows[1]  # A rise of .6 on 24 problems is no luck.
     assert "\\toprule" in (tmp_path / "report" / "suites.tex").read_text()
+
+
+@pytest.mark.parametrize("decontaminate", [True, False])
+def test_problems_that_were_trained_on_are_left_out_beside(
+    tmp_path, save, write_run, decontaminate
+):
+    run = write_run(tmp_path / "arm", config={"task": {"decontaminate": decontaminate}})
+    for suite in ("aime24", "amc23"):
+        save(run / "suites", suite, "base")
+    ids = [*read_suites(run / "suites")["base"]["amc23"].ids][:4]
+    lines = [{"id": f"t{n}", "evaluation_id": id} for n, id in enumerate(ids)]
+    lines = [] if decontaminate else lines
+    (run / "contaminated.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    write_report([run], tmp_path / "report")
+    table = (tmp_path / "report" / "suites.md").read_text()
+    # Both suites have problems of these names.
+    for name in ("amc23 (clean, 20)", "aime24 (clean, 20)", "average (clean)"):
+        assert (name in table) is not decontaminate
 
 
 def test_without_suites_there_is_none(tmp_path, write_run):

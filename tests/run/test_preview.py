@@ -36,7 +36,7 @@ def test_problems_what_is_left_out_lengths_and_prompts(make_words_config, tmp_pa
     assert table["held out"][2].strip() == "4"
     assert table["suite mine"][2].strip() == "2"
     assert "repair near_copies: 0 problems to train on" in text
-    assert "left out: 1, evaluated on too (task.decontaminate)" in text
+    assert "left out: 1 evaluated on too (task.decontaminate)" in text
     assert "train-3 is both (equal 1.00)" in text
     assert sum(line.count("█") for line in text.splitlines()) >= 40
     assert text.count("Box it.") == 2

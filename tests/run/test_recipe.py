@@ -47,7 +47,7 @@ def miniature(monkeypatch, tmp_path) -> configs.Config:
 def test_the_recipe_from_names_alone(monkeypatch, tmp_path, capsys):
     config, folder = miniature(monkeypatch, tmp_path), RunFolder(tmp_path / "run")
     train(config, folder, StopRequest())
-    removed = [json.loads(line) for line in folder.removed_file.read_text().splitlines()]
+    removed = [json.loads(line) for line in folder.contaminated_file.read_text().splitlines()]
     met = {line["evaluation_id"].partition("-")[0] for line in removed}
     assert met == {"amc23", "math500"}
     assert len({line["evaluation_id"] for line in removed}) >= 44
