@@ -86,7 +86,7 @@ def _only_evaluates(part: Part, whole: ProblemSet, to_train: bool) -> bool:
     if empty and to_train:
         raise _fault(
             part,
-            "is there to evaluate on, and has no problem to train on: name a task that has some",
+            "gives no problem to train on, and some to evaluate on alone: name one that has both",
         )
     return empty
 

@@ -74,7 +74,7 @@ def test_problems_to_leave_out():
 
 
 def test_no_training_on_what_is_there_to_evaluate_on():
-    with pytest.raises(ConfigError, match=r"^task: aime25 is there to evaluate on, and has no"):
+    with pytest.raises(ConfigError, match=r"^task: aime25 gives no problem to train on, and"):
         make("aime25")
 
 
