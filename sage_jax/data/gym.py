@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
+import io
 import itertools
 import json
 import random
@@ -31,8 +32,13 @@ LEFT_OUT: Mapping[str, str] = {
     "polynomial_multiplication": _UNSTEADY,
     "puzzle24": "scores any four numbers that make 24 as right, whatever is asked",
     "ransom_note": _UNSTEADY,
+    "word_ladder": _UNSTEADY,
 }
-"""Data sets that are not offered, and why, as of version 0.1.25."""
+"""Data sets that are not offered, and why, as of version 0.1.25.
+
+Found by drawing 400 problems of each (50 of the slowest) under unlike seeds of Python's hashes,
+and by scoring answers of other problems.
+"""
 
 _CHUNK = 500  # Problems under one seed, which is the library's own number.
 _FRUITLESS = 1500  # Draws in a row that give no new problem, before it is said that none is left.
@@ -91,7 +97,7 @@ def make_problems(
     wanted = (num_train, num_held_out)
     found: tuple[dict[str, Problem], dict[str, Problem]] = ({}, {})
     fruitless = 0
-    with _randomness_kept():
+    with _undisturbed():
         for problem in _drawn(seed, name, options):
             place = is_held_out(problem, share=_SHARE)
             if len(found[place]) < wanted[place] and problem.id not in found[place]:
@@ -152,11 +158,12 @@ def _seed_all(seed: int) -> None:
 
 
 @contextlib.contextmanager
-def _randomness_kept() -> Iterator[None]:
-    """Leave the random numbers of the whole process as they were."""
+def _undisturbed() -> Iterator[None]:
+    """Leave the random numbers of the whole process as they were, and print nothing."""
     kept, kept_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         random.setstate(kept)
         np.random.set_state(kept_numpy)  # noqa: NPY002

@@ -57,9 +57,10 @@ class Sums:
 
 
 class Shaky(Sums):
-    """Draws from the random numbers of the whole process."""
+    """Draws from the random numbers of the whole process, and prints."""
 
     def __getitem__(self, place):
+        print(".", end="")  # noqa: T201
         return self.entry((random.randrange(10**6), np.random.randint(10**6)))  # noqa: NPY002
 
 
@@ -121,7 +122,7 @@ class TestDrawn:
         one, other = ({p.id for p in drawn(seed=seed, most=10**6)[0]} for seed in (0, 1))
         assert not one & other
 
-    def test_random_numbers_of_the_process_are_seeded_and_left_as_they_were(self):
+    def test_random_numbers_of_the_process_are_seeded_and_left_as_they_were(self, capsys):
         random.seed(5)
         np.random.seed(5)  # noqa: NPY002
         first = drawn("shaky")
@@ -130,6 +131,7 @@ class TestDrawn:
         np.random.seed(5)  # noqa: NPY002
         assert after == (random.random(), np.random.rand())  # noqa: NPY002
         assert drawn("shaky") == first
+        assert capsys.readouterr().out == ""
 
     def test_a_data_set_may_end_early(self):
         assert len(drawn("short", most=10**6)[0]) == 40

@@ -15,7 +15,7 @@ def reasoning_gym(
     num_held_out: int = 100,
     correct_from: float = 1.0,
 ) -> ProblemSet:
-    """Procedural problems of Reasoning Gym by name: 97 data sets (extra `[tasks]`).
+    """Procedural problems of Reasoning Gym by name: 96 data sets (extra `[tasks]`).
 
     `num_train` and `num_held_out` problems of each of `names`: a name, as leg_counting, or a name
     with options of the library, as {name: basic_arithmetic, min_terms: 2}. The reward is the score
@@ -38,7 +38,7 @@ def reasoning_gym(
     shortest_path, simple_equations, simple_geometry, simple_integration, sokoban,
     spell_backward, spiral_matrix, string_insertion, string_manipulation, string_splitting,
     string_synthesis, sudoku, survo, syllogism, time_intervals, tower_of_hanoi, tsumego,
-    word_ladder, word_sequence_reversal, word_sorting, zebra_puzzles
+    word_sequence_reversal, word_sorting, zebra_puzzles
 
     and docs/data.md says which are left out, and why.
     """
