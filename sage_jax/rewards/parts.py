@@ -7,10 +7,11 @@ judge. The names below are all that a config may say.
 from typing import Any
 
 from sage_jax.rewards import format as forms
+from sage_jax.rewards import gym
 from sage_jax.rewards.number_judge import NumberJudge
 from sage_jax.rewards.pool import VerifierPool
 
-__all__ = ["boxed", "matches", "math", "number", "overlong"]
+__all__ = ["boxed", "matches", "math", "number", "overlong", "reasoning_gym"]
 
 
 def math(*, num_workers: int = 2, deadline_s: float = 5.0) -> VerifierPool:
@@ -58,3 +59,21 @@ def overlong(tokens: Any, mask: Any, *, cache: int) -> Any:
     if not 1 <= cache <= room:
         raise ValueError(f"cache is {cache}; it must be from 1 to the {room} tokens there are")
     return ((room - cache - mask.sum(axis=1)) / cache).clip(-1.0, 0.0)
+
+
+def reasoning_gym(
+    completion: str, problem: str, answer: str, data_set: str, options: str, metadata: str
+) -> tuple[float, str]:
+    r"""The score that a problem's data set gives the final answer, 0 to 1: of `reasoning_gym`.
+
+    Its columns are those of the task of that name. The answer is what `\boxed{}` holds, else what
+    `<answer>` tags do, else what is stated. Name it with `isolate: true`: some scorers hang.
+    """
+    return gym.score(
+        completion,
+        problem=problem,
+        answer=answer,
+        data_set=data_set,
+        options=options,
+        metadata=metadata,
+    )

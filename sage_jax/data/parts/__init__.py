@@ -5,6 +5,7 @@ what it gives. The names below are all that a config may say.
 """
 
 from sage_jax.data.parts.files import csv, jsonl, parquet
+from sage_jax.data.parts.gym import reasoning_gym
 from sage_jax.data.parts.hubs import hf, tfds
 from sage_jax.data.parts.mixture import mixture
 from sage_jax.data.parts.named import (
@@ -38,5 +39,6 @@ __all__ = [
     "mixture",
     "parquet",
     "programs",
+    "reasoning_gym",
     "tfds",
 ]
