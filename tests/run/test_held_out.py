@@ -111,7 +111,15 @@ def test_what_is_there_is_not_sampled_again(tmp_path):
     assert seen[-1] == (20, 20)
 
 
-@pytest.mark.parametrize("damage", [b"", b"no gzip", gzip.compress(b'{"id": 1}\n')])
+DAMAGED = {
+    "empty": b"",
+    "no gzip": b"no gzip",
+    "another line": gzip.compress(b'{"id": 1}\n', mtime=0),
+    "cut off": gzip.compress(b'{"id": "0", "completion": ""}\n', mtime=0)[:-4],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_part_is_sampled_again(tmp_path, capsys, damage):
     first = evaluated(Counting(), folder=tmp_path)
     path = tmp_path / "part-00001.jsonl.gz"
