@@ -78,6 +78,7 @@ def main(kills: int = 20, seed: int = 0) -> None:
     """Kill `kills` starts, in as many evaluations as that takes."""
     draw, done, runs = random.Random(seed), 0, 0
     with tempfile.TemporaryDirectory() as home:
+        undisturbed(Path(home) / "compiled")  # What was compiled is kept.
         whole = undisturbed(Path(home) / "whole")
         wanted = files(Path(home) / "whole")
         print(f"undisturbed: {whole:.0f} s, {parts(Path(home) / 'whole')} parts", flush=True)
