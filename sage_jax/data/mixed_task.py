@@ -7,6 +7,7 @@ import numpy as np
 
 from sage_jax.data.mixing import Mixing
 from sage_jax.data.problem import DataError
+from sage_jax.data.problem_set import Split
 from sage_jax.data.tasks import Demonstrations, Judged, Prompts
 from sage_jax.data.text_task import TextTask, widened
 
@@ -49,6 +50,16 @@ class MixedTask:
         self.stop_ids = tuple(dict.fromkeys(ends))
         self.pad_id = self.stop_ids[0]
         self.tells_modes = any(task.tells_modes for task in self._tasks)
+
+    @property
+    def problems(self) -> Split:
+        """The problems of all sources, source by source, as of a task of one."""
+        splits = [task.problems for task in self._tasks]
+        return Split(
+            [one for split in splits for one in split.train],
+            [one for split in splits for one in split.held_out],
+            contaminated=[one for split in splits for one in split.contaminated],
+        )
 
     def train_prompts(self, index: int, count: int) -> Prompts:
         """The `index`-th batch of training prompts, of all sources by their weights."""

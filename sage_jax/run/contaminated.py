@@ -2,9 +2,8 @@
 
 import json
 
-from sage_jax.data.mixed_task import MixedTask
+from sage_jax.data.problem_set import Split
 from sage_jax.data.tasks import Task
-from sage_jax.data.text_task import TextTask
 from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run.console import log
@@ -14,12 +13,11 @@ from sage_jax.run.writes import best_effort
 
 def keep_contaminated(task: Task, folder: RunFolder) -> None:
     """Write which problems of a task in words are evaluated on too, and say how many."""
-    tasks = [one.task for one in task.sources] if isinstance(task, MixedTask) else [task]
-    splits = [one.problems for one in tasks if isinstance(one, TextTask)]
-    found = [one for split in splits for one in split.contaminated]
-    if not found or not hosts.is_main():
+    problems = getattr(task, "problems", None)
+    if not isinstance(problems, Split) or not problems.contaminated or not hosts.is_main():
         return
-    ids, trained = {one.id for one in found}, {one.id for split in splits for one in split.train}
+    found = problems.contaminated
+    ids, trained = {one.id for one in found}, {one.id for one in problems.train}
     what = "trained on, though" if ids & trained else "not trained on, since"
     log(f"{len(ids)} problems are {what} they are evaluated on too: {folder.contaminated_file}")
     with best_effort(folder.contaminated_file):

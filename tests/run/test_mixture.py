@@ -1,12 +1,16 @@
 """Runs over a mixture: each source has figures of its own, and a resumed run is the same."""
 
+import contextlib
 import json
 
 import pytest
 from runs import StopAt, entries
 
 from sage_jax import config as configs
+from sage_jax import models, setup
 from sage_jax.config import ConfigError
+from sage_jax.data.mixed_task import MixedTask
+from sage_jax.run import inputs
 from sage_jax.run.inputs import of_evaluation
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
@@ -62,6 +66,24 @@ def test_all_that_stands_in_a_mixture_is_a_part_of_the_config(config, settings, 
     assert of_evaluation(config)[:-1] == ["task.of.0.eval_file"]
     own = configs.override(config, {"task": {"of": {"1": {"use": "my_tasks:sums"}}}})
     assert own.modules == ["my_tasks"]
+
+
+def test_other_problems_of_any_source_are_refused(config, byte_model, tmp_path):
+    folder, described = RunFolder(tmp_path / "run"), models.describe(byte_model)
+    folder.write_config(config)
+    with contextlib.closing(setup.open_task(config, described)) as task:
+        assert isinstance(task, MixedTask)
+        sources = [one.task.problems for one in task.sources]
+        assert len(task.problems.train) == sum(len(one.train) for one in sources)
+        assert len(task.problems.held_out) == sum(len(one.held_out) for one in sources)
+        inputs.keep(config, folder, {}, inputs.refuse_other_problems(folder, task))
+        inputs.refuse_other_problems(folder, task)
+    other = configs.override(config, {"task": {"of": {"1": {"max_operand": 16}}}})
+    with (
+        contextlib.closing(setup.open_task(other, described)) as task,
+        pytest.raises(inputs.InputError, match=r"problems to train on: .* problems then"),
+    ):
+        inputs.refuse_other_problems(folder, task)
 
 
 def test_the_command_line_reaches_into_a_mixture(config):
