@@ -12,6 +12,7 @@ from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.suites import suite_file
 from sage_jax.parallel import hosts
+from sage_jax.parts import SuiteSpec
 from sage_jax.run.console import warn
 from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.exact import Model
@@ -57,14 +58,21 @@ def evaluate_suites(
                     f"{suite.title}: {known.dropped} problems have prompts longer than "
                     "rollout.max_prompt_length and are left out"
                 )
+            own = _alone(config, suite)
             for candidate in candidates:
                 results[candidate.tag][suite.title] = SeededResult(
                     tuple(
-                        _evaluated(config, on, candidate, home, suite.title, seed)
+                        _evaluated(own, on, candidate, home, suite.title, seed)
                         for seed in range(config.eval.seeds)
                     )
                 )
     return results
+
+
+def _alone(config: configs.Config, suite: SuiteSpec) -> configs.Config:
+    """The config without what other suites, seeds and tables change, by which parts are known."""
+    options = config.eval.model_copy(update={"suites": (suite,), "seeds": 1, "ks": ()})
+    return config.model_copy(update={"eval": options})
 
 
 def _evaluated(

@@ -75,6 +75,15 @@ def test_what_is_kept_is_not_sampled_again(evaluated, monkeypatch):
     assert before == {path: path.read_bytes() for path in home.glob("**/*") if path.is_file()}
 
 
+def test_another_suite_and_seed_leave_what_is_there(evaluated, monkeypatch):
+    config, home = evaluated
+    before = {path: path.read_bytes() for path in home.glob("**/part-*")}
+    options = config.eval.model_copy(update={"suites": config.eval.suites[:1], "seeds": 1})
+    monkeypatch.setattr(commands.setup, "sampler", lambda policy, decoding: None)
+    commands.evaluate_config(config.model_copy(update={"eval": options}), home)
+    assert before == {path: path.read_bytes() for path in home.glob("**/part-*")}
+
+
 def test_stored_completions_give_the_same_figures(evaluated, tmp_path, capsys):
     config, home = evaluated
     folder = home / "minus" / "base" / "seed-1"
