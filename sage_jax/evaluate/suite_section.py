@@ -27,10 +27,15 @@ def suites_section(folder: Path, runs: Sequence[Run]) -> Html:
     if not found:
         return Html("")
     laid = lay_out(found, contaminated=contaminated(runs, found))
-    for name, text in (("suites.md", to_markdown(laid)), ("suites.tex", to_latex(laid))):
-        write_atomically(folder / name, text.encode())
+    write_tables(folder / "suites", laid)
     notes = tag("p", " ".join(laid.notes(intervals=True)), class_="muted")
     return section("Suites", _markup(laid), notes)
+
+
+def write_tables(path: Path, laid: SuiteTable) -> None:
+    """Write a table as Markdown and as LaTeX, at `path` with their endings."""
+    for ending, text in ((".md", to_markdown(laid)), (".tex", to_latex(laid))):
+        write_atomically(path.with_name(path.name + ending), text.encode())
 
 
 def lay_out(

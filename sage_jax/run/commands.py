@@ -16,14 +16,11 @@ from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
-from sage_jax.evaluate.latex import to_latex
-from sage_jax.evaluate.markdown import to_markdown
 from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.printed import print_suites
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.evaluate.suite_section import lay_out
+from sage_jax.evaluate.suite_section import lay_out, write_tables
 from sage_jax.evaluate.suites import suite_file
-from sage_jax.files import write_atomically
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
@@ -99,8 +96,7 @@ def load_trained(path: Path, config: configs.Config, *, on_suites: bool = False)
     try:
         if checkpoints.latest() is None:
             raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
-        source = str(folder.base) if config.warmup.steps else config.model.source
-        base = _open_base(config, source, on_suites)
+        base = _open_base(config, folder.source(config), on_suites)
         learner = setup.make_learner(config, base)
         found = checkpoints.restore_newest(learner.layout, say=warn)
         assert found is not None
@@ -225,8 +221,7 @@ def _show_suites(
     if not hosts.is_main():
         return
     table = lay_out(results, config.eval.ks)
-    for name, text in (("table.md", to_markdown(table)), ("table.tex", to_latex(table))):
-        write_atomically(home / name, text.encode())
+    write_tables(home / "table", table)
     print_suites(table)
     log(f"{home / 'table.md'}, table.tex")
 

@@ -25,8 +25,8 @@ from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.parallel import hosts
-from sage_jax.run import inputs
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.starting import source_of_config, source_of_run
 
 _SHOWN = 16  # Positions that the terminal names.
 
@@ -35,14 +35,10 @@ def entropies_of_config(config: configs.Config, out: Path, *, problems: int) -> 
     """Draw the entropies of the model that a config starts from; see `entropies`.
 
     Raises:
-        ConfigError: if the model comes from a warm-up, which belongs to a run.
+        ConfigError: as `source_of_config`.
     """
-    if config.warmup.steps:
-        raise ConfigError(
-            "this config makes its model by a warm-up: train it, then name the run (of arms, one "
-            "of them); its reference is the warmed-up model"
-        )
-    entropies(config, config.model.source, out, problems=problems)
+    source = source_of_config(config, because="; its reference is the warmed-up model")
+    entropies(config, source, out, problems=problems)
 
 
 def entropies_of_run(
@@ -51,14 +47,9 @@ def entropies_of_run(
     """Draw the entropies of the model that a run started from, its reference; see `entropies`.
 
     Raises:
-        ConfigError: if its warm-up is not done.
-        InputError: if the model's weights are others than the run began with.
+        ConfigError, InputError: as `source_of_run`.
     """
-    inputs.refuse_others(config, folder, inputs.MODEL)
-    if config.warmup.steps and not folder.has_base():
-        raise ConfigError(f"{folder.path}: the warm-up is not done; `sage-jax train` goes on")
-    source = str(folder.base) if config.warmup.steps else config.model.source
-    entropies(config, source, out, problems=problems)
+    entropies(config, source_of_run(folder, config), out, problems=problems)
 
 
 def entropies(config: configs.Config, source: str, out: Path, *, problems: int) -> None:

@@ -17,13 +17,13 @@ from sage_jax.evaluate.problem_result import ProblemResult, means_of
 from sage_jax.files import write_atomically
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.parallel import hosts
-from sage_jax.run import inputs
 from sage_jax.run.console import warn
 from sage_jax.run.evaluation import batch_size, digest, group_size, sampler
 from sage_jax.run.held_out import evaluate
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.shared_base import evaluating
 from sage_jax.run.stages import stage
+from sage_jax.run.starting import source_of_config, source_of_run
 from sage_jax.run.stored import Stored
 
 
@@ -31,28 +31,18 @@ def rate_config(config: configs.Config, out: Path, *, samples: int) -> None:
     """Rate the training problems by the model that a config starts from; see `rate`.
 
     Raises:
-        ConfigError: if the model comes from a warm-up, which belongs to a run.
+        ConfigError: as `source_of_config`.
     """
-    if config.warmup.steps:
-        raise ConfigError(
-            "this config makes its model by a warm-up: train it, then name the run (of arms, one "
-            "of them)"
-        )
-    rate(config, config.model.source, out, samples=samples)
+    rate(config, source_of_config(config), out, samples=samples)
 
 
 def rate_run(folder: RunFolder, config: configs.Config, out: Path, *, samples: int) -> None:
     """Rate the training problems by the model that a run started from; see `rate`.
 
     Raises:
-        ConfigError: if its warm-up is not done.
-        InputError: if the model's weights are others than the run began with.
+        ConfigError, InputError: as `source_of_run`.
     """
-    inputs.refuse_others(config, folder, inputs.MODEL)
-    if config.warmup.steps and not folder.has_base():
-        raise ConfigError(f"{folder.path}: the warm-up is not done; `sage-jax train` goes on")
-    source = str(folder.base) if config.warmup.steps else config.model.source
-    rate(config, source, out, samples=samples)
+    rate(config, source_of_run(folder, config), out, samples=samples)
 
 
 def rate(config: configs.Config, source: str, out: Path, *, samples: int) -> None:

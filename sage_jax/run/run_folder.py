@@ -44,6 +44,10 @@ class RunFolder:
         home = RunFolder(self.path.parent) if self.is_arm() else self
         return home.path / "base"
 
+    def source(self, config: configs.Config) -> str:
+        """Where the model lies that reinforcement learning starts from, as `model.source`."""
+        return str(self.base) if config.warmup.steps else config.model.source
+
     def has_base(self) -> bool:
         """Whether that model is there, whole: its config is the last file to appear."""
         return (self.base / "config.json").is_file()

@@ -64,7 +64,7 @@ def open_and_warm_up(
     """
     ready = hosts.agree(folder.has_base())
     if ready or not config.warmup.steps:
-        source = str(folder.base) if config.warmup.steps else config.model.source
+        source = folder.source(config)
         with stage(f"loading {source} and the problems"):
             base = setup.open_base(config, source)
         opened(base.task)
