@@ -1,5 +1,6 @@
 """Opening the task that a config names."""
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -109,29 +110,49 @@ def _read(
 ) -> Split | Task:
     """The problems of a task; a mixture opens the tasks that it is of."""
 
-    def open_task(source: SourceSpec, place: int) -> Task:
-        field = f"{part.field}.of.{place}"
-        own = (source.reward, f"{field}.reward") if source.reward else (rewards, "reward")
-        return make_task(
-            source.as_task(spec),
-            setting,
-            own[0],
-            field=field,
-            rewards_field=own[1],
-            to_train=to_train,
-            beside=_of_source(beside, place),
-        )
+    def open_sources(sources: Sequence[SourceSpec]) -> list[Task]:
+        fields = [f"{part.field}.of.{place}" for place in range(len(sources))]
+        held_out = [
+            _held_out(source.as_task(spec), setting, field) if to_train else ()
+            for source, field in zip(sources, fields, strict=True)
+        ]
+        with contextlib.ExitStack() as opened:
+            tasks: list[Task] = []
+            for place, (source, field) in enumerate(zip(sources, fields, strict=True)):
+                own = (source.reward, f"{field}.reward") if source.reward else (rewards, "reward")
+                task = make_task(
+                    source.as_task(spec),
+                    setting,
+                    own[0],
+                    field=field,
+                    rewards_field=own[1],
+                    to_train=to_train,
+                    beside=_of_source(beside, place, held_out),
+                )
+                opened.callback(task.close)
+                tasks.append(task)
+            opened.pop_all()  # Whoever asked closes them from here on.
+        return tasks
 
-    return read_task(
-        part, spec, setting, to_train=to_train, beside=beside, given={"open_task": open_task}
-    )
+    given = {"open_sources": open_sources}
+    return read_task(part, spec, setting, to_train=to_train, beside=beside, given=given)
 
 
-def _of_source(beside: Beside, place: int) -> Beside:
-    """Problems of another task that are held out stand for all sources, behind the first."""
-    if beside.held_out is None or not place:
-        return beside
-    return Beside((), [*beside.others, *beside.held_out])
+def _held_out(spec: TaskSpec, setting: Setting, field: str) -> Sequence[Problem]:
+    """The problems that a task in words holds out, unchecked; of others none."""
+    found = read_task(resolve(spec, TASKS, field=field), spec, setting, to_train=False)
+    return found.held_out if isinstance(found, Split) else ()
+
+
+def _of_source(beside: Beside, place: int, held_out: Sequence[Sequence[Problem]]) -> Beside:
+    """What a source is evaluated on, beside what it holds out itself.
+
+    Problems of another task that are held out stand for all sources, behind the first.
+    """
+    if beside.held_out is None:
+        others = [one for at, part in enumerate(held_out) if at != place for one in part]
+        return beside._replace(others=[*beside.others, *others])
+    return Beside((), [*beside.others, *beside.held_out]) if place else beside
 
 
 def _rewards(

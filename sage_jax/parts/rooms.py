@@ -55,7 +55,7 @@ TASKS = Room(
     "task",
     "sage_jax.data.parts",
     given=(
-        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length", "open_task",
+        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length", "open_sources",
         *TaskSpec.shared(),
     ),
     field="task",

@@ -37,6 +37,12 @@ def twos():
     return problem_set("b" * 30, 5, 1)
 
 
+def copied():
+    """Problems to train on of which the source of ones holds one out."""
+    train = [{"id": f"c-{i}", "problem": f"a {i}?", "answer": str(i)} for i in (20, 8, 21)]
+    return ProblemSet(train, [{"id": "c-h", "problem": "a 30?", "answer": "30"}], reward="number")
+
+
 def moded():
     return problem_set("m", 4, mode=lambda problem, completion: completion[0])
 
@@ -181,3 +187,22 @@ def test_what_makes_no_mixture(of, kind, message):
 def test_without_a_tokenizer_there_is_no_mixture():
     with pytest.raises(ConfigError, match=r"task.of.0: .*is one in words, and this model has no"):
         make(ONES, setting=Setting(0, None, 8, 8))
+
+
+class TestContamination:
+    COPIED = {"use": f"{HERE}:copied"}  # noqa: RUF012
+
+    @pytest.mark.parametrize("of", [[ONES, COPIED], [COPIED, ONES]])
+    def test_what_one_source_holds_out_no_other_trains_on(self, of):
+        task = make(*of)
+        ids = {id for index in range(20) for id in task.train_prompts(index, 4).ids}
+        assert "c-8" not in ids
+        assert {"c-20", "c-21"} <= ids
+        assert [(one.id, one.evaluation_id) for one in task.problems.contaminated] == [
+            ("c-8", "a-8")
+        ]
+
+    def test_it_stays_where_that_is_wanted_and_is_told(self):
+        task = make(ONES, self.COPIED, decontaminate=False)
+        assert "c-8" in {one.id for one in task.problems.train}
+        assert [one.id for one in task.problems.contaminated] == ["c-8"]

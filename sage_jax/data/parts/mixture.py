@@ -1,7 +1,6 @@
 """Several tasks in words as one."""
 
-import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sage_jax.data.mixed_task import MixedTask, Source
 from sage_jax.data.tasks import Task
@@ -10,7 +9,10 @@ from sage_jax.parts import SourceSpec
 
 
 def mixture(
-    *, of: tuple[SourceSpec, ...], seed: int, open_task: Callable[[SourceSpec, int], Task]
+    *,
+    of: tuple[SourceSpec, ...],
+    seed: int,
+    open_sources: Callable[[Sequence[SourceSpec]], list[Task]],
 ) -> MixedTask:
     """Several tasks in words by weight, each with its own prompt and reward.
 
@@ -20,16 +22,18 @@ def mixture(
     """
     if not of:
         raise ValueError("`of` names no source: give one task or more")
-    with contextlib.ExitStack() as opened:
-        sources = []
-        for place, one in enumerate(of):
-            task = open_task(one, place)
-            opened.callback(task.close)
-            if not isinstance(task, TextTask):
-                raise ValueError(
-                    f"{one.use} judges by itself: the sources of a mixture are tasks in words"
-                )
-            sources.append(Source(one.title, one.weight, task))
-        made = MixedTask(sources, seed=seed)
-        opened.pop_all()  # The mixture closes them from here on.
-    return made
+    tasks = open_sources(of)
+    try:
+        return MixedTask([*map(_source, of, tasks)], seed=seed)
+    except BaseException:
+        for task in tasks:
+            task.close()
+        raise
+
+
+def _source(spec: SourceSpec, task: Task) -> Source:
+    if not isinstance(task, TextTask):
+        raise ValueError(
+            f"{spec.use} judges by itself: the sources of a mixture are tasks in words"
+        )
+    return Source(spec.title, spec.weight, task)
