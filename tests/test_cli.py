@@ -109,7 +109,7 @@ def test_usage(capsys):
 def test_eval_of_a_config_that_warms_up_is_refused(config_file, capsys):
     status, _, error = run(["eval", config_file], capsys)
     assert status == 1
-    assert "train it, then eval the run" in error
+    assert "train it, then name the run" in error
 
 
 def test_entropies_of_a_config_that_warms_up_are_refused(config_file, capsys):

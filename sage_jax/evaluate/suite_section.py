@@ -11,7 +11,7 @@ from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.subsets import with_clean
 from sage_jax.evaluate.suite_table import SuiteTable, Text, suite_table
-from sage_jax.evaluate.suites import BASE, contaminated, of_runs
+from sage_jax.evaluate.suites import BASE, contaminated, of_runs, trained_on
 from sage_jax.files import write_atomically
 
 _LARGEST = 64  # As of the cards: a k that all runs have, and that tells them apart.
@@ -26,7 +26,7 @@ def suites_section(folder: Path, runs: Sequence[Run]) -> Html:
     found = of_runs(runs)
     if not found:
         return Html("")
-    laid = lay_out(found, contaminated=contaminated(runs, found))
+    laid = lay_out(found, contaminated=contaminated(trained_on(runs), found))
     write_tables(folder / "suites", laid)
     notes = tag("p", " ".join(laid.notes(intervals=True)), class_="muted")
     return section("Suites", _markup(laid), notes)

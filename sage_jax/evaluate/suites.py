@@ -1,7 +1,7 @@
 """Results of suites on disk: SUITE/TAG/seed-N.json below a folder `suites` of a run."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from sage_jax.evaluate.results import EvalResult
@@ -54,14 +54,17 @@ def of_runs(runs: Sequence[Run]) -> dict[str, dict[str, SeededResult]]:
 
 
 def contaminated(
-    runs: Sequence[Run], found: Mapping[str, Mapping[str, SeededResult]]
+    files: Iterable[Path], found: Mapping[str, Mapping[str, SeededResult]]
 ) -> dict[str, set[str]]:
-    """Problems of suites that some of the runs were trained on: {suite: ids}.
+    """Problems of suites that runs were trained on: {suite: ids}.
+
+    Args:
+        files: what the runs wrote of it, `contaminated.jsonl`; a file need not be there.
+        found: {run: {suite: its seeds}}.
 
     Raises:
-        ResultError: the file that says so is corrupt.
+        ResultError: a file is corrupt.
     """
-    files = [run.path / "contaminated.jsonl" for run in runs if not _is_clean(run)]
     ids = {
         str(line.get("evaluation_id"))
         for file in files
@@ -72,8 +75,10 @@ def contaminated(
     return {name: own & ids for name, own in suites.items() if own & ids}
 
 
-def _is_clean(run: Run) -> bool:
-    return run.config.get("task", {}).get("decontaminate", True)
+def trained_on(runs: Sequence[Run]) -> list[Path]:
+    """The files of runs that say which problems they were trained on and are evaluated on too."""
+    unclean = [run for run in runs if not run.config.get("task", {}).get("decontaminate", True)]
+    return [run.path / "contaminated.jsonl" for run in unclean]
 
 
 def _latest(tags: Mapping[str, dict[str, SeededResult]]) -> dict[str, SeededResult] | None:

@@ -55,8 +55,8 @@ TASKS = Room(
     "task",
     "sage_jax.data.parts",
     given=(
-        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length", "open_sources",
-        *TaskSpec.shared(),
+        "held_out", "seed", "tokenizer", "max_prompt_length", "max_completion_length",
+        "open_sources", *TaskSpec.shared(),
     ),
     field="task",
 )  # fmt: skip

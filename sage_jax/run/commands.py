@@ -1,6 +1,7 @@
 """What the commands do with a finished or unfinished run: evaluate, sample, export."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sage_jax.evaluate.plots import describe
 from sage_jax.evaluate.printed import print_suites
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.suite_section import lay_out, write_tables
-from sage_jax.evaluate.suites import suite_file
+from sage_jax.evaluate.suites import contaminated, suite_file
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
@@ -33,6 +34,7 @@ from sage_jax.run.console import log, warn
 from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.rejudging import judge_completions
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.starting import source_of_config
 from sage_jax.run.suites import Candidate, evaluate_suites
 
 
@@ -121,9 +123,7 @@ def evaluate_config(config: configs.Config, home: Path) -> None:
     Raises:
         ConfigError: if the model comes from a warm-up, which belongs to a run.
     """
-    if config.warmup.steps:
-        raise ConfigError("this config makes its model by a warm-up: train it, then eval the run")
-    base = _open_base(config, config.model.source, bool(config.eval.suites))
+    base = _open_base(config, source_of_config(config), bool(config.eval.suites))
     try:
         model = (base.loaded.graphdef, base.loaded.params)
         if config.eval.suites:
@@ -172,7 +172,8 @@ def evaluate_run(path: Path, config: configs.Config) -> None:
     try:
         if config.eval.suites:
             found = evaluate_suites(config, trained.base, candidates, folder.suites)
-            _show_suites(config, found, folder.suites)
+            unclean = [] if folder.load().task.decontaminate else [folder.contaminated_file]
+            _show_suites(config, found, folder.suites, trained_on=unclean)
             return
         if own:
             inputs.refuse_other_problems(folder, trained.base.task, [inputs.HELD_OUT])
@@ -215,12 +216,17 @@ def _show(results: list[EvalResult]) -> None:
 
 
 def _show_suites(
-    config: configs.Config, results: dict[str, dict[str, SeededResult]], home: Path
+    config: configs.Config,
+    results: dict[str, dict[str, SeededResult]],
+    home: Path,
+    *,
+    trained_on: Sequence[Path] = (),
 ) -> None:
     """The table of runs against suites, printed and beside the results as Markdown and LaTeX."""
     if not hosts.is_main():
         return
-    table = lay_out(results, config.eval.ks)
+    known = contaminated(trained_on, results)
+    table = lay_out(results, config.eval.ks, contaminated=known)
     write_tables(home / "table", table)
     print_suites(table)
     log(f"{home / 'table.md'}, table.tex")

@@ -1,6 +1,7 @@
 """Evaluating models on suites: what is asked, what is kept, and how it is told."""
 
 import contextlib
+import functools
 import json
 
 import pytest
@@ -11,7 +12,10 @@ from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.suites import read_suites
 from sage_jax.files import ResultError
 from sage_jax.run import commands
+from sage_jax.run.loop import train
 from sage_jax.run.rejudging import judge_completions
+from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.stop import StopRequest
 
 
 @pytest.fixture(scope="module")
@@ -131,19 +135,37 @@ def test_a_reward_of_tokens_cannot_judge_what_is_stored(make_words_config, tmp_p
         judge_completions(config, tmp_path)
 
 
+def copied(folder, name: str, *numbers: int):
+    """A task that holds out some of the problems that the runs here are trained on."""
+    rows = [{"id": f"other-{n}", "problem": f"{n} + 1?", "answer": str(n + 1)} for n in numbers]
+    file = folder / f"{name}.jsonl"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {"use": "jsonl", "name": name, "train_file": str(file), "eval_file": str(file)}
+
+
+@pytest.mark.slow
+def test_of_suites_that_were_trained_on_the_table_has_the_clean_part(
+    make_words_config, tmp_path, capsys
+):
+    changes = {
+        "task": {"decontaminate": False},
+        "eval": {"suites": [copied(tmp_path, "suite", 3, 7, 77)], "num_samples": 2},
+        "train": {"steps": 1},
+    }
+    config, folder = make_words_config(changes), RunFolder(tmp_path / "run")
+    train(config, folder, StopRequest())
+    commands.evaluate_run(folder.path, config)
+    assert "suite (clean, 1)" in " ".join(capsys.readouterr().out.split())
+    assert "| suite (clean, 1) pass@1 |" in (folder.suites / "table.md").read_text()
+
+
 def test_problems_of_suites_and_of_another_held_out_part_are_not_trained_on(
     make_words_config, byte_model, tmp_path
 ):
-    rows = [{"id": f"other-{n}", "problem": f"{n} + 1?", "answer": str(n + 1)} for n in (3, 7)]
-    for name, own in (("suite", rows[:1]), ("held", rows[1:])):
-        text = "".join(json.dumps(row) + "\n" for row in own)
-        (tmp_path / f"{name}.jsonl").write_text(text)
-
-    def named(name):
-        file = str(tmp_path / f"{name}.jsonl")
-        return {"use": "jsonl", "train_file": file, "eval_file": file}
-
-    config = make_words_config({"eval": {"held_out": named("held"), "suites": [named("suite")]}})
+    named = functools.partial(copied, tmp_path)
+    config = make_words_config(
+        {"eval": {"held_out": named("held", 7), "suites": [named("suite", 3)]}}
+    )
     task = setup.open_task(config, models.describe(byte_model))
     with contextlib.closing(task):
         assert task.held_out(9).ids == ["other-7"]
