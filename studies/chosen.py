@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 
 from studies import markdown
-from studies.frontier import Pair, Row, by_pair, difference, interval
+from studies.frontier import Pair, Row, above, by_pair, curves, difference, interval, starred
 
 LOST = 0.01
 """Of the base model's pass@64: as much as a coefficient may lose and still be chosen."""
+
+FRONTIERS = ("k3", "exact")
+"""Arms that the others are compared with."""
 
 _VALIDATION = 0
 _SHOWN = ("pass@1", "pass@16", "pass@64", "modes/kept")
@@ -26,7 +29,10 @@ def choose(rows: Sequence[Row], arm: str) -> float | None:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown, the best first: figures and paired differences of pass@1 on the other seeds."""
+    """In Markdown, the best first, on the other seeds: figures, paired differences, distances.
+
+    Distances are above the frontiers at equal pass@1. Stars as in `frontier.starred`.
+    """
     reported = [row for row in rows if row["seed"] != _VALIDATION]
     arms = list(dict.fromkeys(row["arm"] for row in reported if row["arm"] != "base"))
     coefs = {arm: choose(rows, arm) for arm in arms}
@@ -35,22 +41,30 @@ def table(rows: Sequence[Row]) -> str:
         for arm, coef in coefs.items()
         if coef is not None
     }
-    head = ["arm", "kl_coef", *_SHOWN, "pass@1 − k3's", "pass@1 − exact's"]
     order = sorted(held, key=lambda arm: -_mean(held[arm], "pass@1"))
+    columns = {
+        f"pass@1 − {other}'s": [
+            difference(held[arm], held[other], "pass@1") if other in held and other != arm else None
+            for arm in order
+        ]
+        for other in FRONTIERS
+    }
+    for other in FRONTIERS:
+        line = curves(reported, other)
+        columns[f"above {other}, pass@16"] = [
+            above(held[arm], line, "pass@16") if other != arm else None for arm in order
+        ]
+    cells = {name: starred(column) for name, column in columns.items()}
     lines = [
         [
             arm,
             f"{coefs[arm]:g}",
             *(f"{_mean(held[arm], metric):.3f}" for metric in _SHOWN),
-            *(
-                str(difference(held[arm], held[other], "pass@1"))
-                if other in held and other != arm
-                else ""
-                for other in ("k3", "exact")
-            ),
+            *(column[place] for column in cells.values()),
         ]
-        for arm in order
+        for place, arm in enumerate(order)
     ]
+    head = ["arm", "kl_coef", *_SHOWN, *cells]
     lost = [arm for arm in arms if arm not in held]
     return markdown.table(head, lines) + (
         f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else ""

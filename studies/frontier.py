@@ -1,10 +1,13 @@
 """Statistics of paired runs: differences, and the distance above a frontier, with intervals."""
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
+
+from sage_jax.evaluate.holm import holm
 
 Row = Mapping[str, Any]
 Pair = tuple[int, int]
@@ -28,7 +31,8 @@ class Interval(NamedTuple):
     count: int
 
     def __str__(self) -> str:
-        return f"{self.mean:+.3f} ± {self.half:.3f}"
+        mean = f"{round(self.mean, 3) + 0.0:+.3f}"  # + 0.0: no minus before 0.
+        return f"{mean} ± {self.half:.3f}" if self.count > 1 else f"{mean} (one)"
 
 
 def interval(values: Mapping[Pair, float]) -> Interval:
@@ -48,6 +52,15 @@ def interval(values: Mapping[Pair, float]) -> Interval:
     return Interval(mean, half, p, count)
 
 
+def starred(column: Sequence[Interval | None]) -> list[str]:
+    """Cells of a column, with a star where p < .05 after Holm's correction for all of them."""
+    corrected = holm([math.nan if one is None else one.p for one in column])
+    return [
+        "" if one is None or not one.count else f"{one}{' *' if p < 0.05 else ''}"
+        for one, p in zip(column, corrected, strict=True)
+    ]
+
+
 def by_pair(rows: Iterable[Row], **wanted: Any) -> dict[Pair, Row]:
     """The rows that have these fields, by (warm-start, seed)."""
     held = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
@@ -61,7 +74,7 @@ def difference(left: Mapping[Pair, Row], right: Mapping[Pair, Row], metric: str)
 
 
 def above(
-    rows: Mapping[Pair, Row], curves: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1"
+    rows: Mapping[Pair, Row], lines: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1"
 ) -> Interval:
     """How much more of `metric` a run has than a frontier at the same `at`, within each pair.
 
@@ -70,22 +83,29 @@ def above(
     """
     found = {}
     for pair, row in rows.items():
-        line = _line(curves.get(pair, {}).values(), metric, at)
+        line = _line(lines.get(pair, {}).values(), metric, at)
         height = line(row[at]) if line else None
         if height is not None:
             found[pair] = row[metric] - height
     return interval(found)
 
 
-def chord(
-    curves: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1"
-) -> dict[float, Interval]:
+def curves(rows: Iterable[Row], arm: str) -> dict[Pair, Curve]:
+    """The frontier of each pair: its runs of an arm, by coefficient."""
+    found: dict[Pair, dict[float, Row]] = {}
+    for row in rows:
+        if row["arm"] == arm:
+            found.setdefault((row["base"], row["seed"]), {})[row["kl_coef"]] = row
+    return {**found}
+
+
+def chord(lines: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1") -> dict[float, Interval]:
     """What the interpolation errs by: each inner run of a frontier above the line of the others."""
-    coefs = sorted({coef for curve in curves.values() for coef in curve})
+    coefs = sorted({coef for curve in lines.values() for coef in curve})
     left_out = {}
     for coef in coefs[1:-1]:
-        rows = {pair: curve[coef] for pair, curve in curves.items() if coef in curve}
-        rest = {p: {c: r for c, r in curve.items() if c != coef} for p, curve in curves.items()}
+        rows = {pair: curve[coef] for pair, curve in lines.items() if coef in curve}
+        rest = {p: {c: r for c, r in curve.items() if c != coef} for p, curve in lines.items()}
         left_out[coef] = above(rows, rest, metric, at=at)
     return left_out
 

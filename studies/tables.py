@@ -1,31 +1,21 @@
 """Tables and plots of the laboratory's results: `python -m studies.tables [--out docs]`."""
 
 import argparse
-import math
-from collections.abc import Iterable, Mapping, Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sage_jax.evaluate.holm import holm
 from studies import chosen, markdown, plots, store
-from studies.frontier import Curve, Interval, Pair, Row, above, by_pair, chord, difference
+from studies.frontier import Pair, Row, above, by_pair, chord, curves, difference, starred
 from studies.laboratory import RESULTS
 
-FRONTIERS = ("k3", "exact")
 _SHOWN = ("pass@1", "pass@16", "pass@64")
 
 
-def curves(rows: Iterable[Row], arm: str) -> Mapping[Pair, Curve]:
-    """The frontier of each pair: its runs of an arm, by coefficient."""
-    found: dict[Pair, dict[float, Row]] = {}
-    for row in rows:
-        if row["arm"] == arm:
-            found.setdefault((row["base"], row["seed"]), {})[row["kl_coef"]] = row
-    return found
-
-
 def means(rows: Mapping[Pair, Row], metric: str) -> float:
-    """The mean over pairs."""
-    return sum(row[metric] for row in rows.values()) / len(rows)
+    """The mean over pairs; of seconds the median, since first runs compile."""
+    summed = statistics.median if metric == "seconds" else statistics.mean
+    return summed(row[metric] for row in rows.values())
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -35,7 +25,7 @@ def table(rows: Sequence[Row]) -> str:
     exact reverse KL at the same pass@1; 95% intervals over warm-starts. A star: p < .05 after
     Holm's correction for all lines of the column.
     """
-    lines = {frontier: curves(rows, frontier) for frontier in FRONTIERS}
+    lines = {frontier: curves(rows, frontier) for frontier in chosen.FRONTIERS}
     named = sorted({(row["arm"], row["kl_coef"]) for row in rows}, key=_order(rows))
     held = [by_pair(rows, arm=arm, kl_coef=coef) for arm, coef in named]
     columns = {
@@ -43,7 +33,7 @@ def table(rows: Sequence[Row]) -> str:
             above(own, lines[frontier], metric) if arm != frontier else None
             for (arm, _), own in zip(named, held, strict=True)
         ]
-        for frontier in FRONTIERS
+        for frontier in chosen.FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
     same = [by_pair(rows, arm="k3", kl_coef=coef) for _, coef in named]
@@ -52,7 +42,7 @@ def table(rows: Sequence[Row]) -> str:
             difference(own, k3, metric) if arm not in ("k3", "base") and k3 else None
             for (arm, _), own, k3 in zip(named, held, same, strict=True)
         ]
-    marked = {name: _marked(column) for name, column in columns.items()}
+    marked = {name: starred(column) for name, column in columns.items()}
     head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "entropy", "s", *columns]
     body = [
         [
@@ -75,7 +65,7 @@ def bias(rows: Sequence[Row]) -> str:
     """What reading a frontier off a line errs by, from its own runs left out one at a time."""
     found = {
         f"{frontier}, {metric}": chord(curves(rows, frontier), metric)
-        for frontier in FRONTIERS
+        for frontier in chosen.FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
     return "\n".join(
@@ -95,15 +85,6 @@ def _suited(rows: Sequence[Row]) -> dict[str, float]:
 def _order(rows: Sequence[Row]):
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     return lambda one: (arms.index(one[0]), one[1])
-
-
-def _marked(column: Sequence[Interval | None]) -> list[str]:
-    corrected = holm([math.nan if one is None else one.p for one in column])
-    low = {place for place, p in enumerate(corrected) if p < 0.05}
-    return [
-        "" if one is None or not one.count else f"{one}{' *' if place in low else ''}"
-        for place, one in enumerate(column)
-    ]
 
 
 def main(words: Sequence[str] | None = None) -> None:
