@@ -46,7 +46,9 @@ def without_evaluation(
     """
     if split.distinct or not split.train:
         return split
-    kept, removed = decontaminate(split.train, [*split.held_out, *others])
+    # A set may be held out and be one of the suites, too.
+    evaluation = {(one.id, one.problem): one for one in (*split.held_out, *others)}
+    kept, removed = decontaminate(split.train, [*evaluation.values()])
     split = split._replace(contaminated=tuple(removed))
     if not leave_out:
         return split
