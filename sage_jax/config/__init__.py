@@ -9,6 +9,7 @@ classes.
 from sage_jax.config.arms import arm, arms
 from sage_jax.config.files import dump, load, merge, override, parse
 from sage_jax.config.sections import Config, Loss, Rollout, Warmup
+from sage_jax.config.shipped_configs import shipped, shipped_names
 from sage_jax.config.typed import unchecked
 from sage_jax.config.words import part_arguments
 from sage_jax.faults import ConfigError, explain
@@ -28,5 +29,7 @@ __all__ = [
     "override",
     "parse",
     "part_arguments",
+    "shipped",
+    "shipped_names",
     "unchecked",
 ]

@@ -7,6 +7,7 @@ import pydantic
 
 from sage_jax import yaml_text
 from sage_jax.config.sections import Config
+from sage_jax.config.shipped_configs import shipped_names
 from sage_jax.faults import ConfigError, as_json, culprit, explain
 from sage_jax.paths import as_path
 from sage_jax.telling import line
@@ -44,7 +45,8 @@ def load(path: str | Path) -> Config:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read: {line(error)}") from None
+        named = "" if path.suffix else f"; by name there are {', '.join(shipped_names())}"
+        raise ConfigError(f"{path}: cannot be read: {line(error)}{named}") from None
     try:
         return parse(yaml_text.read(text), origin=str(path))
     except yaml_text.YamlError as error:

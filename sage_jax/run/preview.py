@@ -50,8 +50,8 @@ def preview(config: configs.Config, terminal: Console, *, prompts: int = 3) -> N
         for source, one in tasks.items():
             if len(tasks) > 1:
                 terminal.print(Rule(source, style="bold"))
-            terminal.print(*_left_out(one.problems), sep="\n")
-            terminal.print(*_lengths(config, one), *_prompts(one, prompts), sep="\n")
+            told = [*_left_out(one.problems), *_lengths(config, one), *_prompts(one, prompts)]
+            terminal.print(*told, sep="\n")
 
 
 def _in_words(config: configs.Config, task: Task) -> dict[str, TextTask]:
@@ -103,14 +103,16 @@ def _listed(shown: Sequence[str], count: int) -> Iterator[RenderableType]:
 
 def _lengths(config: configs.Config, task: TextTask) -> Iterator[RenderableType]:
     """Prompts to train on by their length in tokens, as bars."""
-    lengths = [len(ids) for _, ids in task.shown[0].prompts]
-    step = max(1, -(-(max(lengths) + 1) // _BINS))
-    counts = np.bincount(np.array(lengths) // step)
+    lengths = np.array([len(ids) for _, ids in task.shown[0].prompts])
+    least = lengths.min()
+    step = -(-(lengths.max() - least + 1) // _BINS)
+    counts = np.bincount((lengths - least) // step)
     limit = config.rollout.max_prompt_length
     yield Rule(f"tokens of a prompt; the limit is {limit}", align="left")
     for place, count in enumerate(counts):
+        first = least + place * step
         bar = "█" * round(_WIDTH * count / counts.max()) or ("▏" if count else "")
-        yield Text(f"{place * step:>6}-{(place + 1) * step - 1:<6} {count:>7,} {bar}")
+        yield Text(f"{first:>6}-{first + step - 1:<6} {count:>7,} {bar}")
 
 
 def _prompts(task: TextTask, count: int) -> Iterator[RenderableType]:
