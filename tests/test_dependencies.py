@@ -38,11 +38,11 @@ def imported(tree):
 
 
 def declared():
-    """Packages of the project and of its extras but the tests'."""
+    """Packages of the project and of its extras but those of the tests and of the site."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     wanted = project["dependencies"] + [
-        p for name in extras if name != "test" for p in extras[name]
+        p for name in extras if name not in ("test", "docs") for p in extras[name]
     ]
     return {canonical(re.split(r"[\[<>=~!; ]", one)[0]) for one in wanted}
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from sage_jax.data.escapes import with_escapes_read, with_form_feeds_read
 from sage_jax.data.problem import Problem
 
+__all__ = ["eaten_escapes", "form_feeds", "instructions", "near_copies"]
+
 _BOX = r"\\boxed\b(?:\s*\{[^{}\n]*\})?"
 _START = r"(?:\A|(?<=[\s.?!。？！)\]}$”]))"  # A sentence begins here, or a line.
 _INSTRUCTIONS = (  # None may hold a question: "Please find x step by step." stays.

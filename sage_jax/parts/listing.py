@@ -16,6 +16,7 @@ from sage_jax.parts.rooms import (
     GUIDES,
     LISTENERS,
     REDUCTIONS,
+    REPAIRS,
     REWARDS,
     SURROGATES,
     TASKS,
@@ -23,8 +24,8 @@ from sage_jax.parts.rooms import (
 from sage_jax.parts.spec import ListenerSpec, RewardSpec, Spec, TaskSpec
 
 ROOMS = (
-    GUIDES, SURROGATES, ESTIMATORS, GATES, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, CURRICULA,
-    LISTENERS,
+    GUIDES, SURROGATES, ESTIMATORS, GATES, REDUCTIONS, ADVANTAGES, REWARDS, TASKS, REPAIRS,
+    CURRICULA, LISTENERS,
 )  # fmt: skip
 # What may stand beside the arguments of any part of a kind.
 _BESIDE: dict[str, type[Spec]] = {
