@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from studies import chosen, markdown, plots, store
+from studies import chosen, contrasts, markdown, plots, store
 from studies.frontier import Pair, Row, above, by_pair, chord, curves, difference, starred
 from studies.laboratory import RESULTS
 
@@ -100,7 +100,7 @@ def main(words: Sequence[str] | None = None) -> None:
     ):
         own = [r for r in rows if r["setting"] == setting and r["learning_rate"] in (rate, 0.0)]
         text = (
-            f"{chosen.table(own)}\n\n{table(own)}\n\n"
+            f"{chosen.table(own)}\n\n{contrasts.table(own)}\n\n{table(own)}\n\n"
             f"The line of a frontier, each of its runs left out:\n\n{bias(own)}\n"
         )
         (given.out / f"{setting}-{rate:g}.md").write_text(text)
