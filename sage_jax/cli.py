@@ -293,6 +293,11 @@ def _quickstart(rest: list[str]) -> None:
     _train(["quickstart", *rest])
 
 
+def _out(path: str | Path, *, a_file: bool = False) -> Path:
+    """What a command writes in the end, and what can be: it may take hours until then."""
+    return paths.to_write(_path(str(path)), a_file=a_file)
+
+
 def _train(rest: list[str]) -> None:
     path, rest = _target("train", rest)
     options = _parsed(_TrainOptions, "train CONFIG", rest, configs.load(path))
@@ -317,7 +322,7 @@ def _eval(rest: list[str]) -> None:
         commands.evaluate_run(path, options.config)
     else:
         options = _parsed(_EvalOptions, "eval CONFIG", rest, configs.load(path))
-        home = _path(options.out or f"runs/{options.config.name}/suites")
+        home = _out(options.out or f"runs/{options.config.name}/suites")
         if options.source:
             commands.evaluate_stored(options.config, _path(options.source), home)
         else:
@@ -354,7 +359,7 @@ def _entropies(rest: list[str]) -> None:
     options = _parsed(_EntropiesOptions, "entropies CONFIG | RUN_DIR", rest, config)
     config = options.config
     home = folder.path if folder else _path(f"runs/{config.name}")
-    out = _path(options.out) if options.out else home / "entropies"
+    out = _out(options.out or home / "entropies")
     if folder:
         entropies.entropies_of_run(folder, config, out, problems=options.problems)
     else:
@@ -370,7 +375,7 @@ def _rate(rest: list[str]) -> None:
     options = _parsed(_RateOptions, "rate CONFIG | RUN_DIR", rest, config)
     config = options.config
     home = folder.path if folder else _path(f"runs/{config.name}")
-    out = _path(options.out) if options.out else home / "rates.jsonl"
+    out = _out(options.out or home / "rates.jsonl", a_file=True)
     if folder:
         rating.rate_run(folder, config, out, samples=options.samples)
     else:
@@ -382,7 +387,7 @@ def _report(rest: list[str]) -> None:
     folders = [_path(folder) for folder in options.run_dirs]
     if not folders:
         _fail("report: name one run folder or more", status=2)
-    _tell_results(folders, _path(options.out) if options.out else folders[0] / "report")
+    _tell_results(folders, _out(options.out or folders[0] / "report"))
 
 
 def _tell_results(folders: list[Path], out: Path) -> None:
@@ -401,7 +406,7 @@ def _export(rest: list[str]) -> None:
     options = _parsed(_ExportOptions, "export RUN_DIR", rest, commands.open_run(path).load())
     if not options.out:
         _fail("export: --out names the folder to write", status=2)
-    commands.export_run(path, options.config, _path(options.out))
+    commands.export_run(path, options.config, _out(options.out))
 
 
 def _verify(rest: list[str]) -> None:

@@ -118,7 +118,7 @@ def culprit(data: Any) -> str:
         try:
             as_json({field: value})
         except (TypeError, ValueError):
-            return f"{printable(field)[:200]}: "
+            return f"{printable(field)[:200]}: {brief(value)} is "
     return ""
 
 

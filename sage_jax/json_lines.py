@@ -100,7 +100,7 @@ def read_object(text: bytes) -> dict[str, Any]:
     if not text.strip():
         raise JsonLinesError("the line is blank; give one JSON object per line")
     try:
-        row = json.loads(text.decode("utf-8"), object_pairs_hook=_unique)
+        row = json.loads(text.decode("utf-8"), object_pairs_hook=_unique, parse_int=json_text.whole)
     except UnicodeDecodeError as error:
         raise JsonLinesError(f"not UTF-8: {error.reason} at byte {error.start}") from error
     except json.JSONDecodeError as error:

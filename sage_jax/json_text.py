@@ -19,14 +19,15 @@ def read(data: bytes | str) -> Any:
     {'a': [1, None]}
     """
     try:
-        return json.loads(data, parse_int=_whole)
+        return json.loads(data, parse_int=whole)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except ValueError as error:  # of JSON and of the encoding
         raise ValueError(line(error)) from None
 
 
-def _whole(digits: str) -> int:
+def whole(digits: str) -> int:
+    """A whole number as JSON writes it; raises `ValueError` where no float reaches it."""
     if len(digits) > _MOST_DIGITS:
         raise ValueError(f"a number of {len(digits)} digits")
     return int(digits)

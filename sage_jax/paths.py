@@ -28,6 +28,8 @@ class PathError(OneLine):
 def as_path(text: str | Path) -> Path:
     """A path with the reading methods of `pathlib.Path`, in a bucket where it begins with gs://.
 
+    A home folder, as in ~/data, is filled in: YAML knows none.
+
     Raises:
         PathError: another kind of address, no folder in the bucket, gcsfs is not installed, or
             text that no path can hold.
@@ -36,7 +38,7 @@ def as_path(text: str | Path) -> Path:
     if not _is_name(text):
         raise PathError(f"{text}: no path holds such characters")
     if not is_remote(text):
-        return Path(text)
+        return Path(os.path.expanduser(text))
     if not text.startswith(_SCHEME):
         raise PathError(f"{text}: a path is local or begins with {_SCHEME}")
     bucket, _, folder = text.removeprefix(_SCHEME).partition("/")
@@ -106,6 +108,29 @@ def reach(path: Path) -> Path:
             path.exists()
     except OSError as error:  # a name too long, a folder that may not be looked into
         raise PathError(f"{str(path)[:200]}: cannot be used: {error.strerror}") from None
+    return path
+
+
+def to_write(path: Path, *, a_file: bool = False) -> Path:
+    """A path that is to be written in the end, refused before any work if that cannot be.
+
+    Args:
+        path: a folder, or a file.
+        a_file: whether it is a file.
+
+    Raises:
+        PathError: on this disk something else stands there, or above it, or it may not be written.
+    """
+    if is_remote(path):
+        return path
+    above = next(one for one in (path, *path.absolute().parents) if one.exists())
+    here = above.absolute() == path.absolute()
+    if here and a_file and above.is_dir():
+        raise PathError(f"{path}: cannot be written: it is a folder; name a file")
+    if not above.is_dir() and not (here and a_file):
+        raise PathError(f"{path}: cannot be written: {above} is a file; name another place")
+    if not os.access(above, os.W_OK):
+        raise PathError(f"{path}: cannot be written: no right to write {above}; name another place")
     return path
 
 

@@ -147,7 +147,13 @@ REFUSED = [
         {"guide": "none", "loss": {"kl_coef": 0.0, "kl_in": "reward", "kl_estimator": "k1"}},
         "loss.kl_in is 'reward', but loss.kl_coef is 0",
     ),
-    ({"task": "jsonl"}, "task.train_file: must be given"),
+    ({"task": {"use": "hf"}}, "task.path: must be given"),
+    (
+        {"eval": {"suites": [{"use": "aime24", "deadline_s": 1}]}},
+        "eval.suites.0.deadline_s: is said once for all tasks: task.deadline_s",
+    ),
+    ({"eval": {"suites": [{"use": "aime24", "name": ".."}]}}, "eval.suites.0.name: String should"),
+    ({"eval": {"ks": [1, 1]}}, "eval.ks holds 1 twice"),
     (
         {"task": "bracket"},
         "task: there is no task 'bracket' (perhaps brackets?); there are aime24, ",
@@ -289,8 +295,8 @@ def test_a_missing_section_is_named():
         ("- a\n- b\n", "a config is a mapping of sections, not list"),
         ("name: a\nname: b\n", "the key 'name' is given twice"),
         ("", "a config is a mapping of sections, not NoneType"),
-        ("name: a\nseed: .nan\n", "a value that is neither text nor number"),
-        ("name: 2020-01-01\n", "a value that is neither text nor number"),
+        ("name: a\nseed: .nan\n", "seed: nan is a value that is neither text nor finite number"),
+        ("name: 2020-01-01\n", "a value that is neither text nor finite number"),
     ],
 )
 def test_broken_files_are_refused_by_name(tmp_path, text, message):

@@ -211,6 +211,8 @@ def _suites(c: Config) -> Iterator[str]:
         if names.count(name) > 1:
             yield f"eval.suites names {name!r} twice: give one of them another `name`"
     for k in c.eval.ks:
+        if c.eval.ks.count(k) > 1:
+            yield f"eval.ks holds {k} twice: it is a column of the table"
         if not 1 <= k <= c.eval.num_samples:
             yield f"eval.ks holds {k}; known are 1 to eval.num_samples {c.eval.num_samples}"
     if c.eval.exact and c.eval.suites:

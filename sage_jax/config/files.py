@@ -28,7 +28,7 @@ def parse(data: Any, *, origin: str = "config") -> Config:
     except pydantic.ValidationError as error:
         raise ConfigError(f"{origin}: {explain(error)}") from None
     except (TypeError, ValueError, RecursionError) as error:
-        said = f"{culprit(data)}a value that is neither text nor number: {line(error)}"
+        said = f"{culprit(data)}a value that is neither text nor finite number: {line(error)}"
         if "type date " in said:
             said += "; text that YAML takes for a date needs quotes"
         raise ConfigError(f"{origin}: {said}") from None

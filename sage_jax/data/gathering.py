@@ -207,11 +207,13 @@ def _parted(
         parts[is_held_out(problem, share=share)].append(problem)
     if not all(parts):
         which = "all" if parts[1] else "none"
+        how = "say which (ask for `held_out`, or give a data.ProblemSet)"
+        if not part.spec.is_foreign:
+            how = "name what is held out, as an eval_file or eval_split beside it, or eval.held_out"
         raise _fault(
             part,
-            f"gives {len(problems)} problems, of which {which} are held out by task.held_out_share "
-            f"{share:g}, which goes by a hash of each: change it, or say which (ask for "
-            "`held_out`, or give a data.ProblemSet)",
+            f"gives {len(problems)} problem(s), of which {which} are held out by "
+            f"task.held_out_share {share:g}, which goes by a hash of each: change it, or {how}",
         )
     return parts
 

@@ -79,7 +79,10 @@ def _problem(line: bytes, where: str) -> Problem:
         where = f"{where} (id {brief(row['id'])})"
     for field in _REQUIRED:
         if field not in row:
-            raise DataError(f"{where}: field {field!r} is missing; it must be a non-empty string")
+            raise DataError(
+                f"{where}: field {field!r} is missing; it must be a non-empty string, unless "
+                "task.columns says where what lies, as {problem: question}"
+            )
     for field in (*_REQUIRED, *_OPTIONAL):
         if field in row:
             _check_text(row[field], field, where)

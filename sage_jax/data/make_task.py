@@ -19,7 +19,7 @@ from sage_jax.data.text_task import TextTask
 from sage_jax.data.weighing import tell_unknown, weighed
 from sage_jax.faults import ConfigError, explain
 from sage_jax.parallel import hosts
-from sage_jax.parts import TASKS, Part, RewardSpec, SourceSpec, TaskSpec, resolve
+from sage_jax.parts import TASKS, Part, RewardSpec, SourceSpec, TaskSpec, resolve, sources_of
 from sage_jax.rewards import NumberJudge, VerifierPool
 from sage_jax.telling import brief
 
@@ -90,8 +90,10 @@ def open_problems(
     """The problems of a task in words and their rewards, which are to be closed; no tokenizer.
 
     Raises:
-        ConfigError, DataError: as `make_task`.
+        ConfigError, DataError: as `make_task`; or it is a mixture, which judges by source.
     """
+    if sources_of(spec):
+        raise ConfigError(f"{field}: is a mixture: name its sources one by one, as eval.suites")
     part = resolve(spec, TASKS, field=field)
     found = _read(part, spec, setting, rewards, to_train=False, beside=ALONE)
     if not isinstance(found, Split):
@@ -113,7 +115,7 @@ def _read(
     def open_sources(sources: Sequence[SourceSpec]) -> list[Task]:
         fields = [f"{part.field}.of.{place}" for place in range(len(sources))]
         held_out = [
-            _held_out(source.as_task(spec), setting, field) if to_train else ()
+            held_out_problems(source.as_task(spec), setting, field=field) if to_train else ()
             for source, field in zip(sources, fields, strict=True)
         ]
         with contextlib.ExitStack() as opened:
@@ -138,8 +140,20 @@ def _read(
     return read_task(part, spec, setting, to_train=to_train, beside=beside, given=given)
 
 
-def _held_out(spec: TaskSpec, setting: Setting, field: str) -> Sequence[Problem]:
-    """The problems that a task in words holds out, unchecked; of others none."""
+def held_out_problems(spec: TaskSpec, setting: Setting, *, field: str) -> Sequence[Problem]:
+    """The problems that a task in words holds out, unchecked; of a mixture those of its sources.
+
+    Those of other tasks are not known.
+
+    Raises:
+        ConfigError, DataError: as `make_task`.
+    """
+    if sources := sources_of(spec):
+        parts = [
+            held_out_problems(one.as_task(spec), setting, field=f"{field}.of.{place}")
+            for place, one in enumerate(sources)
+        ]
+        return [one for part in parts for one in part]
     found = read_task(resolve(spec, TASKS, field=field), spec, setting, to_train=False)
     return found.held_out if isinstance(found, Split) else ()
 

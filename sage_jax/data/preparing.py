@@ -60,7 +60,7 @@ def _all(builder: tfds.core.DatasetBuilder, split: str) -> list[Problem]:
 def folder(recipe: Recipe, data_dir: str = "") -> Path:
     """Where a recipe's data lie once they are prepared."""
     home = paths.as_path(data_dir or constants.DATA_DIR)
-    return home.expanduser() / recipe.name / recipe.version
+    return home / recipe.name / recipe.version
 
 
 def _prepare(recipe: Recipe, home: Path, manual_dir: str) -> None:

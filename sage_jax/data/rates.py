@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sage_jax import json_lines, json_text
+from sage_jax import json_lines
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.paths import as_path
 from sage_jax.telling import brief
@@ -20,7 +20,8 @@ COLUMNS = frozenset((BASE_PASS_RATE,))
 
 def is_rate(value: Any) -> bool:
     """Whether a value is a number from 0 to 1."""
-    return isinstance(value, numbers.Real) and 0 <= float(value) <= 1
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return is_number and 0 <= float(value) <= 1
 
 
 def rates(problems: Sequence[Any], name: str) -> np.ndarray | None:
@@ -50,23 +51,25 @@ def read_rates(path: str | Path) -> dict[str, float]:
         if id in found:
             raise DataError(f"{path}, line {number}: id {brief(id)} was there before")
         found[id] = rate
+    if not found:
+        raise DataError(f"{path}: holds no rate; `sage-jax rate` writes one a line")
     return found
 
 
 def _read(line: bytes, where: str) -> tuple[str, float]:
     try:
-        row = json_text.read(line)
-    except ValueError as error:
+        row = json_lines.read_object(line)
+    except json_lines.JsonLinesError as error:
         raise DataError(f"{where}: {error}") from None
-    id = row.get("id") if isinstance(row, dict) else None
+    id, rate = row.get("id"), row.get(BASE_PASS_RATE)
     if not isinstance(id, str):
-        raise DataError(f'{where}: a row is {{"id": TEXT, "{BASE_PASS_RATE}": NUMBER, ...}}')
-    if not is_rate(row.get(BASE_PASS_RATE)):
+        raise DataError(f"{where}: id is {brief(id)}; give that of a problem, which is text")
+    if not is_rate(rate):
         raise DataError(
-            f"{where} (id {brief(id)}): {BASE_PASS_RATE} is {brief(row.get(BASE_PASS_RATE))}; "
-            "give a number from 0 to 1"
+            f"{where} (id {brief(id)}): {BASE_PASS_RATE} is {brief(rate)}; give a number from 0 to "
+            "1"
         )
-    return id, float(row[BASE_PASS_RATE])
+    return id, float(rate)  # type: ignore[arg-type]
 
 
 def with_rates(problems: Sequence[Problem], known: Mapping[str, float]) -> list[Problem]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sage_jax import json_lines, json_text
+from sage_jax import json_lines
 from sage_jax.files import ResultError
 from sage_jax.paths import as_path
 from sage_jax.telling import brief
@@ -123,7 +123,10 @@ _NOUNS = {str: "a string", int: "a whole number", float: "a number", bool: "true
 
 
 def _completion(line: bytes, where: str) -> Completion:
-    row = _object(line, where)
+    try:
+        row = json_lines.read_object(line)
+    except json_lines.JsonLinesError as error:
+        raise ResultError(f"{where}: {error}") from None
     if isinstance(row.get("id"), str) and row["id"].strip():
         where = f"{where} (id {brief(row['id'])})"
     for field in _REQUIRED:
@@ -137,18 +140,6 @@ def _completion(line: bytes, where: str) -> Completion:
     for field, value in fields.items():
         _check(field, value, where)
     return Completion(**fields)
-
-
-def _object(line: bytes, where: str) -> dict[str, Any]:
-    if not line.strip():
-        raise ResultError(f"{where}: the line is blank; give one JSON object per line")
-    try:
-        row = json_text.read(line)
-    except ValueError as error:
-        raise ResultError(f"{where}: not JSON ({error})") from error
-    if not isinstance(row, dict):
-        raise ResultError(f"{where}: must be a JSON object, got {brief(row)}")
-    return row
 
 
 def _check(field: str, value: Any, where: str) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sage_jax.evaluate.completions import Completion
@@ -37,7 +37,7 @@ def count(completions: Iterable[Completion], golds: Golds) -> dict[str, tuple[Pr
     """
     found: dict[tuple[str, str], list[Completion]] = defaultdict(list)
     for one in completions:
-        found[_suite(one, golds), one.id].append(dataclasses.replace(one, completion=""))
+        found[suite_of(one, golds), one.id].append(dataclasses.replace(one, completion=""))
     results = {}
     for suite, problems in golds.items():
         groups = {id: _in_order(found.get((suite, id), []), suite, id) for id in problems}
@@ -60,7 +60,16 @@ def as_evaluation(problems: Sequence[ProblemResult], **head: Any) -> EvalResult:
     return EvalResult(problems=tuple(problems), samples=samples, **means_of(problems), **head)
 
 
-def _suite(one: Completion, golds: Golds) -> str:
+def suite_of(one: Completion, golds: Mapping[str, Collection[str]]) -> str:
+    """The suite that a completion belongs to: the one that it names, or the only one with its id.
+
+    Args:
+        one: the completion.
+        golds: the ids of each suite.
+
+    Raises:
+        ResultError: there is no such suite or problem, or several, and it names none of them.
+    """
     having = [suite for suite, problems in golds.items() if one.id in problems]
     if one.suite in having:
         return one.suite
@@ -73,7 +82,7 @@ def _suite(one: Completion, golds: Golds) -> str:
     elif having:
         why = f"it is in {', '.join(map(brief, having))}: each completion must name its suite"
     else:
-        why = "no suite has such a problem"
+        why = f"no suite has such a problem; there are {', '.join(map(brief, golds))}"
     raise ResultError(f"completion of problem {brief(one.id)}: {why}")
 
 

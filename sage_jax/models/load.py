@@ -171,7 +171,7 @@ def locate(source: str | Path, files: Sequence[str] = MODEL_FILES) -> Path:
     source = str(source)
     if source.startswith(PACKAGE):
         return package_gguf(source.removeprefix(PACKAGE))
-    path = as_path(source).expanduser()
+    path = as_path(source)
     with told(path):
         is_folder, is_file = path.is_dir(), path.is_file()
     if is_folder or (path.suffix == ".gguf" and is_file):

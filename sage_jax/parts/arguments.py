@@ -11,7 +11,7 @@ import pydantic
 from sage_jax.faults import ConfigError, as_json, hint_of, renamed, told
 from sage_jax.parts.modules import near_miss
 from sage_jax.parts.room import Room
-from sage_jax.parts.spec import Spec
+from sage_jax.parts.spec import Spec, TaskSpec
 from sage_jax.telling import brief, line
 
 
@@ -73,7 +73,7 @@ def checked(spec: Spec, function: Callable[..., Any], room: Room, field: str) ->
     try:
         found = _form(takes).model_validate_json(as_json(spec.options))
     except pydantic.ValidationError as error:
-        raise ConfigError("; ".join(_faults(error, takes, given, field))) from None
+        raise ConfigError("; ".join(_faults(error, takes, given, field, spec.is_foreign))) from None
     return {
         name: getattr(found, f"a{place}")
         for place, name in enumerate(takes)
@@ -97,6 +97,8 @@ def _refuse_unknown(
     spec: Spec, takes: Mapping[str, inspect.Parameter], given: tuple[str, ...], field: str
 ) -> None:
     for name in spec.options:
+        if name in TaskSpec.shared() and name in given:
+            raise ConfigError(f"{field}.{name}: is said once for all tasks: task.{name}")
         if name in given:
             raise ConfigError(f"{field}.{name}: is given by the trainer, not by a config")
         if name not in takes and renamed(f"{field}.{name}"):
@@ -131,13 +133,15 @@ def _faults(
     takes: Mapping[str, inspect.Parameter],
     given: tuple[str, ...],
     field: str,
+    foreign: bool,
 ) -> Iterator[str]:
     seen: set[str] = set()
     for fault in error.errors():
         name = str(fault["loc"][0])
         kind = takes[name].annotation
         if fault["type"] == "missing" and len(fault["loc"]) == 1:
-            yield f"{field}.{name}: must be given{_gives(name, given)}"
+            # Who names a parameter of ours knows its name.
+            yield f"{field}.{name}: must be given{_gives(name, given) if foreign else ''}"
         elif not _is_union(kind):
             yield told(".".join([field, *map(str, fault["loc"])]), fault)
         elif name not in seen:  # Pydantic tells a fault for every member.

@@ -167,7 +167,9 @@ class TaskSpec(Spec):
 class SuiteSpec(Spec):
     """Problems to evaluate on, as a config names them: what a task holds out, all of it."""
 
-    name: str = pydantic.Field(default="", pattern=r"^[A-Za-z0-9_.-]*$", max_length=60)
+    name: str = pydantic.Field(
+        default="", pattern=r"^([A-Za-z0-9_][A-Za-z0-9_.-]*)?$", max_length=60
+    )
     """Name in tables and of its folder; by default that of the task."""
     system_prompt: str | None = None
     """As `task.system_prompt`, which is the default."""

@@ -51,7 +51,7 @@ def model_shape(source: str) -> ModelConfig:
     Raises:
         ModelError: if none of them has it.
     """
-    folder = as_path(source).expanduser()
+    folder = as_path(source)
     if folder.is_dir():
         return folder_config(folder)
     if source in PUBLISHED:

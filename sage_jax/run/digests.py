@@ -87,12 +87,12 @@ def of_file(path: Path) -> str:
 
 
 def of_data(pattern: str) -> str:
-    """Digest of a file of data, or of all that a pattern names; empty where there is none.
+    """Digest of a file of data, or of all that a pattern names; empty where none is on this disk.
 
     Of several count number, bytes, contents and order, and no names.
     """
-    files = tables.files_of(pattern)
-    if not all(file.is_file() for file in files):
+    files = [] if paths.is_remote(pattern) else tables.files_of(pattern)
+    if not files or not all(file.is_file() for file in files):
         return ""  # What is not there is told of by the reader, who knows the field.
     found = [of_file(file) for file in files]
     if len(found) == 1:

@@ -1,7 +1,7 @@
 """What a run will see, before it starts: problems, what was left out and why, lengths, prompts."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from rich.console import Console, RenderableType
@@ -12,6 +12,7 @@ from rich.text import Text
 
 from sage_jax import config as configs
 from sage_jax import models, setup
+from sage_jax.config import ConfigError
 from sage_jax.data.mixed_task import MixedTask
 from sage_jax.data.problem_set import Split
 from sage_jax.data.tasks import Task
@@ -31,6 +32,8 @@ def preview(config: configs.Config, terminal: Console, *, prompts: int = 3) -> N
     Raises:
         ConfigError, DataError, ModelError: as the run would.
     """
+    if prompts < 0:
+        raise ConfigError(f"--prompts is {prompts}; show 0 or more")
     random = config.model.source == "random"
     described = None if random else models.describe(config.model.source)
     with contextlib.closing(setup.open_task(config, described)) as task:
@@ -45,7 +48,7 @@ def preview(config: configs.Config, terminal: Console, *, prompts: int = 3) -> N
                 table.add_row(told, *_figures([len(ids) for _, ids in part.prompts], part.dropped))
         for place, suite in enumerate(config.eval.suites):
             with contextlib.closing(setup.open_suite(config, described, place)) as other:
-                table.add_row(f"suite {suite.title}", *_of_suite(other))
+                table.add_row(f"suite {suite.title}", *_of_suite(_in_words(config, other)))
         terminal.print(Text(f"{config.name}: task {config.task.use}", style="bold"), table)
         for source, one in tasks.items():
             if len(tasks) > 1:
@@ -67,11 +70,12 @@ def _figures(lengths: Sequence[int], dropped: int) -> list[str]:
     return [f"{len(lengths):,}", f"{dropped:,}", f"{np.median(lengths):.0f}, {max(lengths)}"]
 
 
-def _of_suite(task: Task) -> list[str]:
-    if not isinstance(task, TextTask):
+def _of_suite(tasks: Mapping[str, TextTask]) -> list[str]:
+    if not tasks:
         return ["drawn", "", ""]
-    part = task.shown[1]
-    return _figures([len(ids) for _, ids in part.prompts], part.dropped)
+    parts = [task.shown[1] for task in tasks.values()]
+    lengths = [len(ids) for part in parts for _, ids in part.prompts]
+    return _figures(lengths, sum(part.dropped for part in parts))
 
 
 def _left_out(problems: Split) -> Iterator[RenderableType]:

@@ -57,10 +57,16 @@ def rate(config: configs.Config, source: str, out: Path, *, samples: int) -> Non
         samples: completions of each problem.
 
     Raises:
-        ConfigError: if `samples` is less than 1, or the task draws its problems anew.
+        ConfigError: if `samples` is less than 1, `out` has no ending, or the task draws its
+            problems anew.
     """
     if samples < 1:
         raise ConfigError(f"--samples is {samples}; take 1 completion of each problem or more")
+    if not out.suffix:
+        raise ConfigError(
+            f"--out {out}: name a file with an ending, as rates.jsonl: completions are kept in a "
+            "folder of its name without that"
+        )
     base = setup.open_base(config, source, trains=False)
     try:
         found = _sampled(config, base, out, samples)

@@ -17,11 +17,12 @@ from sage_jax.data.rewards import Batch, Reward
 from sage_jax.data.tasks import Setting
 from sage_jax.evaluate import EvalResult
 from sage_jax.evaluate.completions import Completion, judged, read_completions
-from sage_jax.evaluate.counting import as_evaluation, count
+from sage_jax.evaluate.counting import as_evaluation, count, suite_of
 from sage_jax.faults import ConfigError
 from sage_jax.files import ResultError
 from sage_jax.parts import RewardSpec, TaskSpec
 from sage_jax.paths import as_path
+from sage_jax.run.console import warn
 
 _NO_TOKENS = np.zeros((0, 0), np.int32)
 
@@ -70,8 +71,9 @@ def judge_completions(config: configs.Config, source: Path) -> dict[str, EvalRes
     with contextlib.ExitStack() as closing:
         suites = {one.name: _opened(config, one, closing) for one in _named(config)}
         rows: dict[str, list[Completion]] = {}
+        known = {name: one.problems for name, one in suites.items()}
         for row in _read(source):
-            rows.setdefault(_suite_of(row, suites), []).append(row)
+            rows.setdefault(suite_of(row, known), []).append(row)
         return {name: _evaluated(config, name, suites[name], own) for name, own in rows.items()}
 
 
@@ -113,24 +115,12 @@ def _read(source: Path) -> Iterator[Completion]:
     if not source.is_dir():
         yield from read_completions(source)
         return
-    files = sorted(file for file in source.iterdir() if ".jsonl" in file.suffixes)
+    ends = (".jsonl", ".jsonl.gz")
+    files = sorted(file for file in source.iterdir() if file.name.endswith(ends))
     if not files:
         raise ResultError(f"{source}: holds no .jsonl or .jsonl.gz file")
     for file in files:
         yield from read_completions(file)
-
-
-def _suite_of(row: Completion, suites: Mapping[str, _Suite]) -> str:
-    having = [name for name, one in suites.items() if row.id in one.problems]
-    if row.suite in having or (not row.suite and len(having) == 1):
-        return row.suite or having[0]
-    if row.suite and row.suite not in suites:
-        why = f"there is no suite {row.suite!r}; there are {', '.join(suites)}"
-    elif row.suite or not having:
-        why = f"{row.suite or ', '.join(suites)} holds out no such problem"
-    else:
-        why = f"it is in {', '.join(having)}: each line must name its suite"
-    raise ResultError(f"completion of problem {row.id!r}: {why}")
 
 
 def _evaluated(
@@ -138,6 +128,8 @@ def _evaluated(
 ) -> EvalResult:
     asked = {row.id for row in rows}
     golds = {id: one.answer for id, one in suite.problems.items() if id in asked}
+    if len(golds) < len(suite.problems):
+        warn(f"{name}: {len(golds)} of {len(suite.problems)} problems have completions")
     plain = [dataclasses.replace(row, suite="") for row in rows]  # There is but one here.
     problems = count(judged(plain, suite.judge, again=True), {name: golds})[name]
     # Neither step nor seed is known; the temperature is what the config says.

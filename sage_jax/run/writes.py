@@ -18,4 +18,4 @@ def best_effort(path: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, PathError) as error:
-        warn(f"{path}: not written ({error}); training goes on")
+        warn(f"{path}: not written ({error}); going on without it")

@@ -11,15 +11,15 @@ from jax.sharding import Mesh
 from sage_jax import config as configs
 from sage_jax import models, parallel
 from sage_jax.config import ConfigError
-from sage_jax.data.make_task import make_task
+from sage_jax.data.make_task import held_out_problems, make_task
 from sage_jax.data.problem import Problem
 from sage_jax.data.problem_set import Split
 from sage_jax.data.rates import COLUMNS
-from sage_jax.data.reading import Beside, read_task
+from sage_jax.data.reading import Beside
 from sage_jax.data.tasks import Enumerable, Setting, Task, Vocabulary
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import placer
-from sage_jax.parts import TASKS, SuiteSpec, resolve
+from sage_jax.parts import SuiteSpec
 from sage_jax.setup.mesh import open_mesh, resolve_mesh
 from sage_jax.setup.objective import make_loss
 
@@ -204,9 +204,7 @@ def _beside(config: configs.Config, loaded: models.Loaded | models.Described | N
     setting = _setting(config, loaded, trains=False)
 
     def problems(suite: SuiteSpec, field: str) -> Sequence[Problem]:
-        part = resolve(suite, TASKS, field=field)
-        found = read_task(part, suite.as_task(config.task), setting, to_train=False)
-        return found.held_out if isinstance(found, Split) else ()
+        return held_out_problems(suite.as_task(config.task), setting, field=field)
 
     others = [
         one

@@ -22,6 +22,7 @@ from sage_jax.paths import (
     local_copy,
     reach,
     resolved,
+    to_write,
     upload,
     write_object,
 )
@@ -46,6 +47,27 @@ def params():
 def inside(folder):
     """The folder's name as the store has it."""
     return folder.removeprefix("gs://")
+
+
+def test_what_cannot_be_written_in_the_end_is_refused_at_once(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    for path, a_file in ((tmp_path / "a" / "b", False), (file, True), (tmp_path, False)):
+        assert to_write(path, a_file=a_file) == path
+    for path, a_file, said in (
+        (file, False, "is a file; name another place"),
+        (file / "a" / "b", False, f"{file} is a file; name another place"),
+        (file / "b", True, f"{file} is a file; name another place"),
+        (tmp_path, True, "it is a folder; name a file"),
+    ):
+        with pytest.raises(PathError, match=f"^{path}: cannot be written: .*{said}$"):
+            to_write(path, a_file=a_file)
+    assert file.read_text() == ""
+
+
+def test_a_home_folder_is_filled_in(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert as_path("~/a") == Path("/home/me/a")
 
 
 def test_local_paths_stay_what_they_are():

@@ -11,7 +11,7 @@ import pytest
 
 from sage_jax.data import DataError, Problem
 from sage_jax.data.problem_set import Dropped
-from sage_jax.data.rows import Choice, Layout, Row, RowError, Table, limited, read_table
+from sage_jax.data.rows import Choice, Layout, Row, RowError, Table, answers, limited, read_table
 from sage_jax.data.rows.answers import by_pattern
 from sage_jax.data.rows.conversations import Conversation, read_conversation
 from sage_jax.data.rows.row import look_up
@@ -132,9 +132,8 @@ class TestLayout:
              "task.answer_from: 'box' has 0 groups; give hashes, boxed, or a regular expression "
              "with one group, as 'Answer: (.*)'"),
             ([GSM8K], {"columns": {"problem": "question"}, "answer_from": "a("},
-             "task.answer_from: 'a(' is no regular expression (missing ), unterminated subpattern "
-             "at position 1); give hashes, boxed, or a regular expression with one group, as "
-             "'Answer: (.*)'"),
+             "task.answer_from: 'a(' is no regular expression (missing ) at position 2); give "
+             "hashes, boxed, or a regular expression with one group, as 'Answer: (.*)'"),
         ],
     )  # fmt: skip
     def test_what_no_row_can_be_read_by_is_told_at_once(self, rows, options, message):
@@ -150,6 +149,10 @@ BAD = {
     "infinite answer": ({"answer": float("inf")}, {}, "answer (answer) is inf, which is no number"),
     "several answers": ({"answer": ["1", "2"]}, {},
                         "answer (answer) is a list of 2 (['1', '2']): name one, by .0 behind it"),
+    "no answers": ({"answer": []}, {}, "answer (answer) is [], which is no text"),
+    "uneven turns": ({"problem": {"role": ["user", "assistant"], "content": ["p"]}}, {},
+                     "problem (problem) is {'content': ['p'], 'role': ['user', 'assistant']}, "
+                     "which is no text"),
     "mapping": ({"answer": {"a": 1}}, {}, "answer (answer) is {'a': 1}, which is no text"),
     "bytes": ({"answer": b"1"}, {}, "answer (answer) is b'1', which is no text"),
     "half a surrogate": ({"problem": "x \ud800"}, {},
@@ -343,6 +346,12 @@ class TestAnswers:
     )
     def test_the_last_is_cut_out(self, pattern, text, answer):
         assert by_pattern(pattern)(text) == answer
+
+    def test_a_pattern_that_would_try_for_ever_is_told(self, monkeypatch):
+        monkeypatch.setattr(answers, "_SECONDS", 0.01)
+        told = r"\(\?:a\|aa\)\+\(b\)' takes more than 0\.01 s for a text of 99 characters"
+        with pytest.raises(DataError, match=told):
+            by_pattern("(?:a|aa)+(b)")("a" * 99)
 
     def test_solutions_of_the_field_give_their_answers(self, fixtures):
         from sage_jax.data import read_problems

@@ -86,6 +86,27 @@ class TestParquet:
             found = parquet(train_file=str(tmp_path / "t.parquet"))
             assert [one.answer for one in found.train] == ["0.5", "3"]
 
+    def test_times_that_python_has_none_for_are_text(self, tmp_path):
+        table = pa.table({
+            "problem": ["p"], "answer": ["1"],
+            "at": pa.array([1], pa.timestamp("ns")), "late": pa.array([2**52], pa.timestamp("s")),
+        })  # fmt: skip
+        pq.write_table(table, tmp_path / "t.parquet")
+        (found,) = parquet(train_file=str(tmp_path / "t.parquet")).train
+        assert found.extra["at"] == "1970-01-01 00:00:00.000000001"
+        assert isinstance(found.extra["late"], str)
+
+    def test_columns_that_cannot_be_read_are_told(self, tmp_path):
+        path = str(tmp_path / "t.parquet")
+        pq.write_table(pa.table([pa.array(["p"])] * 2, names=["a", "a"]), path)
+        told = f"{path}: the header names 'a' twice; give each column one"
+        assert refusal(parquet, train_file=path) == told
+        ends = pa.py_buffer(b"\0\0\0\0\1\0\0\0")
+        odd = pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(b"\xff")])
+        pq.write_table(pa.table({"problem": odd}), path)
+        told = refusal(parquet, train_file=path)
+        assert told.startswith(f"{path}: column 'problem' of string cannot be read: 'utf-8' codec")
+
     def test_a_pattern_names_several_files(self, tmp_path):
         for n in (2, 1):
             write_parquet(tmp_path / f"train-{n}.parquet", GSM8K[n : n + 1])
@@ -139,8 +160,14 @@ class TestCsv:
         options = {"train_file": str(tmp_path / "t.csv.gz"), "delimiter": "~"}
         found = csv(**options, columns={"problem": "problem, in words"})
         assert [(one.problem, one.answer) for one in found.train] == [("1, 2?", "3")]
-        told = "task.delimiter: '::' must be one character"
-        assert refusal(csv, **options | {"delimiter": "::"}) == told
+        for odd in ("::", '"', "\n", "\0"):
+            told = f"task.delimiter: {odd!r} must be one character, and no quote or line end"
+            assert refusal(csv, **options | {"delimiter": odd}) == told
+
+    def test_a_quote_may_stand_behind_a_blank(self, tmp_path):
+        (tmp_path / "t.csv").write_text('problem, answer\n"1, 2?", "3"\n')
+        (found,) = csv(train_file=str(tmp_path / "t.csv")).train
+        assert (found.problem, found.answer) == ("1, 2?", "3")
 
     def test_cells_are_text_and_filters_compare_it(self, tmp_path):
         rows = [{"problem": "p", "answer": "010", "level": n, "ok": n > 0} for n in range(3)]
@@ -163,6 +190,7 @@ class TestCsv:
              "inside quotes is written twice"),
             (b"problem,answer\np\xe9,1\n", "not UTF-8: invalid continuation byte at byte 16; save "
              "it again as UTF-8"),
+            (b'\xef\xbb\xbf{"problem": 1}\n', "this is JSON Lines; take `task: {use: jsonl}`"),
             (b"PK\x03\x04", "this is a zip archive (or an Excel sheet); unpack it and name the "
              ".jsonl file in it"),
         ],
@@ -195,6 +223,16 @@ class TestJsonl:
         assert [one.id for one in found.train] == ["q3", "q5"]
         assert [one.id for one in found.held_out] == ["q1", "q3", "q5"]
 
+    def test_a_pattern_names_several_files_and_one_alone_is_evaluated_on(self, tmp_path):
+        for name in "ab":
+            rows = [{"id": name, "problem": f"{name}?", "answer": "1"}]
+            write_lines(tmp_path / f"{name}.jsonl", rows)
+        found = jsonl(eval_file=str(tmp_path / "*.jsonl"))
+        assert found.train == []
+        assert [one.id for one in found.held_out] == ["a", "b"]
+        found = csv(eval_file=write_csv(tmp_path / "t.csv", [{"problem": "p", "answer": "1"}]))
+        assert (found.train, [one.id for one in found.held_out]) == ([], ["t-2"])
+
     def test_lines_that_are_none_are_counted(self, tmp_path):
         path = tmp_path / "t.jsonl"
         path.write_text('{"q": "?", "answer": "1"}\n\n{"q": "?"}\n[]\n{"q": 1, "q": 2}\n')
@@ -214,7 +252,17 @@ class TestJsonl:
         told = refusal(jsonl, train_file=path, prepared_dir=str(tmp_path), **AS_GSM8K)
         assert told.startswith("task.prepared_dir: only files in this project's own columns are")
         told = refusal(jsonl, train_file=path, exclude_ids=("t-9",), **AS_GSM8K)
-        assert told == f"task.exclude_ids: {path} has no problem 't-9'"
+        assert told == f"task.exclude_ids: {path} has no problem 't-9' to train on"
+        every = tuple(f"t-{n}" for n in range(1, 5))
+        told = refusal(jsonl, train_file=path, exclude_ids=every, **AS_GSM8K)
+        assert told == f"task.exclude_ids: leaves none of the 4 problems of {path}"
+        told = refusal(jsonl)
+        assert told.startswith("task.train_file: must be given; or an eval_file alone")
+        assert refusal(csv) == told
+        assert refusal(csv, train_file="gs://a/b") == (
+            "gs://a/b: rows are read from files on disk: copy it to one"
+        )
+        assert refusal(jsonl, train_file="a" * 5000).endswith("cannot be read: File name too long")
 
 
 class TestHub:

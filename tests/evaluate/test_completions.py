@@ -54,6 +54,8 @@ def row(**changes):
         ({"id": "p1"}, r"line 2 \(id 'p1'\): field 'completion' is missing"),
         (row(id=7), "line 2: field 'id' must be a string, got 7; write \"7\""),
         (row(id=" "), "line 2: field 'id' is empty"),
+        ('{"id": "p1", "completion": "3", "completion": "4"}', "field 'completion' is given twice"),
+        (row(length=10**400), "a number of 401 digits"),
         (row(completion=["4"]), r"field 'completion' must be a string, got \['4'\]"),
         (row(sample="0"), "field 'sample' must be a whole number, got '0'"),
         (row(sample=True), "field 'sample' must be a whole number, got True"),

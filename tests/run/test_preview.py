@@ -23,10 +23,11 @@ def test_problems_what_is_left_out_lengths_and_prompts(make_words_config, tmp_pa
     ]
     file = tmp_path / "suite.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    suite = {"use": "jsonl", "name": "mine", "train_file": str(file), "eval_file": str(file)}
+    suite = {"use": "jsonl", "name": "mine", "eval_file": str(file)}
+    mixed = {"use": "mixture", "of": [suite]}
     config = make_words_config(
         {"task": {"repairs": ["near_copies"], "instruction": "Box it."},
-         "eval": {"suites": [suite]}}
+         "eval": {"suites": [suite, mixed]}}
     )  # fmt: skip
     text = shown(config, prompts=2)
     table = {
@@ -34,7 +35,7 @@ def test_problems_what_is_left_out_lengths_and_prompts(make_words_config, tmp_pa
     }
     assert table["to train on"][2].strip() == "11"
     assert table["held out"][2].strip() == "4"
-    assert table["suite mine"][2].strip() == "2"
+    assert table["suite mine"][2].strip() == table["suite mixture"][2].strip() == "2"
     assert "repair near_copies: 0 problems to train on" in text
     assert "left out: 1 evaluated on too (task.decontaminate)" in text
     assert "train-3 is both (equal 1.00)" in text
@@ -54,3 +55,5 @@ def test_a_task_of_tokens_shows_some_problems(make_config):
 def test_what_the_run_would_refuse_is_refused(make_words_config):
     with pytest.raises(ConfigError, match="positions"):
         preview(make_words_config({"rollout": {"max_completion_length": 9999}}), Console())
+    with pytest.raises(ConfigError, match="--prompts is -1; show 0 or more"):
+        preview(make_words_config(), Console(), prompts=-1)

@@ -48,15 +48,21 @@ def test_what_is_kept_is_not_sampled_again(rated, tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize(
-    ("changes", "samples", "message"),
+    ("changes", "samples", "name", "message"),
     [
-        ({"warmup": {"steps": 3}}, 1, "makes its model by a warm-up: train it, then name the run"),
-        ({}, 0, "--samples is 0; take 1 completion"),
+        (
+            {"warmup": {"steps": 3}},
+            1,
+            "x.jsonl",
+            "makes its model by a warm-up: train it, then name the run",
+        ),
+        ({}, 0, "x.jsonl", "--samples is 0; take 1 completion"),
+        ({}, 1, "x", "--out .*x: name a file with an ending, as rates.jsonl"),
     ],
 )
-def test_refused(make_words_config, tmp_path, changes, samples, message):
+def test_refused(make_words_config, tmp_path, changes, samples, name, message):
     with pytest.raises(ConfigError, match=message):
-        rating.rate_config(make_words_config(changes), tmp_path / "x.jsonl", samples=samples)
+        rating.rate_config(make_words_config(changes), tmp_path / name, samples=samples)
 
 
 def test_a_puzzle_cannot_be_rated(undisturbed, tmp_path):

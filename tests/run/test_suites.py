@@ -99,7 +99,7 @@ def test_stored_completions_give_the_same_figures(evaluated, tmp_path, capsys):
     assert "minus" in capsys.readouterr().out
 
 
-def test_completions_of_another_program_are_judged(make_words_config, tmp_path):
+def test_completions_of_another_program_are_judged(make_words_config, tmp_path, capsys):
     said = {"test-0": ["so \\boxed{2}", "\\boxed{3}"], "test-2": ["four", "\\boxed{4}"]}
     lines = [{"id": id, "completion": one} for id, texts in said.items() for one in texts]
     file = tmp_path / "theirs.jsonl"
@@ -108,12 +108,16 @@ def test_completions_of_another_program_are_judged(make_words_config, tmp_path):
     assert [(one.id, one.correct, one.samples) for one in found.problems] == [
         ("test-0", 1, 2), ("test-2", 1, 2),
     ]  # fmt: skip
+    assert "jsonl: 2 of 4 problems have completions" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ([{"id": "none", "completion": ""}], "completion of problem 'none': jsonl holds out no"),
+        (
+            [{"id": "none", "completion": ""}],
+            "completion of problem 'none': no suite has such a problem; there are 'jsonl'",
+        ),
         ([{"id": "test-0", "completion": "", "suite": "x"}], "there is no suite 'x'; there are"),
         ([{"id": "test-0"}], "line 1 .*field 'completion' is missing"),
         (
@@ -132,6 +136,14 @@ def test_stored_completions_that_do_not_fit(make_words_config, tmp_path, lines, 
 def test_a_reward_of_tokens_cannot_judge_what_is_stored(make_words_config, tmp_path):
     config = make_words_config({"reward": ["math", {"use": "overlong", "cache": 2}]})
     with pytest.raises(ConfigError, match="'overlong' reads tokens"):
+        judge_completions(config, tmp_path)
+
+
+def test_of_a_mixture_its_sources_are_judged_as_suites(make_words_config, tmp_path):
+    config = make_words_config({"eval": {"suites": [{"use": "mixture", "of": ["many_ways"]}]}})
+    with pytest.raises(
+        ConfigError, match=r"eval\.suites\.0: is a mixture: name its sources one by"
+    ):
         judge_completions(config, tmp_path)
 
 

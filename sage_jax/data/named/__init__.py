@@ -16,6 +16,7 @@ from sage_jax.data.named.gsm8k import GSM8K
 from sage_jax.data.named.hendrycks import MATH, MATH500
 from sage_jax.data.named.minerva import MINERVA
 from sage_jax.data.problem import DataError, Problem
+from sage_jax.paths import as_path
 
 VARIABLE = "SAGE_DATA_DIR"
 """Environment variable that names the folder of files by hand where no config does."""
@@ -72,7 +73,7 @@ def load(
 
 def _by_hand(manager: Any, said: str, by: str) -> Path | None:
     """TFDS's folder of files by hand; it must be there where one is named."""
-    if said and not Path(said).expanduser().is_dir():
+    if said and not as_path(said).is_dir():
         raise DataError(f"{by} {said}: there is no such folder; name that of the files by hand")
     try:
         return Path(manager.manual_dir)

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from sage_jax.data.jsonl import of_source, read_problems
-from sage_jax.data.parts.reading import read_by
+from sage_jax.data.parts.reading import read_by, without
 from sage_jax.data.problem import DataError, Problem
 from sage_jax.data.problem_set import ProblemSet
-from sage_jax.data.rows import Found, Layout, Table, limited, problem_set, read_table
-from sage_jax.data.tables import open_files, read_csv, read_json_lines
+from sage_jax.data.rows import Found, Layout, Table, limited, parted, problem_set, read_table
+from sage_jax.data.tables import files_of, open_files, read_csv, read_json_lines
 from sage_jax.data.tables.shards import Line
 
 
 def jsonl(
     *,
-    train_file: str,
+    train_file: str = "",
     eval_file: str = "",
     columns: dict[str, str] | None = None,
     answer_from: str = "",
@@ -35,9 +35,11 @@ def jsonl(
 ) -> ProblemSet:
     """Problems of JSON Lines, plain or gzipped: of one file to train on, and of one held out.
 
-    Without `eval_file` a share is held out (`held_out_share`). Files in this project's own columns
-    (`id`, `problem`, `answer`, perhaps `source` and `solution`) need nothing further. Others are
-    read by `columns` and the words behind it, which are those of `csv`.
+    Without `eval_file` a share is held out (`held_out_share`); without `train_file` there is
+    nothing to train on, as `eval.suites` has it. A pattern, as `data/*.jsonl`, names several files.
+    Files in this project's own columns (`id`, `problem`, `answer`, perhaps `source` and `solution`)
+    need nothing further. Others are read by `columns` and the words behind it, which are those of
+    `csv`.
 
     Trained on are rows whose `source` begins with `source_prefix`, e.g. `dapo_math_17k/en`, but for
     those in `exclude_ids`, as of rows that also stand in an evaluation set. With `prepared_dir`
@@ -47,31 +49,36 @@ def jsonl(
         columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
     )
     if layout == Layout() and not (where or max_bad_share):
-        train = Found(_own(train_file, source_prefix, prepared_dir))
-        other = Found(_own(eval_file, "", prepared_dir)) if eval_file else None
+        _refuse_none(train_file, eval_file)
+        train, other = (
+            Found(_own(path, prepared_dir)) if path else None for path in (train_file, eval_file)
+        )
     else:
         _refuse_prepared(prepared_dir)
         tables = _tables(train_file, eval_file, read_json_lines, "line")
         train, other = (one and read_table(one, layout, choice) for one in tables)
-        assert train is not None
-        train = train._replace(problems=of_source(train.problems, source_prefix, train_file))
-    kept = train._replace(problems=_without(train.problems, exclude_ids, train_file))
-    kept = limited(kept, choice, train_file)
-    return ProblemSet(
-        kept.problems,
-        None if other is None else other.problems,
-        dropped=(*kept.dropped, *(other.dropped if other else ())),
-    )
+    if train is not None:
+        chosen = of_source(train.problems, source_prefix, train_file)
+        train = train._replace(problems=without(chosen, exclude_ids, train_file))
+        train = limited(train, choice, train_file)
+    return parted(train, other)
 
 
-def _own(path: str, source_prefix: str, prepared_dir: str) -> list[Problem]:
-    """Problems of a file in this project's own columns."""
-    prefix = source_prefix or None
+def _own(pattern: str, prepared_dir: str) -> list[Problem]:
+    """Problems of files in this project's own columns."""
+    files = files_of(pattern)
     if not prepared_dir:
-        return read_problems(path, source_prefix=prefix)
+        return [one for file in files for one in read_problems(file)]
     from sage_jax.data.cached import read_cached  # TFDS takes seconds.
 
-    return read_cached(path, data_dir=prepared_dir, source_prefix=prefix)
+    return [one for file in files for one in read_cached(file, data_dir=prepared_dir)]
+
+
+def _refuse_none(train_file: str, eval_file: str) -> None:
+    if not (train_file or eval_file):
+        raise DataError(
+            "task.train_file: must be given; or an eval_file alone, of what is only evaluated on"
+        )
 
 
 def _refuse_prepared(prepared_dir: str) -> None:
@@ -82,16 +89,9 @@ def _refuse_prepared(prepared_dir: str) -> None:
         )
 
 
-def _without(problems: list[Problem], ids: tuple[str, ...], path: str) -> list[Problem]:
-    missing = {*ids} - {one.id for one in problems}
-    if missing:
-        raise DataError(f"task.exclude_ids: {path} has no problem {sorted(missing)[0]!r}")
-    return [one for one in problems if one.id not in ids]
-
-
 def csv(
     *,
-    train_file: str,
+    train_file: str = "",
     eval_file: str = "",
     columns: dict[str, str] | None = None,
     answer_from: str = "",
@@ -104,8 +104,8 @@ def csv(
 ) -> ProblemSet:
     r"""Problems of tables in text: CSV or TSV, plain or gzipped, with a header.
 
-    Without `eval_file` a share is held out (`held_out_share`). A pattern, as `data/*.csv`, names
-    several files.
+    Without `eval_file` a share is held out (`held_out_share`); without `train_file` there is
+    nothing to train on, as `eval.suites` has it. A pattern, as `data/*.csv`, names several files.
 
     `columns` says where what lies, as `{problem: question, answer: final}`: paths, so that
     `reward_model.ground_truth` and `turns.0.content` lead into what is nested. `answer_from` cuts
@@ -125,7 +125,7 @@ def csv(
 
 def parquet(
     *,
-    train_file: str,
+    train_file: str = "",
     eval_file: str = "",
     columns: dict[str, str] | None = None,
     answer_from: str = "",
@@ -137,9 +137,10 @@ def parquet(
 ) -> ProblemSet:
     """Problems of Parquet files on disk, as the field and its hub keep them.
 
-    Without `eval_file` a share is held out (`held_out_share`). A pattern, as
-    `data/train-*.parquet`, names several files. A column that holds turns, as `prompt` or
-    `messages`, is read as such. All else is as in `csv`.
+    Without `eval_file` a share is held out (`held_out_share`); without `train_file` there is
+    nothing to train on, as `eval.suites` has it. A pattern, as `data/train-*.parquet`, names
+    several files. A column that holds turns, as `prompt` or `messages`, is read as such. All else
+    is as in `csv`.
     """
     from sage_jax.data.tables.parquet import read_parquet
 
@@ -151,12 +152,11 @@ def parquet(
 
 def _tables(
     train_file: str, eval_file: str, read: Callable[[Path], Iterable[Line]], unit: str
-) -> tuple[Table, Table | None]:
+) -> tuple[Table | None, Table | None]:
     """What to train on and what is held out, with ids that are unlike."""
-    train = open_files(train_file, read, unit=unit)
-    if not eval_file:
-        return train, None
-    other = open_files(eval_file, read, unit=unit)
-    if {row.id for row in train.rows} & {row.id for row in other.rows}:
+    _refuse_none(train_file, eval_file)
+    train = open_files(train_file, read, unit=unit) if train_file else None
+    other = open_files(eval_file, read, unit=unit) if eval_file else None
+    if train and other and {row.id for row in train.rows} & {row.id for row in other.rows}:
         other = open_files(eval_file, read, unit=unit, mark="held-out-")
     return train, other

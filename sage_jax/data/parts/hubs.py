@@ -49,8 +49,10 @@ def hf(
     layout, choice = read_by(
         columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
     )
-    train = read_hub(path, name=name, split=split, revision=revision)
-    other = read_hub(path, name=name, split=eval_split, revision=revision) if eval_split else None
+    train, other = (
+        read_hub(path, name=name, split=one, revision=revision) if one else None
+        for one in (split, eval_split)
+    )
     return problem_set(train, other, layout, choice)
 
 
@@ -90,6 +92,8 @@ def tfds(
     layout, choice = read_by(
         columns, answer_from, source, where, limit, shuffle_seed, max_bad_share
     )
-    train = read_tfds(name, split=split, data_dir=data_dir)
-    other = read_tfds(name, split=eval_split, data_dir=data_dir) if eval_split else None
+    train, other = (
+        read_tfds(name, split=one, data_dir=data_dir) if one else None
+        for one in (split, eval_split)
+    )
     return problem_set(train, other, layout, choice)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from sage_jax.data.named import DATA_SETS, load
-from sage_jax.data.problem import DataError, Problem
+from sage_jax.data.parts.reading import without
+from sage_jax.data.problem import Problem
 from sage_jax.data.problem_set import ProblemSet
 
 
@@ -47,7 +48,7 @@ def dapo_math_17k(
     problems = _loaded("dapo_math_17k", data_dir, manual_dir)["train"]
     source = f"dapo_math_17k/{language}"
     chosen = [one for one in problems if one.source.startswith(source)]
-    return ProblemSet(_without(chosen, exclude_ids))
+    return ProblemSet(without(chosen, exclude_ids, "dapo_math_17k"))
 
 
 def math500(*, data_dir: str = "", manual_dir: str = "") -> ProblemSet:
@@ -101,15 +102,8 @@ def _loaded(name: str, data_dir: str, manual_dir: str) -> dict[str, list[Problem
 
 def _trained(name: str, data_dir: str, manual_dir: str, exclude: Sequence[str]) -> ProblemSet:
     splits = _loaded(name, data_dir, manual_dir)
-    return ProblemSet(_without(splits["train"], exclude), splits["test"])
+    return ProblemSet(without(splits["train"], exclude, name), splits["test"])
 
 
 def _evaluated(name: str, data_dir: str, manual_dir: str) -> ProblemSet:
     return ProblemSet([], _loaded(name, data_dir, manual_dir)["test"])
-
-
-def _without(problems: Sequence[Problem], exclude: Sequence[str]) -> list[Problem]:
-    missing = {*exclude} - {one.id for one in problems}
-    if missing:
-        raise DataError(f"task.exclude_ids: there is no problem {min(missing)!r} to train on")
-    return [one for one in problems if one.id not in exclude]

@@ -5,7 +5,7 @@ Nothing here opens a file: `data.tables` gives rows.
 
 from sage_jax.data.rows.choice import Choice
 from sage_jax.data.rows.layout import Layout
-from sage_jax.data.rows.reading import Found, limited, problem_set, read_table
+from sage_jax.data.rows.reading import Found, limited, parted, problem_set, read_table
 from sage_jax.data.rows.row import Row, RowError, Table
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "RowError",
     "Table",
     "limited",
+    "parted",
     "problem_set",
     "read_table",
 ]

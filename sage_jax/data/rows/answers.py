@@ -2,6 +2,9 @@ r"""Answers cut out of a worked solution: behind `####`, in the last `\boxed{}`,
 
 import re
 from collections.abc import Callable
+from typing import Any
+
+import regex
 
 from sage_jax.data.problem import DataError
 from sage_jax.data.rows.row import RowError
@@ -11,7 +14,8 @@ from sage_jax.telling import brief, line
 Cut = Callable[[str], str]
 """A solution -> the answer in it, or `RowError`."""
 
-_HASHES = re.compile(r"####[ \t]*(\S[^\n]*)")
+_SECONDS = 5.0  # For one text; a pattern that takes longer would take all day for a table.
+_HASHES = regex.compile(r"####[ \t]*(\S[^\n]*)")
 _COMMAS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
 
@@ -21,6 +25,9 @@ def by_pattern(pattern: str) -> Cut:
     Args:
         pattern: `hashes`, `boxed`, or a regular expression with one group, of which the last match
             in a solution counts.
+
+    Returns:
+        A cut, which raises `DataError` of a pattern that tries so many ways that it does not end.
 
     Raises:
         DataError: it is none of them.
@@ -37,16 +44,22 @@ def by_pattern(pattern: str) -> Cut:
     field = f"task.answer_from: {brief(pattern)}"
     meant = "hashes, boxed, or a regular expression with one group, as 'Answer: (.*)'"
     try:
-        found = re.compile(pattern)
-    except (re.error, RecursionError, OverflowError) as error:
+        found = regex.compile(pattern)  # As `re` but for one thing: it can be told to stop.
+    except (regex.error, RecursionError, OverflowError) as error:
         raise DataError(f"{field} is no regular expression ({line(error)}); give {meant}") from None
     if found.groups != 1:
         raise DataError(f"{field} has {found.groups} groups; give {meant}")
     return lambda text: _last(found, text, brief(pattern))
 
 
-def _last(pattern: re.Pattern[str], text: str, told: str) -> str:
-    found = [match.group(1) for match in pattern.finditer(text)]
+def _last(pattern: Any, text: str, told: str) -> str:
+    try:
+        found = [match.group(1) for match in pattern.finditer(text, timeout=_SECONDS)]
+    except TimeoutError:
+        raise DataError(
+            f"task.answer_from: {told} takes more than {_SECONDS:g} s for a text of {len(text)} "
+            "characters: give a pattern that can match in fewer ways, as (a+) instead of (a+)+"
+        ) from None
     if not found:
         raise RowError(f"has no match of {told}: {_end(text)}")
     if not (found[-1] or "").strip():

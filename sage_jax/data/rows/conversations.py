@@ -28,10 +28,13 @@ class Conversation(NamedTuple):
 
 def turns_of(value: Any) -> Any:
     """Turns as a list, where a reader gives their roles and contents as lists; else the value."""
-    lists = isinstance(value, Mapping) and [value.get("role"), value.get("content")]
+    lists = [value.get("role"), value.get("content")] if isinstance(value, Mapping) else []
     if not lists or not all(isinstance(one, list | tuple) for one in lists):
         return value
-    return [{"role": role, "content": text} for role, text in zip(*lists, strict=True)]
+    roles, texts = lists
+    if len(roles) != len(texts):
+        return value
+    return [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]
 
 
 def is_conversation(value: Any) -> bool:

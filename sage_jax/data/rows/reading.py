@@ -46,19 +46,27 @@ def limited(found: Found, choice: Choice, name: str) -> Found:
     return Found(kept, (*found.dropped, *([beyond] if beyond.count else ())))
 
 
-def problem_set(train: Table, held_out: Table | None, layout: Layout, choice: Choice) -> ProblemSet:
-    """The problems of one table to train on, and those of another to hold out.
+def problem_set(
+    train: Table | None, held_out: Table | None, layout: Layout, choice: Choice
+) -> ProblemSet:
+    """The problems of one table to train on, and those of another to hold out; see `parted`.
 
     The limit is of those to train on.
 
     Raises:
         DataError: see `read_table`.
     """
-    found = limited(read_table(train, layout, choice), choice, train.name)
-    if held_out is None:
-        return ProblemSet(found.problems, dropped=found.dropped)
-    other = read_table(held_out, layout, choice)
-    return ProblemSet(found.problems, other.problems, dropped=(*found.dropped, *other.dropped))
+    found = train and limited(read_table(train, layout, choice), choice, train.name)
+    return parted(found, held_out and read_table(held_out, layout, choice))
+
+
+def parted(train: Found | None, held_out: Found | None) -> ProblemSet:
+    """Problems to train on and to hold out; without the first all are evaluated on."""
+    return ProblemSet(
+        train.problems if train else [],
+        held_out.problems if held_out else None,
+        dropped=tuple(one for found in (train, held_out) if found for one in found.dropped),
+    )
 
 
 def _read(rows: Sequence[Row], reader: Reader) -> tuple[list[Problem], list[str]]:

@@ -41,7 +41,7 @@ def as_text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, list | tuple) and len(value) == 1:
         return as_text(value[0])
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple) and value:
         raise RowError(f"is a list of {len(value)} ({brief(value)}): name one, by .0 behind it")
     raise RowError(f"is {brief(value)}, which is no text")
 

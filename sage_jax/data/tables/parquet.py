@@ -1,13 +1,12 @@
 """Rows of Parquet files."""
 
-import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sage_jax.data.problem import DataError
-from sage_jax.data.tables.shards import Line
-from sage_jax.telling import line
+from sage_jax.data.tables.shards import Line, header_of
+from sage_jax.telling import brief, line
 
 _BEGIN = b"PAR1"
 
@@ -39,9 +38,34 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
     try:
         with pq.ParquetFile(path) as file:
-            yield from itertools.chain.from_iterable(b.to_pylist() for b in file.iter_batches())
+            names = header_of(path, file.schema_arrow.names)
+            for batch in file.iter_batches():
+                columns = map(_values, [path] * len(names), names, batch.columns)
+                yield from (
+                    dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)
+                )
+    except DataError:
+        raise
     except (pa.ArrowException, ValueError) as error:
         raise DataError(f"{path}: cannot be read as Parquet: {line(error)}") from error
+
+
+def _values(path: Path, name: str, column: Any) -> list[Any]:
+    """A column as Python's values; times that Python has none for, as of nanoseconds, as text.
+
+    Raises:
+        DataError: it holds what is none.
+    """
+    import pyarrow as pa
+
+    try:
+        return column.to_pylist()
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        if pa.types.is_temporal(column.type):
+            return column.cast(pa.string()).to_pylist()
+        raise DataError(
+            f"{path}: column {brief(name)} of {column.type} cannot be read: {line(error)}"
+        ) from error
 
 
 def _like(path: Path) -> str:

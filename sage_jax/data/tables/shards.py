@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from sage_jax.data.problem import DataError
 from sage_jax.data.rows import Row, Table
+from sage_jax.paths import as_path, is_remote
+from sage_jax.telling import brief, line
 
 
 class Line(NamedTuple):
@@ -17,16 +19,33 @@ class Line(NamedTuple):
     fault: str = ""
 
 
+def header_of(path: Path, names: list[str]) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DataError: one of them is there twice.
+    """
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path}: the header names {brief(twice[0])} twice; give each column one")
+    return names
+
+
 def files_of(pattern: str) -> list[Path]:
     """The file of that name; else all that a pattern with `*` or `?` names, in order.
 
     Raises:
-        DataError: a pattern names none.
+        DataError: a pattern names none, or what no file on this machine can be named.
+        PathError: it is no path.
     """
-    path = Path(pattern)
-    if path.exists() or not glob.has_magic(pattern):
-        return [path]
-    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True))]
+    if is_remote(pattern):
+        raise DataError(f"{pattern}: rows are read from files on disk: copy it to one")
+    path = as_path(pattern)
+    try:
+        if path.exists() or not glob.has_magic(pattern):
+            return [path]
+    except OSError as error:  # a name too long, a folder that may not be looked into
+        raise DataError(f"{brief(pattern)}: cannot be read: {line(error)}") from error
+    found = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]
     if not found:
         raise DataError(f"{pattern}: no file has such a name")
     return found

@@ -1,5 +1,6 @@
 """Rows of text files: JSON Lines, and tables of cells between commas or the like."""
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator
@@ -7,8 +8,8 @@ from pathlib import Path
 
 from sage_jax import json_lines
 from sage_jax.data.problem import DataError
-from sage_jax.data.tables.shards import Line
-from sage_jax.telling import brief, line
+from sage_jax.data.tables.shards import Line, header_of
+from sage_jax.telling import line
 
 _DELIMITERS = ",;\t|"
 _LARGEST = 2**27  # Characters of a cell; the module's own limit is 131,072.
@@ -40,8 +41,10 @@ def read_csv(path: Path, delimiter: str = "") -> list[Line]:
     Raises:
         DataError: it is no such file, or its header names a column twice.
     """
-    if len(delimiter) > 1:
-        raise DataError(f"task.delimiter: {delimiter!r} must be one character")
+    if len(delimiter) > 1 or (delimiter and delimiter in '"\r\n\0'):
+        raise DataError(
+            f"task.delimiter: {delimiter!r} must be one character, and no quote or line end"
+        )
     text = _text(path)
     mark = delimiter or ("\t" if ".tsv" in path.suffixes else _sniffed(text))
     largest = csv.field_size_limit(_LARGEST)  # Of the whole module: put back below.
@@ -56,6 +59,8 @@ def _text(path: Path) -> str:
         data = json_lines.read_bytes(path)
         if fault := json_lines.other_kind(data):
             raise json_lines.JsonLinesError(fault)
+        if data.removeprefix(codecs.BOM_UTF8).lstrip().startswith(b'{"'):
+            raise json_lines.JsonLinesError("this is JSON Lines; take `task: {use: jsonl}`")
         return data.decode("utf-8-sig")
     except json_lines.JsonLinesError as error:
         raise DataError(f"{path}: {error}") from error
@@ -75,7 +80,12 @@ def _sniffed(text: str) -> str:
 
 
 def _records(path: Path, text: str, delimiter: str) -> Iterator[Line]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=True,
+        skipinitialspace=delimiter != " ",  # A quote may follow it.
+    )
     header: list[str] = []
     begins = 1
     try:
@@ -83,21 +93,13 @@ def _records(path: Path, text: str, delimiter: str) -> Iterator[Line]:
             if header and cells:
                 yield _record(header, cells, begins)
             elif cells:
-                header = _header(path, cells)
+                header = header_of(path, [cell.strip() for cell in cells])
             begins = reader.line_num + 1
     except csv.Error as error:
         raise DataError(
             f"{path}, line {begins}: no row of a CSV table: {line(error)}; a quote inside quotes "
             "is written twice"
         ) from error
-
-
-def _header(path: Path, cells: list[str]) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    twice = [name for name in names if names.count(name) > 1]
-    if twice:
-        raise DataError(f"{path}: the header names {brief(twice[0])} twice; give each column one")
-    return names
 
 
 def _record(header: list[str], cells: list[str], number: int) -> Line:
