@@ -6,15 +6,13 @@ import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console as Terminal
-
 from sage_jax import config as configs
 from sage_jax import models, setup
 from sage_jax.config import ConfigError
 from sage_jax.models.safetensors_file import ADAPTER_CONFIG, CONFIG
 from sage_jax.models.save import write_json
 from sage_jax.paths import is_remote
-from sage_jax.run.console import warn
+from sage_jax.run.console import log, warn
 from sage_jax.run.export_check import check
 from sage_jax.run.model_card import Made, model_card
 from sage_jax.run.pushing import push, refuse_unready
@@ -40,7 +38,10 @@ class Asked(NamedTuple):
     check: bool = False
 
 
-def export_run(path: Path, config: configs.Config, out: Path, asked: Asked = Asked()) -> None:  # noqa: B008
+PLAIN = Asked()
+
+
+def export_run(path: Path, config: configs.Config, out: Path, asked: Asked = PLAIN) -> None:
     """Write a run's newest model with tokenizer, sampling and card: whole or not at all.
 
     Raises:
@@ -58,11 +59,11 @@ def export_run(path: Path, config: configs.Config, out: Path, asked: Asked = Ask
     ):
         _write(home, RunFolder(path), trained, config, out, asked)
         found = check(trained, config, home, dtype=asked.dtype) if asked.check else ""
-    terminal = Terminal(highlight=False, soft_wrap=True)
-    for line in (found, f"wrote {out}"):
-        terminal.print(line, markup=False) if line else None
+    if found:
+        log(found)
+    log(f"wrote {out}")
     if asked.push:
-        terminal.print(f"pushed to {push(out, asked.push)}", markup=False)
+        log(f"pushed to {push(out, asked.push)}")
 
 
 def _refuse(config: configs.Config, out: Path, asked: Asked) -> None:

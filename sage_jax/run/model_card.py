@@ -72,11 +72,9 @@ def _head(config: configs.Config, made: Made) -> dict[str, Any]:
 
 
 def _what(config: configs.Config, made: Made) -> str:
-    begun = {"random": "A model of random weights"}
-    base = begun.get(config.model.source, _code(config.model.source))
-    warmed = f", warmed up by {config.warmup.steps} supervised steps and" * bool(
-        config.warmup.steps
-    )
+    source, steps = config.model.source, config.warmup.steps
+    base = "A model of random weights" if source == "random" else _code(source)
+    warmed = f", warmed up by {steps} supervised steps and" if steps else ""
     form = "a LoRA adapter in PEFT's format" if made.adapter else "all weights, merged"
     return (
         f"{base}{warmed} trained by reinforcement learning with verifiable rewards, in JAX by "
