@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # An environment of its own for each peer, from its pinned requirements.
-#   bash benchmarks/environment.sh [transformers] [trl] [tunix]      # all three if none is named
+#   bash benchmarks/environment.sh [transformers] [trl] [tunix] [peft]      # all but peft if none is named
 # They lie in benchmarks/.envs. BENCH_PYTHON names the Python they are made with (3.11 or newer);
 # PIP_FIND_LINKS, where set, may name a folder with a CPU build of PyTorch.
 set -euo pipefail

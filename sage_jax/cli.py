@@ -9,7 +9,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import tyro
 
@@ -28,7 +28,8 @@ _USAGE = """usage: sage-jax COMMAND ...
   entropies CONFIG | RUN_DIR         histogram of the reference's entropies, and a threshold
   rate CONFIG | RUN_DIR [--out FILE] how often the base model solves each training problem
   report RUN_DIR [RUN_DIR ...]       the table, plots and one page, comparing runs
-  export RUN_DIR --out DIR           Hugging Face safetensors and tokenizer
+  export RUN_DIR --out DIR           Hugging Face's files, or PEFT's with --adapter; --check
+                                     reads them back, --push ORG/NAME uploads them
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
   parts [KIND [NAME]]                every part that a config can name, with its arguments
   plan CONFIG [--arm NAME] [--topology v5e:4x4] [--json] [--search]
@@ -98,6 +99,16 @@ class _RateOptions(_Overrides):
 class _ExportOptions(_Overrides):
     out: str = ""
     """Folder to write; must not exist or be empty."""
+    adapter: bool = False
+    """The adapter alone, in PEFT's format, instead of all weights with it folded in."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights in the files."""
+    shard_gb: float = 5.0
+    """Size of one file of weights, in 10^9 bytes; more are cut into several with an index."""
+    push: str = ""
+    """Upload to the hub as ORG/NAME; the token is that of `hf auth login` or HF_TOKEN."""
+    check: bool = False
+    """Read the files back, and compare log-probabilities of held-out prompts with the run's own."""
 
 
 @dataclasses.dataclass
@@ -208,8 +219,10 @@ def _messages() -> tuple[type[Exception], ...]:
     from sage_jax.rewards import VerifierError, VerifyFileError
     from sage_jax.run.bad_steps import BadStepError
     from sage_jax.run.checkpoint import CheckpointError
+    from sage_jax.run.export_check import CheckError
     from sage_jax.run.inputs import InputError
     from sage_jax.run.lost import LostVerdictsError
+    from sage_jax.run.pushing import PushError
     from sage_jax.run.run_lock import LockError
 
     return (
@@ -223,6 +236,8 @@ def _messages() -> tuple[type[Exception], ...]:
         VerifierError,
         VerifyFileError,
         CheckpointError,
+        CheckError,
+        PushError,
         BadStepError,
         LockError,
         LostVerdictsError,
@@ -401,12 +416,13 @@ def _tell_results(folders: list[Path], out: Path) -> None:
 
 def _export(rest: list[str]) -> None:
     path, rest = _target("export", rest)
-    from sage_jax.run import commands
+    from sage_jax.run import commands, exporting
 
     options = _parsed(_ExportOptions, "export RUN_DIR", rest, commands.open_run(path).load())
     if not options.out:
         _fail("export: --out names the folder to write", status=2)
-    commands.export_run(path, options.config, _out(options.out))
+    asked = {name: getattr(options, name) for name in exporting.Asked._fields}
+    exporting.export_run(path, options.config, _out(options.out), exporting.Asked(**asked))
 
 
 def _verify(rest: list[str]) -> None:

@@ -10,14 +10,17 @@ from sage_jax.models.config import Llama3Scaling, ModelConfig
 from sage_jax.models.cudnn import CuDNN
 from sage_jax.models.errors import ModelError
 from sage_jax.models.family import Family, family_names
-from sage_jax.models.load import Described, Loaded, describe, load, locate, read_config
+from sage_jax.models.load import Described, Loaded, describe, is_hub_id, load, locate, read_config
 from sage_jax.models.logprobs import token_logps
-from sage_jax.models.save import save_hf
+from sage_jax.models.peft import Adapter, read_adapter, write_adapter
+from sage_jax.models.save import save_hf, write_hf
 from sage_jax.models.splash import Splash
 from sage_jax.models.split import abstract, build_graphdef, init, merge
 from sage_jax.models.transformer import ModelOptions, Transformer, begins, count_positions
+from sage_jax.models.whole import refuse_filled, written_whole
 
 __all__ = [
+    "Adapter",
     "CuDNN",
     "Described",
     "Family",
@@ -38,12 +41,18 @@ __all__ = [
     "describe",
     "family_names",
     "init",
+    "is_hub_id",
     "load",
     "locate",
     "logical_axes",
     "lora",
     "merge",
+    "read_adapter",
     "read_config",
+    "refuse_filled",
     "save_hf",
     "token_logps",
+    "write_adapter",
+    "write_hf",
+    "written_whole",
 ]

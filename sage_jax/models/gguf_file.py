@@ -68,6 +68,17 @@ def read_gguf(
     return config, tensors, build_tokenizer(fields)
 
 
+def header(path: Path, name: str) -> Any:
+    """One field of a GGUF file's metadata, None where it has none of that name.
+
+    Raises:
+        ModelError: The package `gguf` is not installed.
+        ValueError: The file is damaged.
+    """
+    field = _reader(_import_gguf())(path).fields.get(name)
+    return None if field is None else field.contents()
+
+
 @functools.cache
 def _reader(gguf: Any) -> Any:
     """The package's reader, which takes what lies beyond the end of a file for empty.

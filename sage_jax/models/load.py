@@ -178,11 +178,20 @@ def locate(source: str | Path, files: Sequence[str] = MODEL_FILES) -> Path:
         return path
     if is_file:
         raise ModelError(f"{source} is a file; a model is a folder or a .gguf file")
-    if _HUB_ID.fullmatch(source) and path.suffix != ".gguf" and source[0] not in ".~":
+    if _reads_as_hub_id(source):
         return _download(source, files)
     raise ModelError(
         f"model source {source!r}: no such folder or .gguf file, and not a hub id (owner/name)"
     )
+
+
+def is_hub_id(source: str) -> bool:
+    """Whether `load` would ask the hub for it: nothing here has that name."""
+    return _reads_as_hub_id(source) and not Path(source).exists()
+
+
+def _reads_as_hub_id(source: str) -> bool:
+    return bool(_HUB_ID.fullmatch(source)) and source[0] not in ".~" and source[-5:] != ".gguf"
 
 
 def package_gguf(name: str) -> Path:

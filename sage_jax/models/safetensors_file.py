@@ -16,6 +16,7 @@ from sage_jax.models.tensors import TensorRef
 from sage_jax.telling import brief, line
 
 CONFIG = "config.json"
+ADAPTER_CONFIG = "adapter_config.json"
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
 # What a model's folder is read from; other files beside them, such as pickled weights, are not.
@@ -50,7 +51,7 @@ def folder_tensors(folder: Path) -> dict[str, TensorRef]:
     if (folder / INDEX).exists():
         return _sharded(folder, read_json(folder / INDEX).get("weight_map"))
     if (folder / SINGLE).exists():
-        return _file_tensors(folder / SINGLE)
+        return file_tensors(folder / SINGLE)
     raise ModelError(
         f"{folder} holds neither {SINGLE} nor {INDEX}; only safetensors are read, never pickled "
         "weights (.bin, .pt)"
@@ -69,7 +70,7 @@ def _sharded(folder: Path, weight_map: Any) -> dict[str, TensorRef]:
     for shard in sorted(set(weight_map.values())):
         if shard not in here:
             raise ModelError(f"shard {shard[:200]} named in {INDEX} is missing from {folder}")
-        tensors = _file_tensors(folder / shard)
+        tensors = file_tensors(folder / shard)
         wanted = {name for name, owner in weight_map.items() if owner == shard}
         if wanted != tensors.keys():
             odd = min(wanted ^ tensors.keys())
@@ -78,7 +79,12 @@ def _sharded(folder: Path, weight_map: Any) -> dict[str, TensorRef]:
     return found
 
 
-def _file_tensors(path: Path) -> dict[str, TensorRef]:
+def file_tensors(path: Path) -> dict[str, TensorRef]:
+    """All tensors of a safetensors file, by name, unread.
+
+    Raises:
+        ModelError: There is no such file, it is damaged, or a tensor is not floating point.
+    """
     try:
         with safe_open(path, framework="np") as file:
             return {name: _ref(path, name, file.get_slice(name)) for name in file.keys()}  # noqa: SIM118

@@ -1,4 +1,4 @@
-"""What the commands do with a finished or unfinished run: evaluate, sample, export."""
+"""What the commands do with a finished or unfinished run: evaluate it, sample it."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from rich.console import Console as Terminal
 from rich.table import Table
 from rich.text import Text
 
 from sage_jax import config as configs
-from sage_jax import models, setup
+from sage_jax import setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
@@ -22,95 +21,17 @@ from sage_jax.evaluate.printed import print_suites
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.suite_section import lay_out, write_tables
 from sage_jax.evaluate.suites import contaminated, suite_file
-from sage_jax.learn.learner import Learner
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import of_rollout
-from sage_jax.learn.state import TrainState
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
-from sage_jax.run.checkpoint import Checkpoints
-from sage_jax.run.console import log, warn
+from sage_jax.run.console import log
 from sage_jax.run.evaluation import Asked, evaluate_model
 from sage_jax.run.rejudging import judge_completions
-from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.starting import source_of_config
 from sage_jax.run.suites import Candidate, evaluate_suites
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A run's model at its newest checkpoint."""
-
-    base: setup.Base
-    learner: Learner
-    state: TrainState
-    step: int
-
-    @property
-    def weights(self) -> Any:
-        """The trained arrays."""
-        return self.state.trained
-
-    def decoder(self) -> tuple[Any, Any]:
-        """The policy as (graphdef, params)."""
-        return self.learner.decoder(self.weights)
-
-    def export(self) -> Any:
-        """All weights, in float32 where they were trained so: masters, or adapters folded in."""
-        modules, frozen = self.learner.policy.modules, self.learner.frozen
-        if modules.adapter_alpha is None:
-            return self.state.precise
-        wide = jax.tree.map(lambda x: x.astype(jnp.float32), frozen)
-        return modules.folded(self.weights, wide)
-
-
-def open_run(path: Path) -> RunFolder:
-    """The run folder at a path.
-
-    Raises:
-        ConfigError: if there is none; where there are arms, they are named.
-    """
-    folder = RunFolder(path)
-    if folder.exists():
-        return folder
-    arms = sorted(p.parent.name for p in path.glob("*/config.yaml")) if path.is_dir() else []
-    hint = f"; it holds the arms {', '.join(arms)}: name one of them" if arms else ""
-    raise ConfigError(f"{path}: not a run folder (it has no config.yaml){hint}")
-
-
-def load_trained(path: Path, config: configs.Config, *, on_suites: bool = False) -> Trained:
-    """Load a run's base model and put its newest checkpoint on top.
-
-    Args:
-        path: of the run.
-        config: of the run.
-        on_suites: open the first of `eval.suites` and not the task, whose training problems are
-            then not read.
-
-    Raises:
-        ConfigError: if there is no checkpoint yet.
-        InputError: if the base's weights are others than the run began with.
-    """
-    folder = open_run(path)
-    inputs.refuse_others(config, folder, inputs.MODEL)
-    checkpoints = Checkpoints(folder.checkpoints, keep=config.train.keep_checkpoints)
-    try:
-        if checkpoints.latest() is None:
-            raise ConfigError(f"{path}: no checkpoint yet; `sage-jax train` makes the first")
-        base = _open_base(config, folder.source(config), on_suites)
-        learner = setup.make_learner(config, base)
-        found = checkpoints.restore_newest(learner.layout, say=warn)
-        assert found is not None
-        step, state, _ = found
-    finally:
-        checkpoints.close()
-    return Trained(base, learner, state, step)
-
-
-def _open_base(config: configs.Config, source: str, on_suites: bool) -> setup.Base:
-    task = setup.open_suite(config, models.describe(source), 0) if on_suites else None
-    return setup.open_base(config, source, task=task)
+from sage_jax.run.trained import Trained, load_trained, open_base, open_run
 
 
 def evaluate_config(config: configs.Config, home: Path) -> None:
@@ -123,7 +44,7 @@ def evaluate_config(config: configs.Config, home: Path) -> None:
     Raises:
         ConfigError: if the model comes from a warm-up, which belongs to a run.
     """
-    base = _open_base(config, source_of_config(config), bool(config.eval.suites))
+    base = open_base(config, source_of_config(config), bool(config.eval.suites))
     try:
         model = (base.loaded.graphdef, base.loaded.params)
         if config.eval.suites:
@@ -309,24 +230,3 @@ def _shaded(task: Task, ids: np.ndarray, mask: np.ndarray, entropies: np.ndarray
             text.append(task.spell(np.array([token])), style=_SHADES[shade])
             text.append(f"[{entropy:.1f}]", style="dim")
     return text
-
-
-def export_run(path: Path, config: configs.Config, out: Path) -> None:
-    """Write a run's newest model in Hugging Face's format, adapters folded in."""
-    trained = load_trained(path, config)
-    trained.base.task.close()
-    models.save_hf(
-        out, exported_config(trained.base), trained.export(), trained.base.loaded.tokenizer
-    )
-    Terminal().print(f"wrote {out}", markup=False)
-
-
-def exported_config(base: setup.Base) -> models.ModelConfig:
-    """The model's config, which names all tokens that ended its turns in training.
-
-    A template may end turns with a token that no config names; whoever runs the exported model
-    would never stop there.
-    """
-    config = base.loaded.config
-    ends = dict.fromkeys((*config.eos_ids, *base.task.stop_ids))
-    return dataclasses.replace(config, eos_ids=tuple(ends))

@@ -14,6 +14,7 @@ from sage_jax.run.events import Event, Listener, Stopped
 from sage_jax.run.journal import Journal
 from sage_jax.run.lost import LostVerdicts
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.sampler_gap import SamplerGap
 from sage_jax.run.samples import Samples
 from sage_jax.run.standstill import Standstill
 from sage_jax.run.watchdog import Watchdog
@@ -87,6 +88,7 @@ def make_listeners(config: configs.Config, folder: RunFolder) -> Listeners:
             Journal(folder.metrics_file),
             console,
             Standstill(config, warn),
+            SamplerGap(config),
             *_own(config),
             LostVerdicts(folder, max_share=config.task.max_lost),
             BadSteps(folder, limit=config.train.max_bad_steps),

@@ -12,7 +12,7 @@ from mutations import ODD, fuzzed
 
 from sage_jax import cli, plan
 from sage_jax import config as configs
-from sage_jax.run import arms, commands, entropies, rating
+from sage_jax.run import arms, commands, entropies, exporting, rating
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = ["quickstart.yaml", "smollm2_arithmetic.yaml", "qwen2_5_math_7b_dapo.yaml"]
@@ -34,7 +34,7 @@ FIELDS = [
 FLAGS = {
     "train": ["--run_dir", "--run-dir"], "eval": ["--arms"], "sample": ["--prompt", "--count"],
     "entropies": ["--out", "--problems"], "rate": ["--out", "--samples"],
-    "report": ["--out"], "export": ["--out"],
+    "report": ["--out"], "export": ["--out", "--dtype", "--shard_gb", "--push", "--check"],
     "verify": ["--num_workers", "--deadline_s"],
     "plan": ["--topology", "--json", "--search"], "fly": ["--x"], "": ["--help"], "--help": ["x"],
 }  # fmt: skip
@@ -53,7 +53,8 @@ def nothing_starts(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         for owner, names in {
             arms: ["train_arms"],
-            commands: ["evaluate_config", "evaluate_run", "sample_run", "export_run"],
+            commands: ["evaluate_config", "evaluate_run", "sample_run"],
+            exporting: ["export_run"],
             entropies: ["entropies_of_config", "entropies_of_run"],
             rating: ["rate_config", "rate_run"],
             plan: ["prepare", "make_plan", "write"],

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerFast
 
 from sage_jax.learn.stops import stops
 from sage_jax.models import ModelConfig
-from sage_jax.run.commands import exported_config
+from sage_jax.run.exporting import exported_config
 
 
 @pytest.fixture(scope="module")

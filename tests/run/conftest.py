@@ -119,3 +119,12 @@ def settings(byte_model, problems):
 def make_words_config(settings):
     """A function from changes to the config of a run over problems in words."""
     return lambda changes=None: configs.parse(configs.merge(settings, changes or {}))
+
+
+@pytest.fixture(scope="session")
+def adapted(tmp_path_factory, make_words_config):
+    """A finished run that trained adapters on problems in words: (config, folder)."""
+    config = make_words_config()
+    folder = RunFolder(tmp_path_factory.mktemp("runs") / "words")
+    train(config, folder, StopRequest())
+    return config, folder

@@ -14,12 +14,14 @@ import yaml
 from runs import StopAt, entries
 
 from sage_jax import config as configs
+from sage_jax import models
 from sage_jax.config import ConfigError
 from sage_jax.data import DataError
 from sage_jax.evaluate import EvalResult, read_runs, write_report
 from sage_jax.run import commands
 from sage_jax.run.arms import train_arms
 from sage_jax.run.checkpoint import Checkpoints
+from sage_jax.run.exporting import Asked, export_run
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stop import Stopped, StopRequest
@@ -167,10 +169,8 @@ def test_a_warm_up_below_the_bar_is_refused(make_config, tmp_path):
 
 
 def test_export_is_a_model_that_loads(undisturbed, tmp_path):
-    from sage_jax import models
-
     config, folder = undisturbed
-    commands.export_run(folder.path, config, tmp_path / "out")
+    export_run(folder.path, config, tmp_path / "out", Asked(check=True))
     loaded = models.load(tmp_path / "out")
     for a, b in zip(jax.tree.leaves(loaded.params), weights(folder, config), strict=True):
         np.testing.assert_array_equal(a, b)

@@ -15,7 +15,9 @@ from sage_jax import models, parallel, setup
 from sage_jax.data import brackets
 from sage_jax.learn.bins import pack, put, take, unpack
 from sage_jax.learn.keys import Purpose, derive
+from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.packing import fit
+from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import completion_hidden, join_groups, of_rollout, split_groups
 from sage_jax.learn.trim import bucket
 from sage_jax.losses import reduce
@@ -221,6 +223,33 @@ def test_folded_adapters_are_the_policy(make_config, make_base):
     apart = hidden(policy.graphdef, policy.params(adapters, base.loaded.params))
     folded = hidden(policy.reference_graphdef, policy.folded(adapters, base.loaded.params))
     np.testing.assert_allclose(apart, folded, rtol=0, atol=2e-4)
+
+
+@pytest.mark.parametrize("folded", [True, False], ids=["folded", "apart"])
+def test_what_samples_with_adapters_is_what_is_scored(make_config, make_base, folded):
+    """Decoding token by token, by a cache, against the pass that learning makes."""
+    config = _with_lora(make_config(), 4)
+    base = make_base(config)
+    learner, first = setup.start(config, base, jax.random.key(0))
+    adapters = jax.tree.map(
+        lambda x: 0.3 * jax.random.normal(jax.random.key(x.size), x.shape), first.trained
+    )
+    policy, frozen = learner.policy.modules, base.loaded.params
+    model = policy.decoder(adapters, frozen)
+    assert policy.exact_fold
+    if not folded:
+        model = policy.graphdef, policy.params(adapters, frozen)
+    decoding = dataclasses.replace(setup.decoding(config, base.task), min_p=0.02)
+    prompts = base.task.held_out(2)
+    rollout = setup.sampler(learner.policy, decoding)(
+        *model, prompts.tokens, prompts.mask, jax.random.key(1)
+    )
+    each = Pass(decoding.temperature, len(rollout.tokens), learner.shards)
+    of = of_rollout(rollout)
+    scored = logprobs(policy.graphdef, policy.params(adapters, frozen), of, each=each)[0]
+    np.testing.assert_allclose(rollout.logps, scored * rollout.mask, rtol=0, atol=1e-4)
+    plain = logprobs(policy.reference_graphdef, frozen, of, each=each)[0]
+    assert np.abs((plain - scored) * rollout.mask).max() > 0.1  # The adapters do something.
 
 
 def test_adapters_are_not_rounded_away_in_bfloat16(make_config, make_base):

@@ -24,9 +24,8 @@ from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stop import StopRequest
 
 
-def test_problems_from_files_train_adapters(make_words_config, tmp_path):
-    config, folder = make_words_config(), RunFolder(tmp_path / "run")
-    train(config, folder, StopRequest())
+def test_problems_from_files_train_adapters(adapted):
+    config, folder = adapted
     entries = [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [1, 2]
     assert {"seconds/rollout", "seconds/reward", "seconds/logprobs", "seconds/update"} <= set(
