@@ -37,7 +37,7 @@ class WandB:
         self._run = wandb.init(
             **self._where,
             id=run.id or self._new,
-            resume="allow" if mode == "online" else None,
+            resume="allow",
             name=run.name,
             config=dict(run.config),
             dir=None if is_remote(run.folder) else str(run.folder),
