@@ -1,5 +1,6 @@
 """TensorBoard: event files, written by tensorboardX, which needs no TensorFlow."""
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ class TensorBoard:
         """Write the config first; the id is the folder."""
         own = Path(self._log_dir) / run.name if self._log_dir else run.folder / "tensorboard"
         self._folder = str(own)
-        self._writer = load("tensorboardX").SummaryWriter(self._folder)
+        self._writer = self._write()
         if not run.id:
             self._writer.add_text("config", _block(write(run.config)), 0)
         return self._folder
@@ -34,8 +35,7 @@ class TensorBoard:
     def rewind(self, step: int) -> bool:
         """Purge: readers drop what came before in the files and is of later steps."""
         self._writer.close()
-        summary_writer = load("tensorboardX").SummaryWriter
-        self._writer = summary_writer(self._folder, purge_step=step + 1)
+        self._writer = self._write(purge_step=step + 1)
         return True
 
     def metrics(self, step: int, values: Mapping[str, float]) -> None:
@@ -55,6 +55,11 @@ class TensorBoard:
     def close(self, *, failed: bool) -> None:
         """Close the files."""
         self._writer.close()
+
+    def _write(self, **options: int) -> Any:
+        # Files are named by the second, and a second one of that name would replace the first.
+        own = f".{time.time_ns()}"
+        return load("tensorboardX").SummaryWriter(self._folder, filename_suffix=own, **options)
 
 
 def _shown(row: Mapping[str, Any]) -> str:
