@@ -19,6 +19,10 @@ NOT_IMPORTED = {
     "gguf": "models.gguf_file, by name, since it is optional",
     "datasets": "data.tables.hub, by name, since it is optional",
     "reasoning-gym": "rewards.gym, by name, since it is optional",
+    "mlflow-skinny": "run.tracking.mlflow, by name, since it is optional",
+    "tensorboardx": "run.tracking.tensorboard, by name, since it is optional",
+    "trackio": "run.tracking.trackio, by name, since it is optional",
+    "wandb": "run.tracking.wandb, by name, since it is optional",
 }
 
 

@@ -67,4 +67,4 @@ CURRICULA = Room(
     "curriculum", "sage_jax.data.curriculum", given=("rates",), field="task.curriculum"
 )
 
-LISTENERS = Room("listener", given=("event",), field="listeners")  # None of ours.
+LISTENERS = Room("listener", "sage_jax.run.tracking.parts", given=("event",), field="listeners")

@@ -88,6 +88,10 @@ class RunFolder:
         """Where every thread stood when a phase took unusually long."""
         return self.path / "stalls.txt"
 
+    def tracker_file(self, name: str) -> Path:
+        """The run's id in a tracker, and how far that was told."""
+        return self.path / "trackers" / f"{name}.json"
+
     def eval_file(self, tag: str) -> Path:
         """Result of an evaluation."""
         return self.path / "eval" / f"{tag}.json"

@@ -1,6 +1,7 @@
 """Completions written down for people to read."""
 
 import json
+from typing import Any
 
 import jax
 import numpy as np
@@ -36,14 +37,20 @@ class Samples:
         if isinstance(event, StepDone) and hosts.is_main() and self._is_due(event.step):
             path = self._folder.samples_file(event.step)
             with best_effort(path):
-                write_atomically(path, _lines(event).encode())
+                lines = [json.dumps(sample) + "\n" for sample in samples_of(event)]
+                write_atomically(path, "".join(lines).encode())
 
     def _is_due(self, step: int) -> bool:
-        return (step - 1) % self._every == 0 or step == self._last
+        return is_due(step, every=self._every, last=self._last)
 
 
-def _lines(event: StepDone) -> str:
-    """The samples as JSON Lines."""
+def is_due(step: int, *, every: int, last: int) -> bool:
+    """Whether samples are, after a step."""
+    return (step - 1) % every == 0 or step == last
+
+
+def samples_of(event: StepDone) -> list[dict[str, Any]]:
+    """The samples of a step, each with the same columns, of the groups that this process holds."""
     batch, task = event.batch, event.task
     rollout = batch.rollout
     prompts = _unpadded(rollout.prompt_tokens, rollout.prompt_mask)
@@ -51,7 +58,7 @@ def _lines(event: StepDone) -> str:
     size = rollout.group_size
     groups = sorted(prompts)[:_PROMPTS]
     rows = [group * size + one for group in groups for one in range(min(_EACH, size))]
-    lines = [
+    return [
         {
             "step": event.step,
             "id": batch.prompts.ids[row // size],
@@ -61,7 +68,6 @@ def _lines(event: StepDone) -> str:
         }
         for row in rows
     ]
-    return "".join(json.dumps(line) + "\n" for line in lines)
 
 
 def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:

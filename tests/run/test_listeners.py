@@ -113,7 +113,7 @@ def test_only_the_first_process_tells_the_users_own(make_config, tmp_path, monke
 @pytest.mark.parametrize(
     ("listener", "message"),
     [
-        ("tensorboard", "listeners.0: there is no listener 'tensorboard'; name module:function"),
+        ("wand", "listeners.0: there is no listener 'wand' (perhaps wandb?); there are mlflow"),
         ("test_listeners:without_event", "asks for no `event` and gives 3, which cannot be called"),
         ({"use": "test_listeners:hear", "event": 1}, "listeners.0"),
         ({"use": "test_listeners:fails"}, "listeners.0.at: must be given"),
