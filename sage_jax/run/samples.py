@@ -1,24 +1,37 @@
-"""Completions written down for people to read."""
+"""Completions written down for people to read, with what the step made of each token."""
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jax
 import numpy as np
 
 from sage_jax.data.tasks import Task
 from sage_jax.files import write_atomically
+from sage_jax.learn.token_figures import TokenFigures
 from sage_jax.parallel import hosts, local_rows
 from sage_jax.rollout import Finish
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
+from sage_jax.run.pieces import pieces
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.writes import best_effort
 
 _PROMPTS, _EACH = 8, 4  # Prompts written, and completions of each.
 
 
+def is_due(step: int, *, every: int, last: int) -> bool:
+    """Whether samples of a step are written, which is counted from 1."""
+    return (step - 1) % every == 0 or step == last
+
+
 class Samples:
     """A listener that writes samples where they are due: the first few groups of a step.
+
+    A line is a completion: what it answers, its text and verdict, and, where the step looked at
+    every token, `tokens` (texts that joined are the completion) with a figure each: `entropies`,
+    `logps` and `ref_logps` in nats, `q`, and `advantages`, which is one number where all are equal.
 
     Of several processes only the first writes, of the groups that it holds.
 
@@ -39,29 +52,43 @@ class Samples:
                 write_atomically(path, _lines(event).encode())
 
     def _is_due(self, step: int) -> bool:
-        return (step - 1) % self._every == 0 or step == self._last
+        return is_due(step, every=self._every, last=self._last)
 
 
 def _lines(event: StepDone) -> str:
     """The samples as JSON Lines."""
     batch, task = event.batch, event.task
-    rollout = batch.rollout
-    prompts = _unpadded(rollout.prompt_tokens, rollout.prompt_mask)
-    completions = _unpadded(rollout.tokens, rollout.mask)
-    size = rollout.group_size
-    groups = sorted(prompts)[:_PROMPTS]
-    rows = [group * size + one for group in groups for one in range(min(_EACH, size))]
+    size = batch.rollout.group_size
+    prompts = _unpadded(batch.rollout.prompt_tokens, batch.rollout.prompt_mask)
+    completions = _unpadded(batch.rollout.tokens, batch.rollout.mask)
+    figures = _by_row(event.figures)
+    rewards = batch.rewards.result().judged.rewards
     lines = [
         {
             "step": event.step,
-            "id": batch.prompts.ids[row // size],
-            "prompt": task.spell(prompts[row // size]),
+            "id": batch.prompts.ids[group],
+            "prompt": task.spell(prompts[group]),
             "completion": task.spell(completions[row]),
             **_verdict(batch, task, row),
+            **_tokens(task, completions[row], figures, row),
         }
-        for row in rows
+        for group in sorted(prompts)[:_PROMPTS]
+        for row in group * size + shown(rewards[group * size :][:size])
     ]
     return "".join(json.dumps(line) + "\n" for line in lines)
+
+
+def shown(rewards: np.ndarray) -> np.ndarray:
+    """Places in a group of completions that are written: the first few, of unlike rewards if any.
+
+    >>> shown(np.array([0.0, 0, 0, 0, 0, 1])).tolist()
+    [0, 1, 2, 5]
+    """
+    places = np.arange(min(_EACH, len(rewards)))
+    unlike = np.flatnonzero(rewards != rewards[0])
+    if len(unlike) and unlike[0] > places[-1]:
+        places[-1] = unlike[0]
+    return places
 
 
 def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
@@ -69,6 +96,41 @@ def _unpadded(tokens: jax.Array, mask: jax.Array) -> dict[int, np.ndarray]:
     rows, own = local_rows(tokens)
     kept = local_rows(mask)[1] > 0
     return {int(row): ids[keep] for row, ids, keep in zip(rows, own, kept, strict=True)}
+
+
+def _by_row(figures: TokenFigures | None) -> Mapping[str, Mapping[int, np.ndarray]]:
+    """Figures under the names they are written by, [T] of every row that this process holds."""
+    if figures is None:
+        return {}
+    arrays = {
+        "entropies": figures.entropies, "logps": figures.logps, "ref_logps": figures.ref_logps,
+        "q": figures.log_q, "advantages": figures.advantages,
+    }  # fmt: skip
+    found = {name: local_rows(array) for name, array in arrays.items() if array is not None}
+    return {
+        name: dict(zip(rows.tolist(), np.exp(own) if name == "q" else own, strict=True))
+        for name, (rows, own) in found.items()
+    }
+
+
+def _tokens(
+    task: Task, ids: np.ndarray, figures: Mapping[str, Mapping[int, np.ndarray]], row: int
+) -> dict[str, Any]:
+    """What is written of the tokens of a completion; nothing where no figures are there."""
+    if not figures:
+        return {}
+    own: dict[str, Any] = {
+        name: [*_rounded(rows[row][: len(ids)])] for name, rows in figures.items()
+    }
+    if len({*own["advantages"]}) == 1:
+        own["advantages"] = own["advantages"][0]
+    return {"tokens": pieces(task.spell, ids), **own}
+
+
+def _rounded(values: np.ndarray) -> Iterator[float | None]:
+    """Four places; None in the place of what is no finite number, which JSON cannot say."""
+    for value in values.tolist():
+        yield round(value, 4) + 0.0 if np.isfinite(value) else None
 
 
 def _verdict(batch: Batch, task: Task, row: int) -> dict:
