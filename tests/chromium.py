@@ -95,7 +95,7 @@ def browser(home: Path, *, width: int = 1200, height: int = 900) -> Iterator[Pag
     """A Chromium with a window of that size, which keeps its things in `home`."""
     (read, to), (back, write) = os.pipe(), os.pipe()
     size = f"--window-size={width},{height}"
-    line = [PROGRAM, *_FLAGS, size, "--remote-debugging-pipe", f"--user-data-dir={home}"]
+    line = [str(PROGRAM), *_FLAGS, size, "--remote-debugging-pipe", f"--user-data-dir={home}"]
     run = ["bash", "-c", f'exec "$@" 3<&{read} 4>&{write}', "bash", *line]
     child = subprocess.Popen(run, pass_fds=(read, write), stderr=subprocess.DEVNULL)
     os.close(read)

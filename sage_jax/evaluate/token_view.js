@@ -130,6 +130,7 @@
     const words = filters.querySelector("[type=search]").value.trim();
     const wanted = new RegExp(words.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"), "i");
     const [reward, moved] = [...filters.querySelectorAll("select")].map((one) => one.value);
+    const before = found[chosen] && found[chosen].problem;
     found = [];
     data.problems.forEach((problem) => {
       const all = problem.rows.filter((row) => runs[row.run]);
@@ -149,7 +150,7 @@
     const count = found.reduce((sum, one) => sum + one.rows.length, 0);
     at("count").textContent = `${found.length} of ${data.problems.length} problems, ` +
       `${count} of ${data.rows.length} completions`;
-    chosen = 0;
+    chosen = Math.max(0, found.findIndex((one) => one.problem === before));
     show();
   }
 
