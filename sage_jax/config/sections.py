@@ -291,7 +291,7 @@ class Train(Section):
     eval_every: int = Field(default=0, ge=0)
     """Steps between evaluations while training; 0 evaluates before and after only."""
     sample_every: int = Field(default=25, ge=1)
-    """Steps between written samples."""
+    """Steps between written samples: completions, with what the step made of each token."""
     stop_within_s: float = Field(default=600.0, gt=0)
     """Seconds that a stop by a signal may take for the step and the save; then none is made."""
     stall_s: float = Field(default=60.0, gt=0)

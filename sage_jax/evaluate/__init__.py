@@ -18,7 +18,8 @@ from sage_jax.evaluate.printed import print_table
 from sage_jax.evaluate.problem_result import ProblemResult, tally
 from sage_jax.evaluate.report import write_report
 from sage_jax.evaluate.results import EvalResult
-from sage_jax.evaluate.runs import Run, Sample, read_run, read_runs
+from sage_jax.evaluate.runs import Run, read_run, read_runs
+from sage_jax.evaluate.samples import Sample
 from sage_jax.evaluate.seeded import SeededResult
 from sage_jax.evaluate.support import Support, expected_support, support_expansion
 from sage_jax.files import ResultError

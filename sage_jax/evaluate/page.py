@@ -1,6 +1,7 @@
 """The pieces of a self-contained HTML page: escaping, tables, inlined figures."""
 
 import base64
+import hashlib
 import html
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -39,7 +40,10 @@ def markup(value: object) -> Html:
     return Html(html.escape("".join(map(_visible, str(value))), quote=True))
 
 
-def tag(name: str, *children: Any, **attributes: object) -> Html:
+_VOID = frozenset(("input",))
+
+
+def tag(name: str, /, *children: Any, **attributes: object) -> Html:
     """An element; children and attribute values are escaped unless they are `Html`.
 
     An attribute's trailing underscore is dropped (`class_`) and None leaves it out.
@@ -49,7 +53,8 @@ def tag(name: str, *children: Any, **attributes: object) -> Html:
     """
     pairs = {key.rstrip("_").replace("_", "-"): v for key, v in attributes.items() if v is not None}
     opening = "".join(f' {key}="{markup(value)}"' for key, value in pairs.items())
-    return Html(f"<{name}{opening}>{''.join(map(markup, children))}</{name}>")
+    closing = "" if name in _VOID else f"</{name}>"
+    return Html(f"<{name}{opening}>{''.join(map(markup, children))}{closing}")
 
 
 def join(parts: Iterable[object], separator: str = "") -> Html:
@@ -94,9 +99,19 @@ def section(title: str, *children: object) -> Html:
     return tag("section", tag("h2", title), *children, id=anchor)
 
 
-def document(title: str, *children: object) -> str:
-    """A whole page; its security policy forbids scripts and anything from outside the file."""
+def document(title: str, *children: object, style: str = "", script: str = "") -> str:
+    """A whole page, which can load nothing from outside the file.
+
+    Args:
+        title: of the window.
+        children: of the page.
+        style: beside `stylesheet.CSS`.
+        script: that the page ends with. The security policy lets it alone run, by its digest.
+    """
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    if script:
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        policy += f"; script-src 'sha256-{digest}'"
     head = join(
         [
             Html('<meta charset="utf-8">'),
@@ -104,9 +119,10 @@ def document(title: str, *children: object) -> str:
             Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
             Html('<meta name="color-scheme" content="light dark">'),
             tag("title", title),
-            tag("style", Html(CSS)),
+            tag("style", Html(CSS + style)),
         ],
         "\n",
     )
-    body = tag("body", tag("main", *children))
+    last = [tag("script", Html(script))] if script else []
+    body = tag("body", tag("main", *children), *last)
     return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n{body}\n</html>\n'

@@ -12,6 +12,7 @@ from sage_jax.evaluate.page import Html, arm_name, document, join, picture, sect
 from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, read_runs
+from sage_jax.evaluate.shown import shown
 from sage_jax.evaluate.suite_section import suites_section
 from sage_jax.evaluate.support import Support, support_expansion
 from sage_jax.evaluate.tables import (
@@ -25,6 +26,7 @@ from sage_jax.evaluate.tables import (
     timing_table,
 )
 from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
+from sage_jax.evaluate.token_view import ALIVE, tokens_section
 from sage_jax.evaluate.transcripts import transcripts
 from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
@@ -214,16 +216,24 @@ def _training_section(folder: Path, runs: Sequence[Run], order: Sequence[str]) -
     return section("Training", *figures) if figures else Html("")
 
 
+def _tokens_section(runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
+    moves = {
+        name: dict.fromkeys(support.gained, "gained") | dict.fromkeys(support.lost, "lost")
+        for name, support in _supports(comparison).items()
+    }
+    rows, left_out = shown(runs, comparison, moves)
+    if not rows:
+        return Html("")
+    written = [run for run in runs if run.samples]
+    plain = [transcripts(run, looks, unfold=run is written[0]) for run in written]
+    return tokens_section(rows, looks, moves, left_out=left_out, plain=plain)
+
+
 def _remaining_sections(runs: Sequence[Run], looks: Looks) -> list[Html]:
     parts = []
     if any(run.config for run in runs):
         title = "Configuration differences" if len(runs) > 1 else "Configuration"
         parts.append(section(title, config_tables(runs, looks)))
-    written = [run for run in runs if run.samples]
-    if written:
-        note = tag("p", "The first problems of the last file; not selected.", class_="muted")
-        shown = [transcripts(run, looks, unfold=run is written[0]) for run in written]
-        parts.append(section("Sample completions", note, *shown))
     if any(len(run.metrics.get("step", ())) for run in runs):
         parts.append(section("Time and throughput", timing_table(runs, looks)))
     return parts
@@ -235,9 +245,9 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     Writes frontier.png, pass_at_k.png, support.png, history.png and training.png, as far as the
     runs hold what they show, each also as *_dark.png; suites.md and suites.tex where suites were
     evaluated; and index.html with the plots inside,
-    summary and paired differences with intervals, support expansion, configuration differences,
-    sample completions and timings. The page needs no network and no scripts, and all model text in
-    it is escaped.
+    summary and paired differences with intervals, support expansion, completions token by token,
+    configuration differences and timings. The page needs no network; it runs one script, its own,
+    which shows completions, and all text of models is text in it.
 
     Args:
         run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
@@ -261,8 +271,10 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     parts.append(suites_section(folder, runs))
     parts.append(_support_section(folder, comparison, looks))
     parts.append(_training_section(folder, runs, _arms(looks, comparison)))
+    parts.append(tokens := _tokens_section(runs, comparison, looks))
     parts += _remaining_sections(runs, looks)
     title = "sage-jax report: " + ", ".join(run.name for run in runs)
     page = folder / "index.html"
-    write_atomically(page, document(title, *parts).encode())
+    live = ALIVE if tokens else {}
+    write_atomically(page, document(title, *parts, **live).encode())
     return page

@@ -10,22 +10,9 @@ import numpy as np
 from sage_jax import yaml_text
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.results import EvalResult
-from sage_jax.files import ResultError, read_json_lines
+from sage_jax.evaluate.samples import Sample, read_samples
+from sage_jax.files import ResultError
 from sage_jax.paths import as_path, resolved
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One completion written down while training."""
-
-    step: int
-    id: str
-    prompt: str
-    completion: str
-    reward: float
-    gold: str
-    finish: str
-    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -107,31 +94,6 @@ def _config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ResultError(f"{path}: must hold a mapping, got {type(content).__name__}")
     return content
-
-
-def _sample(entry: dict, place: str) -> Sample:
-    text = {name: entry.get(name, "") for name in ("id", "prompt", "completion", "gold")}
-    for name, value in text.items():
-        if not isinstance(value, str):
-            raise ResultError(f"{place}: {name} must be text, got {value!r:.80}")
-    reward, step = entry.get("reward"), entry.get("step")
-    if isinstance(reward, bool) or not isinstance(reward, int | float):
-        raise ResultError(f"{place}: reward must be a number, got {reward!r:.80}")
-    if isinstance(step, bool) or not isinstance(step, int):
-        raise ResultError(f"{place}: step must be a whole number, got {step!r:.80}")
-    ends = {name: str(entry.get(name) or "") for name in ("finish", "reason")}
-    return Sample(step=step, reward=float(reward), **ends, **text)
-
-
-def read_samples(path: str | Path) -> tuple[Sample, ...]:
-    """Completions of a samples/step-XXXXXX.jsonl file; a torn last line is left out.
-
-    Raises:
-        ResultError: a line that is not an object, or a field that is ill-typed; both are named.
-    """
-    path = as_path(path)
-    lines = read_json_lines(path)
-    return tuple(_sample(entry, f"{path}, line {line}") for line, entry in lines)
 
 
 def _last_samples(folder: Path) -> tuple[Sample, ...]:

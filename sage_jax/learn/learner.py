@@ -18,6 +18,7 @@ from sage_jax.learn.placement import create, keep_sharding, layout
 from sage_jax.learn.refusals import as_outcome, finite_rewards, refuse_given_away
 from sage_jax.learn.state import TrainState
 from sage_jax.learn.steps import Steps
+from sage_jax.learn.token_figures import TokenFigures, token_figures
 from sage_jax.learn.trim import trim
 from sage_jax.losses import Terms, reduce
 from sage_jax.rollout import Decoding, Rollout, row_keys
@@ -168,15 +169,42 @@ class Learner(Steps):
         outcome: Mapping[str, ArrayLike] | None = None,
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         """`learn` from a prepared rollout and its terms, compiled; see `update`."""
+        known = self._known(prepared, terms, rewards, outcome, step=step, key=key)
+        return self._learn(state, self.frozen, *known, prepared.packing)
+
+    def figures(
+        self,
+        state: TrainState,
+        prepared: Prepared,
+        terms: Terms,
+        rewards: Sequence[float] | np.ndarray | jax.Array,
+        *,
+        step: int,
+        key: jax.Array | None = None,
+        outcome: Mapping[str, ArrayLike] | None = None,
+    ) -> TokenFigures:
+        """What `apply` is about to make of every token, see `token_figures`; keeps the state."""
+        known = self._known(prepared, terms, rewards, outcome, step=step, key=key)
+        return self._figures(state, self.frozen, *known)
+
+    def _known(
+        self,
+        prepared: Prepared,
+        terms: Terms,
+        rewards: Sequence[float] | np.ndarray | jax.Array,
+        outcome: Mapping[str, ArrayLike] | None,
+        *,
+        step: int,
+        key: jax.Array | None,
+    ) -> tuple[Rollout, Terms, jax.Array, jax.Array]:
+        """(rollout, terms with rewards, root key, step) as the pure functions take them."""
         rollout = prepared.rollout
         rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
         known: dict[str, Any] = {"rewards": np.asarray(rewards, np.float32)}
         known |= as_outcome(outcome or {}, len(rollout.tokens))
         terms = dataclasses.replace(terms, **parallel.shard(known, rows))
         root = jax.random.key(0) if key is None else key
-        return self._learn(
-            state, self.frozen, rollout, terms, root, jnp.int32(step), prepared.packing
-        )
+        return rollout, terms, root, jnp.int32(step)
 
     @functools.cached_property
     def _sample(self) -> Any:
@@ -190,6 +218,15 @@ class Learner(Steps):
     @functools.cached_property
     def _logprobs(self) -> Any:
         return jax.jit(self.logprobs)
+
+    @functools.cached_property
+    def _figures(self) -> Any:
+        def run(state, frozen, rollout, *known):
+            found = token_figures(self, state, frozen, rollout, *known)
+            rows = parallel.batch_sharding(self.policy.mesh, len(rollout.prompt_tokens))
+            return jax.lax.with_sharding_constraint(found, rows)
+
+        return jax.jit(run)
 
     @functools.cached_property
     def _learn(self) -> Any:

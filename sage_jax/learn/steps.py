@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from sage_jax.learn.distances import distances
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.packing import Packing, fit
 from sage_jax.learn.passes import Pass
+from sage_jax.learn.per_token import per_token
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.refusals import refuse_no_optimizer
 from sage_jax.learn.rules import Advantages, follow, refuse_unfit
@@ -103,24 +103,24 @@ class Steps:
         """Whether the policy's log-probabilities are computed before the first update."""
         if self.old_logps is not None:
             return self.old_logps
-        return self.num_minibatches * self.epochs > 1 or self._told.old_logps
+        return self.num_minibatches * self.epochs > 1 or self.objective.old_logps
 
     @property
     def needs_logits(self) -> bool:
         """Whether the loss is given logits of policy and reference."""
         if self.full_vocabulary is not None:
             return self.full_vocabulary
-        return self._told.full_vocabulary
+        return self.objective.full_vocabulary
 
     @property
     def needs_reference(self) -> bool:
         """Whether the reference's log-probabilities are computed."""
         if self.reference is not None:
             return self.reference
-        return self.needs_logits or self._told.reference  # Logits are of both or of neither.
+        return self.needs_logits or self.objective.reference  # Logits are of both or of neither.
 
     @functools.cached_property
-    def _told(self) -> Objective:
+    def objective(self) -> Objective:
         """The loss as one that knows what it reads: any other may read the reference."""
         if isinstance(self.loss, Objective):
             return self.loss
@@ -215,26 +215,14 @@ class Steps:
         groups are cut to fill the shards only inside an update, where the order of a sum is all
         that it changes.
         """
-        # The first update of the step draws from the same key, so that a noisy guide is one guide.
-        key = derive(root, Purpose.LOSS, step, 0)
-        size = rollout.group_size
-        rewards = require(terms, "rewards", "learning")
-        terms = with_outcome(terms, rewards, group_size=size)
-        values = self._told.anchored(rewards, terms, step=step, key=key)
-        for rule in self.rules:
-            offered = {"rewards": rewards, "terms": terms, "group_size": size}
-            values = follow(rule, values, **offered, step=step, key=key)
-        known = self._measured(state.trained, frozen, rollout, terms, values, step=step, key=key)
-        values = self._told.tilted(values, known, group_size=size, step=step, key=key)
-        terms = dataclasses.replace(terms, advantages=values)
-        terms = self._told.prepared(terms, step=step, key=key)
+        terms = self.prepared(state.trained, frozen, rollout, terms, root, step)
         parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
 
         def one(state, drawn):
             part, index = drawn
             sequences, terms, packing = jax.tree.map(lambda x: x[part], parts)
             key = derive(root, Purpose.LOSS, step, index)
-            update = self._update(len(sequences.tokens))
+            update = self.update_on(len(sequences.tokens))
             state, metrics, bad = update(state, frozen, sequences, terms, key, step, packing)
             return state, (metrics, bad)
 
@@ -248,6 +236,30 @@ class Steps:
         metrics["updates/skipped"] = reduce.Mean(skipped.sum, jnp.ones_like(skipped.count))
         return state, metrics, bad
 
+    def prepared(
+        self,
+        trained: Any,
+        frozen: Any,
+        rollout: Rollout,
+        terms: Terms,
+        root: jax.Array,
+        step: jax.Array,
+    ) -> Terms:
+        """The terms of `learn` with advantages and what parts take from the whole batch; pure."""
+        # The first update of the step draws from the same key, so that a noisy guide is one guide.
+        key = derive(root, Purpose.LOSS, step, 0)
+        size = rollout.group_size
+        rewards = require(terms, "rewards", "learning")
+        terms = with_outcome(terms, rewards, group_size=size)
+        values = self.objective.anchored(rewards, terms, step=step, key=key)
+        for rule in self.rules:
+            offered = {"rewards": rewards, "terms": terms, "group_size": size}
+            values = follow(rule, values, **offered, step=step, key=key)
+        known = self._measured(trained, frozen, rollout, terms, values, step=step, key=key)
+        values = self.objective.tilted(values, known, group_size=size, step=step, key=key)
+        terms = dataclasses.replace(terms, advantages=values)
+        return self.objective.prepared(terms, step=step, key=key)
+
     def _measured(
         self,
         trained: Any,
@@ -260,16 +272,16 @@ class Steps:
         key: jax.Array,
     ) -> Terms:
         """The terms with the distances that only logits tell, where the objective asks for some."""
-        if self._told.distances is None:
+        if self.objective.distances is None:
             return terms
         terms = dataclasses.replace(terms, advantages=advantages)
-        ready = self._told.prepared(terms, step=step, key=key)
-        measure = functools.partial(self._told.distances, step=step, key=key)
-        update = self._update(self._micro_batch(len(rollout.tokens)))
-        found = distances(update, measure, trained, frozen, of_rollout(rollout), ready)
+        ready = self.objective.prepared(terms, step=step, key=key)
+        measure = functools.partial(self.objective.distances, step=step, key=key)
+        update = self.update_on(self._micro_batch(len(rollout.tokens)))
+        found = per_token(update, measure, trained, frozen, of_rollout(rollout), ready)
         return dataclasses.replace(terms, distances=found)
 
-    def _update(self, rows: int) -> Update:
+    def update_on(self, rows: int) -> Update:
         """One optimiser update on some rows, a pure function."""
         each = Pass(self.temperature, min(self.micro_batch or rows, rows), self.shards)
         return Update(self.policy.modules, self.loss, self.optimizer, each, self.needs_logits)

@@ -44,6 +44,7 @@ class Objective:
     `prepared`. `distances(terms, step=, key=)` gives [B, T] where `tilted` needs what only logits
     tell: a trainer calls it on prepared terms, in as small parts as it likes, with the logits of
     the policy that sampled and of the reference, and hands the result on as `terms.distances`.
+    `transform` is what reshapes the anchor, for whoever wants to see `terms.log_q`.
     """
 
     function: Loss
@@ -52,6 +53,7 @@ class Objective:
     in_advantage: Callable[..., Array] | None = None
     before_split: Transform | None = None
     distances: Callable[..., Array] | None = None
+    transform: Transform | None = None
 
     def __call__(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> tuple[Mean, Metrics]:
         """The loss and its metrics."""
@@ -67,6 +69,12 @@ class Objective:
         if self.in_reward is None:
             return rewards
         return self.in_reward(rewards, terms, step=step, key=key)
+
+    def log_q(self, terms: Terms, *, step: ArrayLike, key: Array | None) -> Array | None:
+        """The log guide [B, T] of terms as the loss gets them; None where the anchor is plain."""
+        if self.transform is None:
+            return None
+        return clean(self.transform(clean(terms), step=step, key=key)).log_q
 
     def tilted(
         self,
@@ -140,7 +148,8 @@ def objective(
         return reduction(keep(terms.valid, losses), terms), jax.lax.stop_gradient(metrics)
 
     needs = token_loss.needs.union(*map(_guide_needs, guides))
-    return Objective(loss, needs, before_split=_before_split(guides, token_loss))
+    before_split = _before_split(guides, token_loss)
+    return Objective(loss, needs, before_split=before_split, transform=transform)
 
 
 def _before_split(guides: tuple[Guide, ...], token_loss: TokenLoss) -> Transform | None:

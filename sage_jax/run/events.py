@@ -14,6 +14,7 @@ from sage_jax.data.tasks import Task
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.state import TrainState
+from sage_jax.learn.token_figures import TokenFigures
 from sage_jax.run.dynamic_sampling import Batch
 
 
@@ -85,6 +86,7 @@ class StepDone:
         state: after the step; the next one takes its memory over.
         non_finite: where NaN or infinity got into the update.
         task: spells tokens as text and knows the right answers.
+        figures: of every token of `batch`, where samples are due; else None.
     """
 
     step: int
@@ -94,6 +96,7 @@ class StepDone:
     state: TrainState
     non_finite: NonFinite
     task: Task
+    figures: TokenFigures | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -147,8 +147,8 @@ def _step(session: Session, emit: Emit, position: Position, *, is_first: bool) -
     done, elapsed = position.done + 1, position.elapsed + time.perf_counter() - begun
     metrics = {"step": done, "time": elapsed, **taken.metrics, "learning_rate": rate}
     metrics |= measures.of_memory()
-    state, _, non_finite, batch, drawn = taken
-    emit(events.StepDone(done, metrics, batch, drawn, state, non_finite, session.task))
+    state, _, non_finite, batch, drawn, figures = taken
+    emit(events.StepDone(done, metrics, batch, drawn, state, non_finite, session.task, figures))
     return Position(state, done, position.cursor + len(drawn), elapsed)
 
 

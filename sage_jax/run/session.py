@@ -18,6 +18,7 @@ from sage_jax.learn.state import TrainState
 from sage_jax.run.evaluation import evaluate_model
 from sage_jax.run.events import Event
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.samples import is_due
 from sage_jax.run.step import Step, Taken
 from sage_jax.run.stop import StopRequest
 from sage_jax.run.warmup import open_and_warm_up
@@ -106,7 +107,7 @@ def make_step(config: configs.Config, base: setup.Base, learner: Learner) -> Ste
     Raises:
         ConfigError: if a string of `rollout.stop` cannot end a completion of this model.
     """
-    options = config.rollout
+    options, steps = config.rollout, config.train
     found = setup.decoding(config, base.task)
     setup.filled(learner.policy, found)  # Refused here, before the first step.
     return Step(
@@ -117,4 +118,5 @@ def make_step(config: configs.Config, base: setup.Base, learner: Learner) -> Ste
         num_prompts=options.num_prompts,
         dynamic_sampling=options.dynamic_sampling,
         chunks=options.chunks,
+        shown=lambda step: is_due(step + 1, every=steps.sample_every, last=steps.steps),
     )

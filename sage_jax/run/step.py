@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,7 @@ from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.learner import Learner, Prepared
 from sage_jax.learn.non_finite import NonFinite
 from sage_jax.learn.state import TrainState
+from sage_jax.learn.token_figures import TokenFigures
 from sage_jax.losses import Terms, reduce
 from sage_jax.rollout import Decoding, Rollout, row_keys
 from sage_jax.run import measures
@@ -32,6 +33,8 @@ class Taken(NamedTuple):
         non_finite: places as in `NonFinite`, on the host.
         batch: what was learned from.
         drawn: all that was sampled: `batch` alone, or the batches that its groups were taken from.
+        figures: of every token of `batch`, without columns that no completion reaches; None at
+            steps that nobody asked for them at.
     """
 
     state: TrainState
@@ -39,6 +42,7 @@ class Taken(NamedTuple):
     non_finite: NonFinite
     batch: Batch
     drawn: Sequence[Batch]
+    figures: TokenFigures | None = None
 
 
 class Step:
@@ -53,6 +57,7 @@ class Step:
         dynamic_sampling: further batches allowed, see `resample`.
         chunks: that a batch is sampled in; the answers of one are judged while the devices sample
             the next. Rows have keys of their own, so that this changes no result.
+        shown: (step) -> whether to look at every token of it; changes no result.
     """
 
     def __init__(
@@ -65,13 +70,14 @@ class Step:
         num_prompts: int,
         dynamic_sampling: int = 0,
         chunks: int = 1,
+        shown: Callable[[int], bool] = lambda step: False,
     ):
         self._learner, self._task, self._decoding = learner, task, decoding
         self._root, self._num_prompts, self._chunks = root, num_prompts, chunks
         self._resample = functools.partial(
             resample, num_prompts=num_prompts, more=dynamic_sampling, sharding=self._by_row
         )
-        self._rewards, self._clock = Rewards(task), Stopwatch()
+        self._rewards, self._clock, self._shown = Rewards(task), Stopwatch(), shown
 
     def __call__(self, state: TrainState, step: int, cursor: int) -> Taken:
         """Take a step; the state's memory is given away.
@@ -92,8 +98,9 @@ class Step:
             batch, drawn = self._resample(collect)
             prepared, terms = self._logprobs(state, batch.rollout)  # On the devices, meanwhile.
             batch.rewards.result()  # Waited for outside of what counts as the update.
+            figures = self._figures(state, prepared, terms, batch, step)
             learned = self._learn(state, prepared, terms, batch, step)
-        return self._taken(*learned, prepared, batch, drawn)
+        return self._taken(*learned, prepared, batch, drawn)._replace(figures=figures)
 
     def close(self) -> None:
         """End the thread that judges."""
@@ -122,19 +129,26 @@ class Step:
             prepared = self._learner.prepare(rollout)
             return prepared, self._learner.terms(state, prepared)
 
+    def _figures(
+        self, state: TrainState, prepared: Prepared, terms: Terms, batch: Batch, step: int
+    ) -> TokenFigures | None:
+        """Of the state before the update, which eats it."""
+        if not self._shown(step):
+            return None
+        with self._clock("logprobs"):
+            known = self._known(batch, step)
+            return jax.block_until_ready(self._learner.figures(state, prepared, terms, **known))
+
+    def _known(self, batch: Batch, step: int) -> dict[str, Any]:
+        """What the learner is told of a batch, and when it learns from it."""
+        rewards = batch.rewards.result().judged.rewards
+        return {"rewards": rewards, "step": step, "key": self._root, "outcome": told(batch)}
+
     def _learn(
         self, state: TrainState, prepared: Prepared, terms: Terms, batch: Batch, step: int
     ) -> tuple[TrainState, reduce.Metrics, NonFinite]:
         with self._clock("update"):  # On its way before anything is waited for.
-            learned = self._learner.apply(
-                state,
-                prepared,
-                terms,
-                batch.rewards.result().judged.rewards,
-                step=step,
-                key=self._root,
-                outcome=told(batch),
-            )
+            learned = self._learner.apply(state, prepared, terms, **self._known(batch, step))
         with self._clock("logprobs"):
             jax.block_until_ready(terms)
         with self._clock("update"):

@@ -1,4 +1,5 @@
 import base64
+import hashlib
 import re
 import shutil
 from html.parser import HTMLParser
@@ -48,7 +49,8 @@ def test_writes_the_page_and_a_plot_for_each_surface(report):
 
 def test_lists_all_arms_and_all_parts(page):
     titles = ["Results", "Paired differences", "Problems gained and lost", "Training",
-              "Configuration differences", "Sample completions", "Time and throughput"]  # fmt: skip
+              "Completions token by token", "Configuration differences",
+              "Time and throughput"]  # fmt: skip
     for title in titles:
         assert title in page.text
     for row in ("grpo  −  base", "sage  −  base", "sage  −  grpo"):
@@ -57,9 +59,14 @@ def test_lists_all_arms_and_all_parts(page):
         assert label in page.text
 
 
-def test_needs_nothing_from_outside_and_runs_nothing(page):
+def test_needs_nothing_from_outside_and_runs_its_own_script_alone(report, page):
     tags = {name for name, _ in page.tags}
-    assert not tags & {"script", "link", "iframe", "object", "embed", "base", "form"}
+    assert not tags & {"link", "iframe", "object", "embed", "base", "form"}
+    assert [at.get("type") for name, at in page.tags if name == "script"] == ["text/plain", None]
+    own = re.findall(r"<script>(.*?)</script>", report.read_text(encoding="utf-8"), re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(own[0].encode()).digest()).decode()
+    (policy,) = (at["content"] for _, at in page.tags if "http-equiv" in at)
+    assert policy.endswith(f"; script-src 'sha256-{digest}'")
     for _, attributes in page.tags:
         for name, value in attributes.items():
             assert not name.startswith("on")
@@ -69,7 +76,8 @@ def test_needs_nothing_from_outside_and_runs_nothing(page):
 
 def test_model_text_is_shown_as_text(report, page):
     raw = report.read_text(encoding="utf-8")
-    assert "<script" not in raw
+    assert raw.count("<script") == 2
+    assert "<script>alert" not in raw
     assert "\u202e" not in raw
     assert "<script>alert('pwned')</script>" in page.text
     assert "\\u202eevil" in page.text
@@ -120,7 +128,8 @@ def test_hostile_names_and_settings_are_escaped(tmp_path, write_run):
     run = write_run(tmp_path / "<img src=x>", config={"<script>": "</td><script>1</script>"})
     shutil.rmtree(run / "eval")
     raw = write_report([run], tmp_path / "out").read_text()
-    assert "<script" not in raw
+    assert raw.count("<script") == 2
+    assert "<script>1" not in raw
     assert "<img src=x" not in raw
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sage_jax.evaluate import ResultError, read_run, read_runs
-from sage_jax.evaluate.runs import base_results, read_samples
+from sage_jax.evaluate.runs import base_results
+from sage_jax.evaluate.samples import read_samples
 
 
 def test_a_folder_of_arms_stands_for_its_runs(arms):
@@ -97,6 +98,13 @@ def test_a_corrupt_config_is_refused(tmp_path, text, message):
         ('{"step": 1, "reward": "1"}', "line 1: reward must be a number, got '1'"),
         ('{"reward": 1}', "line 1: step must be a whole number, got None"),
         ("{", "line 1: not a JSON object"),
+        ('{"step": 1, "reward": 1, "completion": "ab", "tokens": ["a"]}', "tokens joined are 'a'"),
+        ('{"step": 1, "reward": 1, "tokens": ["", 2]}', "tokens must be a list of texts, got"),
+        (
+            '{"step": 1, "reward": 1, "completion": "ab", "tokens": ["a", "b"], "q": [1]}',
+            "q must be a number for each of 2 tokens, got ",
+        ),
+        ('{"step": 1, "reward": 1, "tokens": [""], "logps": ["0"]}', "logps must be a number"),
     ],
 )
 def test_corrupt_samples_are_refused(tmp_path, line, message):
@@ -104,6 +112,21 @@ def test_corrupt_samples_are_refused(tmp_path, line, message):
     path.write_text(line + "\n")
     with pytest.raises(ResultError, match=message):
         read_samples(path)
+
+
+def test_figures_of_tokens_are_read_and_what_was_no_number_stays_unknown(tmp_path):
+    path = tmp_path / "step-000001.jsonl"
+    path.write_text(
+        '{"step": 1, "reward": 1, "completion": "a b", "tokens": ["a", " b"], "q": [1, 0.6], '
+        '"logps": [-0.25, null], "advantages": -1}\n{"step": 1, "reward": 0}\n'
+    )
+    known, text = read_samples(path)
+    assert known.tokens is not None
+    assert known.tokens.texts == ("a", " b")
+    found = {name: values.tolist() for name, values in known.tokens.figures.items()}
+    assert found.pop("logps") == pytest.approx([-0.25, np.nan], nan_ok=True)
+    assert found == {"q": pytest.approx([1, 0.6]), "advantages": [-1, -1]}
+    assert text.tokens is None
 
 
 def test_samples_come_from_the_last_file_that_has_any(tmp_path, write_run):

@@ -94,7 +94,8 @@ def test_any_json_on_a_line(scratch, value):
 
 METRICS = [{"step": 1, "reward": 0.5, "kl/reference": 0.1}, {"step": 2, "reward": None}]
 SAMPLES = [{"step": 1, "id": "a", "prompt": "p", "completion": "c", "reward": 1.0,
-            "reason": "correct", "gold": "2", "finish": "stop"}]  # fmt: skip
+            "reason": "correct", "gold": "2", "finish": "stop", "tokens": ["c"], "q": [1.1],
+            "advantages": 0.5}]  # fmt: skip
 RESULT = {
     "tag": "final", "step": 2, "task": "t", "samples": 4, "seed": 1, "temperature": 1.0,
     "tokens": {},

@@ -51,6 +51,15 @@ def test_a_run_leaves_everything_behind(undisturbed):
     assert (base.step, final.step, base.ids) == (0, 4, final.ids)
     sample = json.loads(folder.samples_file(4).read_text().splitlines()[0])
     assert sample["prompt"].count(" ") == 5
+    assert "".join(sample["tokens"]) == sample["completion"]
+    figures = [sample[name] for name in ("entropies", "logps", "ref_logps", "q")]
+    assert {len(one) for one in figures} == {len(sample["tokens"])}
+    assert np.isfinite(np.array(figures, float)).all()
+    # The step before it has moved the policy, and branch's q follows from the entropy.
+    assert sample["logps"] != sample["ref_logps"]
+    shaped = 1 + 0.3 * np.maximum(np.array(sample["entropies"]) - 1.2, 0)
+    np.testing.assert_allclose(sample["q"], np.clip(shaped, 0.6, 1.4), atol=2e-4)
+    assert isinstance(sample["advantages"], float)
     assert configs.load(folder.config_file) == config
 
 

@@ -1,4 +1,4 @@
-"""Distances from the anchor that only logits tell, before an update, by micro-batches."""
+"""What the policy's and the reference's logits tell of each token, before an update."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,21 +10,21 @@ from sage_jax.learn.update import Update
 from sage_jax.losses import Terms
 
 
-def distances(
+def per_token(
     update: Update,
-    measure: Callable[[Terms], jax.Array],
+    measure: Callable[[Terms], Any],
     trained: Any,
     frozen: Any,
     sequences: Sequences,
     terms: Terms,
-) -> jax.Array:
-    """What `measure` makes of each token with the logits of policy and reference at hand; pure.
+) -> Any:
+    """What `measure` makes of each token with what the update is to see of it; pure.
 
     Logits are there of one micro-batch at a time, and what is left of them is [B, T].
 
     Args:
         update: that is to follow, whose policy and micro-batches these are.
-        measure: terms with logits to [b, T], see `Objective.distances`.
+        measure: terms as the loss gets them, to a tree of [b, T], as `Objective.distances`.
         trained: arrays of the policy.
         frozen: see `Modules`.
         sequences: B rows.
@@ -34,7 +34,7 @@ def distances(
     count = len(sequences.tokens) // each.micro_batch
     parts = split_groups(sequences, terms, count, shards=each.shards.rows)
 
-    def one(part: tuple[Sequences, Terms]) -> jax.Array:
+    def one(part: tuple[Sequences, Terms]) -> Any:
         return measure(update.observed(trained, frozen, *part))
 
     found = jax.lax.map(one, parts)
