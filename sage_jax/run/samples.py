@@ -49,8 +49,8 @@ class Samples:
         if isinstance(event, StepDone) and hosts.is_main() and self._is_due(event.step):
             path = self._folder.samples_file(event.step)
             with best_effort(path):
-                lines = [json.dumps(sample) + "\n" for sample in samples_of(event, with_tokens=True)]
-                write_atomically(path, "".join(lines).encode())
+                samples = samples_of(event, with_tokens=True)
+                write_atomically(path, "".join(json.dumps(o) + "\n" for o in samples).encode())
 
     def _is_due(self, step: int) -> bool:
         return is_due(step, every=self._every, last=self._last)
