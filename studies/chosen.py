@@ -31,9 +31,12 @@ def choose(rows: Sequence[Row], arm: str) -> float | None:
 def table(rows: Sequence[Row]) -> str:
     """In Markdown, the best first, on the other seeds: figures, paired differences, distances.
 
-    Distances are above the frontiers at equal pass@1. Stars as in `frontier.starred`.
+    Distances are above the frontiers at equal pass@1. Stars as in `frontier.starred`. Nothing of
+    runs of one seed.
     """
     reported = [row for row in rows if row["seed"] != _VALIDATION]
+    if not reported:
+        return ""
     arms = list(dict.fromkeys(row["arm"] for row in reported if row["arm"] != "base"))
     coefs = {arm: choose(rows, arm) for arm in arms}
     held = {

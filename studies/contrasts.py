@@ -34,13 +34,15 @@ _METRICS = ("pass@1", "pass@16", "pass@64", "modes/kept")
 
 
 def table(rows: Sequence[Row]) -> str:
-    """In Markdown: paired differences with intervals and stars, of those that were run."""
+    """In Markdown: paired differences with intervals and stars, of those that were run, if any."""
     shown = []
     for left, right in CONTRASTS:
         held = [by_pair(rows, arm=arm, kl_coef=coef) for arm, coef in (left, right)]
         if all(held):
             differences = [difference(held[0], held[1], metric) for metric in _METRICS]
             shown.append((f"{_name(left)} − {_name(right)}", differences))
+    if not shown:
+        return ""
     columns = [starred([found[place] for _, found in shown]) for place in range(len(_METRICS))]
     lines = [[name, *cells] for (name, _), *cells in zip(shown, *columns, strict=True)]
     return markdown.table(["", *_METRICS], lines)

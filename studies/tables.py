@@ -99,10 +99,14 @@ def main(words: Sequence[str] | None = None) -> None:
         {(r["setting"], r["learning_rate"]) for r in rows if r["learning_rate"]}
     ):
         own = [r for r in rows if r["setting"] == setting and r["learning_rate"] in (rate, 0.0)]
-        text = (
-            f"{chosen.table(own)}\n\n{contrasts.table(own)}\n\n{table(own)}\n\n"
-            f"The line of a frontier, each of its runs left out:\n\n{bias(own)}\n"
+        parts = (
+            chosen.table(own),
+            contrasts.table(own),
+            table(own),
+            f"The line of a frontier, each of its runs left out:\n\n{bias(own)}",
         )
+        title = f"# Runs of `{setting}` at a learning rate of {rate:g}"
+        text = "\n\n".join([title, *(part for part in parts if part)]) + "\n"
         (given.out / f"{setting}-{rate:g}.md").write_text(text)
         plots.frontier(own, given.out / f"{setting}-{rate:g}.png")
         plots.pass_at_k(own, _suited(own), given.out / f"{setting}-{rate:g}-pass-at-k.png")
