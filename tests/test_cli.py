@@ -130,7 +130,9 @@ def test_an_installation_has_the_configs_too(tmp_path, monkeypatch):
     assert shipped_configs.shipped_names() == []
     (tmp_path / "data/share/sage_jax/configs").mkdir(parents=True)
     (tmp_path / "data/share/sage_jax/configs/mine.yaml").write_text("seed: 1")
-    assert shipped_configs.shipped("mine").read_text() == "seed: 1"
+    found = shipped_configs.shipped("mine")
+    assert found is not None
+    assert found.read_text() == "seed: 1"
     files = tomllib.loads((REPO / "pyproject.toml").read_text())["tool"]["setuptools"]["data-files"]
     assert files == {"share/sage_jax/configs": ["configs/*.yaml"]}
 

@@ -62,7 +62,7 @@ HINT = (
 
 def _asset(name: str) -> str:
     """A file that lies beside this one."""
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("sage_jax.evaluate").joinpath(name).read_text(encoding="utf-8")
 
 
 ALIVE = {

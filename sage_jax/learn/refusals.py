@@ -68,7 +68,7 @@ def as_outcome(told: Mapping[str, Any], count: int) -> dict[str, np.ndarray]:
 
 
 _FITS = {
-    "right": lambda value: is_rate(value) and value in (0, 1),
+    "right": lambda value: value in (0, 1),
     "modes": lambda value: isinstance(value, int) and abs(value) < 2**31,
     "base_pass_rate": is_rate,
 }

@@ -16,7 +16,7 @@ SETTING = Setting(0, Letters(), 64, 32, stop_ids=(0,), embeddings=256)
 HERE = __name__
 
 
-def make(*of: Any, rewards=(), setting=SETTING, **options):
+def make(*of: Any, rewards=(), setting=SETTING, **options) -> Any:
     spec = TaskSpec.model_validate({"use": "mixture", "of": list(of), "instruction": "", **options})
     return make_task(spec, setting, rewards)
 

@@ -28,10 +28,11 @@ class Conversation(NamedTuple):
 
 def turns_of(value: Any) -> Any:
     """Turns as a list, where a reader gives their roles and contents as lists; else the value."""
-    lists = [value.get("role"), value.get("content")] if isinstance(value, Mapping) else []
-    if not lists or not all(isinstance(one, list | tuple) for one in lists):
+    if not isinstance(value, Mapping):
         return value
-    roles, texts = lists
+    roles, texts = value.get("role"), value.get("content")
+    if not isinstance(roles, list | tuple) or not isinstance(texts, list | tuple):
+        return value
     if len(roles) != len(texts):
         return value
     return [{"role": role, "content": text} for role, text in zip(roles, texts, strict=True)]

@@ -29,7 +29,7 @@ class TensorBoard:
         self._folder = str(own)
         self._writer = self._write()
         if not run.id:
-            self._writer.add_text("config", _block(write(run.config)), 0)
+            self._writer.add_text("config", _block(write(dict(run.config))), 0)
         return self._folder
 
     def rewind(self, step: int) -> bool:
