@@ -170,7 +170,7 @@ class TestVerdicts:
             DataError,
             "the sources 'ones' and 'again' both have a problem 'a-0'",
         ),
-        ([ONES, {"use": "jsonl"}], ConfigError, "task.of.1.train_file: must be given"),
+        ([ONES, {"use": "jsonl"}], ConfigError, "task.of.1: .*train_file must be given"),
         ([ONES | {"names": 3}], ConfigError, "task.of.0.names: .*ones has no such argument"),
         ([ONES | {"weight": 0}], ConfigError, r"task.of.0.weight: .*greater than 0 \(got 0\)"),
         ([ONES | {"reward": "nomber"}], ConfigError, "task.of.0.reward.0: there is no reward 'nom"),

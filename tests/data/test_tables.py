@@ -257,7 +257,7 @@ class TestJsonl:
         told = refusal(jsonl, train_file=path, exclude_ids=every, **AS_GSM8K)
         assert told == f"task.exclude_ids: leaves none of the 4 problems of {path}"
         told = refusal(jsonl)
-        assert told.startswith("task.train_file: must be given; or an eval_file alone")
+        assert "train_file must be given; or an eval_file alone" in told
         assert refusal(csv) == told
         assert refusal(csv, train_file="gs://a/b") == (
             "gs://a/b: rows are read from files on disk: copy it to one"

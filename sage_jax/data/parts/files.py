@@ -76,8 +76,8 @@ def _own(pattern: str, prepared_dir: str) -> list[Problem]:
 
 def _refuse_none(train_file: str, eval_file: str) -> None:
     if not (train_file or eval_file):
-        raise DataError(
-            "task.train_file: must be given; or an eval_file alone, of what is only evaluated on"
+        raise ValueError(
+            "train_file must be given; or an eval_file alone, of what is only evaluated on"
         )
 
 
