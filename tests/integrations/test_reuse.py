@@ -1,5 +1,6 @@
 """The examples of docs/reuse.md run, and give what `sage_jax.losses` gives on the same arrays."""
 
+import importlib
 import re
 import shutil
 import sys
@@ -153,3 +154,11 @@ def test_maxtext_adds_up_over_micro_batches(maxtext):
     close(sum(loss for (loss, _), _ in halves) / weight, whole)
     added = jax.tree.map(lambda *g: sum(g) / weight, *(g for _, g in halves))
     jax.tree.map(lambda a, b: close(a, b, 1e-5), added, grads)
+
+
+def test_without_tunix_it_is_said_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tunix", None)
+    monkeypatch.setitem(sys.modules, "tunix.rl", None)
+    monkeypatch.delitem(sys.modules, "sage_jax.integrations.tunix", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'sage-jax\[tunix\]'"):
+        importlib.import_module("sage_jax.integrations.tunix")
