@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 # Packages whose module has another name.
-PACKAGES = {"PIL": "pillow", "yaml": "pyyaml", "orbax": "orbax-checkpoint"}
+PACKAGES = {"PIL": "pillow", "yaml": "pyyaml", "orbax": "orbax-checkpoint", "tunix": "google-tunix"}
 # Modules that an extra of another package brings.
 BROUGHT = {"libtpu"}
 # Declared though nothing here imports them by a statement, and who does.

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1] / "sage_jax"
 ORDER = [
     "losses", "telling", "json_text", "json_lines", "yaml_text", "paths", "faults", "parts",
     "files", "models", "parallel", "rollout", "rewards", "data", "learn", "evaluate", "config",
-    "setup", "plan", "run", "cli",
+    "setup", "plan", "run", "integrations", "cli",
 ]  # fmt: skip
 
 

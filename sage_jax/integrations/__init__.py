@@ -1,0 +1,1 @@
+"""SAGE in other people's trainers; each module needs an extra of its own."""
