@@ -212,7 +212,7 @@ def _parted(
             how = "name what is held out, as an eval_file or eval_split beside it, or eval.held_out"
         raise _fault(
             part,
-            f"gives {len(problems)} problem(s), of which {which} are held out by "
+            f"gives {len(problems)} problems, of which {which} are held out by "
             f"task.held_out_share {share:g}, which goes by a hash of each: change it, or {how}",
         )
     return parts

@@ -48,8 +48,8 @@ class SpoiltOnce(PuzzleTask):
 
 
 def told(step, taken):
-    state, metrics, non_finite, batch, _ = taken
-    return step_done(step, metrics, state=state, non_finite=non_finite, batch=batch)
+    known = {"state": taken.state, "non_finite": taken.non_finite, "batch": taken.batch}
+    return step_done(step, taken.metrics, **known)
 
 
 @pytest.fixture(scope="module")

@@ -58,6 +58,9 @@ def _values(path: Path, name: str, column: Any) -> list[Any]:
     """
     import pyarrow as pa
 
+    # With pandas at hand they would be its own kind of time, without it an error.
+    if getattr(column.type, "unit", "") == "ns":
+        column = column.cast(pa.string())
     try:
         return column.to_pylist()
     except (pa.ArrowException, ValueError, OverflowError) as error:
