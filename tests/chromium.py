@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,20 @@ class Page:
         """Open a page and wait until its tokens can be looked at."""
         self("Page.navigate", url="about:blank")
         self("Page.navigate", url=url)
-        self.run("new Promise(go => { const look = () => document.querySelector('[data-ready]') ? "
-                 "go(1) : setTimeout(look, 20); look(); })")  # fmt: skip
+        # Asked again and again: a promise would end with the page that is left.
+        for _ in range(6000):
+            if self._is_ready():
+                return
+            time.sleep(0.02)
+        raise AssertionError(f"{url} is not ready after two minutes; it said {self.said}")
+
+    def _is_ready(self) -> bool:
+        asked = "!!document.querySelector('[data-ready]')"
+        try:
+            found = self("Runtime.evaluate", expression=asked, returnByValue=True)
+        except AssertionError:  # One page is gone, and the next is not there yet.
+            return False
+        return found["result"].get("value") is True
 
     def run(self, expression: str) -> Any:
         """The value of an expression, awaited."""
