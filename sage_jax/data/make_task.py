@@ -114,8 +114,9 @@ def _read(
 
     def open_sources(sources: Sequence[SourceSpec]) -> list[Task]:
         fields = [f"{part.field}.of.{place}" for place in range(len(sources))]
+        hold_out = to_train and beside.held_out is None
         held_out = [
-            held_out_problems(source.as_task(spec), setting, field=field) if to_train else ()
+            held_out_problems(source.as_task(spec), setting, field=field) if hold_out else ()
             for source, field in zip(sources, fields, strict=True)
         ]
         with contextlib.ExitStack() as opened:
