@@ -69,15 +69,29 @@ def arm_name(name: str, style: tuple[Style, Style]) -> Html:
     return tag("span", dot, name, class_="arm")
 
 
-def table(head: Sequence[object], rows: Sequence[Sequence[object]], *, caption: str = "") -> Html:
-    """A table that scrolls sideways on a narrow screen; the first column names the row."""
+def table(
+    head: Sequence[object],
+    rows: Sequence[Sequence[object]],
+    *,
+    caption: str = "",
+    words: bool = False,
+) -> Html:
+    """A table that scrolls sideways on a narrow screen; the first column names the row.
+
+    Args:
+        head: of the columns.
+        rows: cells.
+        caption: above it.
+        words: cells are text, which is broken into lines, and not numbers.
+    """
     top = tag("tr", *(tag("th", cell, scope="col") for cell in head))
     lines = [
         tag("tr", tag("th", row[0], scope="row"), *(tag("td", cell) for cell in row[1:]))
         for row in rows
     ]
     title = [tag("caption", caption)] if caption else []
-    grid = tag("table", *title, tag("thead", top), tag("tbody", *lines))
+    kind = "words" if words else None
+    grid = tag("table", *title, tag("thead", top), tag("tbody", *lines), class_=kind)
     return tag("div", grid, class_="scroll", tabindex="0", role="region", aria_label="table")
 
 

@@ -1,6 +1,6 @@
 """The report: plots as PNG files, and one HTML page that carries everything inside."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -23,11 +23,14 @@ from sage_jax.evaluate.tables import (
     plain,
     summary_table,
     support_table,
-    timing_table,
 )
 from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
+from sage_jax.evaluate.timing import split_table, timing_table
 from sage_jax.evaluate.token_view import ALIVE, tokens_section
 from sage_jax.evaluate.transcripts import transcripts
+from sage_jax.evaluate.trend_plots import plot_positions, plot_q
+from sage_jax.evaluate.trends import Trends, read_trends
+from sage_jax.evaluate.warned import warnings_section
 from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
@@ -188,7 +191,9 @@ def _history(run: Run) -> list[EvalResult]:
     return [kept[step] for step in sorted(kept)]
 
 
-def _training_section(folder: Path, runs: Sequence[Run], order: Sequence[str]) -> Html:
+def _training_section(
+    folder: Path, runs: Sequence[Run], trends: Mapping[str, Trends], order: Sequence[str]
+) -> Html:
     figures = []
     histories = {run.name: points for run in runs if len(points := _history(run)) > 1}
     if histories:
@@ -213,7 +218,42 @@ def _training_section(folder: Path, runs: Sequence[Run], order: Sequence[str]) -
                 wide=True,
             )
         )
+    figures += _trend_figures(folder, trends, order)
     return section("Training", *figures) if figures else Html("")
+
+
+def _trend_figures(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> list[Html]:
+    """Of the tokens of stored completions, as far as runs have them."""
+    found = []
+    if any(own.q for own in trends.values()):
+        found.append(_q_picture(folder, trends, order))
+    if any(own.kl or own.entropy for own in trends.values()):
+        found.append(_positions_picture(folder, trends, order))
+    return found
+
+
+def _q_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
+    return _add_picture(
+        folder,
+        "q",
+        lambda theme: plot_q(trends, theme=theme, order=order),
+        alt="share of tokens at each q of the guide, against the training step",
+        caption="Of the completions in samples/, a column a step at which some were written. At 1 "
+        "the anchor is as it was; where all is there, the guide does nothing.",
+        wide=True,
+    )
+
+
+def _positions_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
+    return _add_picture(
+        folder,
+        "positions",
+        lambda theme: plot_positions(trends, theme=theme, order=order),
+        alt="KL to the reference and entropy of the policy against the position of the token",
+        caption="Means over the completions in samples/ of the last quarter of the steps; KL is "
+        "k3's estimate. A peak is where the policy has moved, or is unsure.",
+        wide=True,
+    )
 
 
 def _tokens_section(runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
@@ -235,17 +275,18 @@ def _remaining_sections(runs: Sequence[Run], looks: Looks) -> list[Html]:
         title = "Configuration differences" if len(runs) > 1 else "Configuration"
         parts.append(section(title, config_tables(runs, looks)))
     if any(len(run.metrics.get("step", ())) for run in runs):
-        parts.append(section("Time and throughput", timing_table(runs, looks)))
+        tables = split_table(runs, looks), timing_table(runs, looks)
+        parts.append(section("Time and throughput", *tables))
     return parts
 
 
 def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     """Compares run folders (or folders of arms): PNG plots and one self-contained HTML page.
 
-    Writes frontier.png, pass_at_k.png, support.png, history.png and training.png, as far as the
-    runs hold what they show, each also as *_dark.png; suites.md and suites.tex where suites were
-    evaluated; and index.html with the plots inside,
-    summary and paired differences with intervals, support expansion, completions token by token,
+    Writes frontier.png, pass_at_k.png, support.png, history.png, training.png, q.png and
+    positions.png, as far as the runs hold what they show, each also as *_dark.png; suites.md and
+    suites.tex where suites were evaluated; and index.html with the plots inside, summary and paired
+    differences with intervals, support expansion, warnings, completions token by token,
     configuration differences and timings. The page needs no network; it runs one script, its own,
     which shows completions, and all text of models is text in it.
 
@@ -263,6 +304,9 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     runs, folder = read_runs(run_dirs), as_path(out_dir)
     comparison = compare(runs)
     looks = _looks(runs, comparison)
+    # What may be corrupt is read before anything is written.
+    tokens, warned = _tokens_section(runs, comparison, looks), warnings_section(runs, looks)
+    trends = {run.name: read_trends(run.path / "samples") for run in runs}
     parts = [_header(runs, comparison, looks)]
     if comparison.results:
         parts.append(_pass_section(folder, runs, comparison, looks))
@@ -270,8 +314,9 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
         parts.append(_difference_section(comparison, looks))
     parts.append(suites_section(folder, runs))
     parts.append(_support_section(folder, comparison, looks))
-    parts.append(_training_section(folder, runs, _arms(looks, comparison)))
-    parts.append(tokens := _tokens_section(runs, comparison, looks))
+    parts.append(warned)
+    parts.append(_training_section(folder, runs, trends, _arms(looks, comparison)))
+    parts.append(tokens)
     parts += _remaining_sections(runs, looks)
     title = "sage-jax report: " + ", ".join(run.name for run in runs)
     page = folder / "index.html"

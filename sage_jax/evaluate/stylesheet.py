@@ -37,6 +37,8 @@ th { font-weight: 600; }
 thead th { color: var(--muted); font-size: .85rem; vertical-align: bottom; }
 th:first-child { text-align: left; position: sticky; left: 0; background: var(--card);
   padding-left: 0; }
+.words :is(td, th) { text-align: left; }
+.words td:last-child { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
 .range { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; }
 .up { color: var(--up); font-weight: 600; }
 .down { color: var(--down); font-weight: 600; }
@@ -55,6 +57,14 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
   font-variant-numeric: tabular-nums; grid-row: 2; }
 .card small { display: block; font-size: .82rem; font-weight: 400; line-height: 1.35; }
 .card .range { font-size: .74rem; white-space: nowrap; letter-spacing: -.01em; }
+
+.split { display: flex; width: 12rem; height: 1.05em; margin-top: .15em; border-radius: 3px;
+  overflow: hidden; background: var(--line); }
+.split i { background: var(--muted); }
+.split i:nth-child(1) { background: var(--ink); }
+.split i:nth-child(2) { background: repeating-linear-gradient(135deg, var(--ink) 0 2px,
+  var(--card) 2px 5px); }
+.split i:nth-child(4) { background: none; }
 
 details { border-top: 1px solid var(--line); padding: .5rem 0; }
 summary { cursor: pointer; font-weight: 600; padding: .2rem 0; }

@@ -169,58 +169,6 @@ def config_tables(runs: Sequence[Run], looks: Looks) -> Html:
     return join(parts)
 
 
-def _duration(seconds: float) -> str:
-    if not np.isfinite(seconds):
-        return "—"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
-
-
-def _figure(metrics: Mapping[str, np.ndarray], key: str, reduce=np.median) -> float:
-    values = metrics.get(key, np.zeros(0))
-    values = values[np.isfinite(values)]
-    return float(reduce(values)) if len(values) else np.nan
-
-
 def plain(value: float | None, form: str) -> str:
     """A number as text; a dash where there is none."""
     return "—" if value is None or not np.isfinite(value) else form.format(value)
-
-
-def _phases(runs: Sequence[Run], prefix: str) -> list[str]:
-    """Names of the timed phases: rollout, reward, update, or whatever the runs recorded."""
-    keys = dict.fromkeys(key for run in runs for key in run.metrics if key.startswith(prefix))
-    return list(keys)
-
-
-def _wall_time(run: Run) -> float:
-    """Seconds since the start; a run that only timed its steps gives their sum."""
-    recorded = _figure(run.metrics, "time", np.max)
-    return recorded if np.isfinite(recorded) else _figure(run.metrics, "seconds/step", np.sum)
-
-
-def timing_table(runs: Sequence[Run], looks: Looks) -> Html:
-    """Steps, wall time, median seconds per phase, throughput and peak memory of each arm."""
-    seconds, speeds = _phases(runs, "seconds/"), _phases(runs, "tokens_per_s/")
-    rows = []
-    for run in runs:
-        if not len(run.metrics.get("step", ())):
-            continue
-        memory = _figure(run.metrics, "memory/peak_bytes", np.max) / 2**30
-        rows.append(
-            [
-                arm_name(run.name, looks[run.name]),
-                f"{_figure(run.metrics, 'step', np.max):.0f}",
-                _duration(_wall_time(run)),
-                *(plain(_figure(run.metrics, key), "{:.3g} s") for key in seconds),
-                *(plain(_figure(run.metrics, key), "{:,.0f}") for key in speeds),
-                plain(memory, "{:.2f} GiB"),
-            ]
-        )
-    heads = [key.removeprefix("seconds/") for key in seconds]
-    heads += [f"{key.removeprefix('tokens_per_s/')} tokens/s" for key in speeds]
-    caption = "Seconds and throughput are medians over steps; memory is the peak."
-    return table(["arm", "step", "time", *heads, "peak memory"], rows, caption=caption)

@@ -1,6 +1,7 @@
 """What a person sees while a run goes on: progress, time left, and the latest metrics."""
 
 import contextlib
+import logging
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -45,10 +46,16 @@ _ROWS = [
 _FAULTS = ("verdicts/lost",)  # Said in a line of text too, where they are not zero.
 
 
+_log = logging.getLogger("sage_jax.console")  # For those who keep what is said; it shows nothing.
+_log.addHandler(logging.NullHandler())
+_log.propagate = False
+
+
 def warn(text: str) -> None:
     """A line on standard error, of the first process alone."""
     if hosts.is_main():
         sys.stderr.write(f"sage-jax: {text}\n")
+        _log.warning("%s", text)
 
 
 def log(text: str) -> None:

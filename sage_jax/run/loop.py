@@ -21,6 +21,7 @@ from sage_jax.run.console import log, warn
 from sage_jax.run.contaminated import keep_contaminated
 from sage_jax.run.evaluation import Asked
 from sage_jax.run.journal import read_history
+from sage_jax.run.kept_warnings import kept_warnings
 from sage_jax.run.listeners import make_listeners
 from sage_jax.run.longer import continued, retitle_final
 from sage_jax.run.run_folder import RunFolder
@@ -68,6 +69,13 @@ def train(
         LostVerdictsError: if the verifier loses more than `task.max_lost` of its verdicts.
         Stopped: if asked to stop; calling again goes on.
     """
+    with kept_warnings(folder.warnings_file, ready=folder.exists):
+        _train(config, folder, stop, opens)
+
+
+def _train(
+    config: configs.Config, folder: RunFolder, stop: StopRequest, opens: Callable[..., Session]
+) -> None:
     config = continued(config, folder)
     folder.refuse_drift(config)
     emit = make_listeners(config, folder)

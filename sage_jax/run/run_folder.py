@@ -84,6 +84,11 @@ class RunFolder:
         return self.path / "bad" / f"step-{step:06d}.npz"
 
     @property
+    def warnings_file(self) -> Path:
+        """What was warned of, each text once."""
+        return self.path / "warnings.jsonl"
+
+    @property
     def stalls_file(self) -> Path:
         """Where every thread stood when a phase took unusually long."""
         return self.path / "stalls.txt"

@@ -1,30 +1,18 @@
 import dataclasses
-import re
 
-import numpy as np
 import pytest
+from looks import looks_of, text
 
 from sage_jax.evaluate import Interval, Sample, read_runs
 from sage_jax.evaluate.comparison import compare
 from sage_jax.evaluate.permutation import sign_flips
-from sage_jax.evaluate.tables import change, config_tables, difference_table, figure, timing_table
-from sage_jax.evaluate.theme import DARK, LIGHT, styles
+from sage_jax.evaluate.tables import change, config_tables, difference_table, figure
 from sage_jax.evaluate.transcripts import transcripts
-
-
-def looks_of(runs):
-    names = [run.name for run in runs]
-    light, dark = (styles(names, theme, bases=("base",)) for theme in (LIGHT, DARK))
-    return {name: (light[name], dark[name]) for name in light}
 
 
 @pytest.fixture(scope="module")
 def runs(arms):
     return read_runs([arms])
-
-
-def text(markup: str) -> str:
-    return " ".join(re.sub(r"<[^>]*>", " ", markup).split())
 
 
 def test_figures_read_as_percent_and_points():
@@ -70,29 +58,6 @@ def test_equal_configs_are_said_to_be_equal(runs):
 def test_a_field_that_one_arm_lacks_is_a_difference(runs):
     shown = text(config_tables(runs, looks_of(runs)))
     assert "loss.guide — branch" in shown
-
-
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(12.34, "12.3 s"), (75.2, "1 min 15 s"), (7384.0, "2 h 03 min")]
-)
-def test_times_read_as_times_and_gaps_as_dashes(runs, seconds, shown):
-    metrics = {"step": np.array([1.0, 2.0]), "time": np.array([1.0, seconds])}
-    run = dataclasses.replace(runs[0], metrics=metrics)
-    row = text(timing_table([run], looks_of(runs)))
-    assert f"grpo 2 {shown} —" in row
-
-
-def test_phases_are_those_that_were_timed(runs):
-    step, whole = np.array([1.0, 2.0, 3.0]), np.array([0.5, 1.0, 9.0])
-    metrics = {"step": step, "seconds/step": whole, "tokens_per_s/step": 1000 * step}
-    row = text(timing_table([dataclasses.replace(runs[0], metrics=metrics)], looks_of(runs)))
-    assert "step step tokens/s peak memory" in row
-    assert "grpo 3 10.5 s 1 s 2,000 —" in row
-
-
-def test_a_run_without_steps_has_no_row(runs):
-    run = dataclasses.replace(runs[0], metrics={})
-    assert "grpo" not in timing_table([run], looks_of(runs))
 
 
 @pytest.mark.parametrize(("reward", "mark"), [(1.0, "✓"), (0.0, "✗"), (0.5, "◐"), (-1.0, "✗")])
