@@ -16,11 +16,13 @@ from sage_jax import config as configs
 from sage_jax import parts
 from sage_jax.data.tasks import Judged
 from sage_jax.rollout import Finish
+from sage_jax.run.events import Started, Stopped
 from sage_jax.run.judging import Outcome
 from sage_jax.run.listeners import BestEffort, make_listeners
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.samples import samples_of
 from sage_jax.run.tracking import names, tracker
+from sage_jax.run.tracking.listener import Tracking, write_page
 from sage_jax.run.tracking.outbox import Outbox
 from sage_jax.run.tracking.plain_config import plain_config
 
@@ -91,8 +93,41 @@ def test_a_tracker_is_told_of_steps_completions_evaluations_and_files(tell, tmp_
     assert samples[2] == samples_of(tracked.stepped(1))
     assert samples[2][0].keys() >= {"prompt", "completion", "reward", "reason"}
     # A report that is older than the evaluations is not that of this run's end.
-    assert told[-2][1] == ["base.json", "final.json"]
+    assert told[-2][1] == ["base.json", "final.json", "index.html"]
     assert told[-1] == ("close", False)
+
+
+def test_several_trackers_share_one_report(make_config, tmp_path):
+    tracked.evaluated(tmp_path, "final", 4)
+    made, fakes = [], [Fake(), Fake()]
+
+    def page(folder):
+        made.append(folder)
+        tracked.page(folder)
+
+    for fake in fakes:
+        own = Tracking(fake, wait_s=LONG, page=page)
+        own(Started(make_config({}), tmp_path))
+        own(Stopped(None))
+    assert made == [tmp_path]
+    assert [fake.told[-2][1] for fake in fakes] == [["final.json", "index.html"]] * 2
+
+
+def test_a_report_that_cannot_be_made_is_told_and_not_sent(tell):
+    said = []
+
+    def page(folder):
+        raise OSError("a full disk")
+
+    fake = tell(Fake(), page=page, say=said.append)
+    assert said == ["Fake: no report: a full disk; the run goes on"]
+    assert fake.told[-2][1] == ["base.json", "final.json"]
+
+
+def test_the_report_is_that_of_the_run(tell, tmp_path):
+    fake = tell(Fake(), page=write_page)
+    assert "index.html" in fake.told[-2][1]
+    assert "pass@1" in (tmp_path / "report" / "index.html").read_text()
 
 
 @pytest.mark.parametrize("rewinds", [False, True])

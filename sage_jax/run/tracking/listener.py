@@ -17,8 +17,16 @@ from sage_jax.run.tracking.memory import Memory
 from sage_jax.run.tracking.outbox import Outbox
 from sage_jax.run.tracking.plain_config import plain_config
 from sage_jax.run.tracking.tracker import Opening, Tracker
+from sage_jax.telling import line
 
 Rows = Sequence[Mapping[str, Any]]
+
+
+def write_page(folder: Path) -> None:
+    """The page of a run, in `report/` of its folder."""
+    from sage_jax.evaluate import write_report  # Brings plots, which a run has no need of before.
+
+    write_report([folder], folder / "report")
 
 
 class Tracking:
@@ -34,6 +42,7 @@ class Tracking:
         wait_s: seconds to wait at most at the end.
         say: tells a person a line.
         outbox: makes one of a title, its first call, and `say`.
+        page: writes the run's page, once all steps are done and where no newer one is there.
     """
 
     def __init__(
@@ -43,10 +52,12 @@ class Tracking:
         wait_s: float = 30.0,
         say: Callable[[str], None] = warn,
         outbox: Callable[..., Outbox] = Outbox,
+        page: Callable[[Path], None] = write_page,
     ):
         if not wait_s >= 0:
             raise ValueError(f"wait_s is {wait_s}; it must be 0 or more")
         self._tracker, self._wait_s, self._say, self._make = tracker, wait_s, say, outbox
+        self._page = page
         self._outbox: Outbox | None = None
 
     def __call__(self, event: Event) -> None:
@@ -87,17 +98,24 @@ class Tracking:
         outbox.close(last, within_s=self._wait_s)
 
     def _files(self) -> list[Path]:
-        """Evaluations, the report where it is newer than they are."""
+        """Evaluations and the page."""
         if is_remote(self._folder.path):
             return []  # Libraries take files of this machine.
         results = sorted(self._folder.eval_file("any").parent.glob("*.json"))
         newest = max((path.stat().st_mtime_ns for path in results), default=0)
-        report = [
-            path
-            for path in sorted((self._folder.path / "report").glob("*"))
-            if path.is_file() and path.stat().st_mtime_ns >= newest
-        ]
-        return [*results, *report]
+        return [*results, *(self._report(newest) or self._written(newest))]
+
+    def _report(self, newest: int) -> list[Path]:
+        """Files of `report/` that are newer than the evaluations."""
+        found = sorted((self._folder.path / "report").glob("*"))
+        return [path for path in found if path.is_file() and path.stat().st_mtime_ns >= newest]
+
+    def _written(self, newest: int) -> list[Path]:
+        try:
+            self._page(self._folder.path)
+        except Exception as error:
+            self._say(f"{self._tracker.title}: no report: {line(error)}; the run goes on")
+        return self._report(newest)
 
     # From here on on the outbox's thread.
 
