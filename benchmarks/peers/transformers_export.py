@@ -9,6 +9,9 @@ import sys
 
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers.utils import logging
+
+logging.disable_progress_bar()
 
 
 def open_model(case):
