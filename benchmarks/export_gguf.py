@@ -5,9 +5,9 @@
     tar xzf llama_cpp_python-*.tar.gz
     python benchmarks/export_gguf.py llama_cpp_python-*/vendor/llama.cpp [--model FOLDER]
 
-Without a folder it writes SmolLM2-135M-Instruct as `sage-jax export` writes a model. The converter runs
-in the environment of PEFT, its result is read here: logits of a chat, its tokens, and what ends a turn.
-Ends with 1 where they differ.
+Without a folder it writes SmolLM2-135M-Instruct as `sage-jax export` writes a model. The converter
+runs in the environment of PEFT, its result is read here: logits of a chat, its tokens, and what
+ends a turn. Ends with 1 where they differ.
 """
 
 import argparse
