@@ -1,7 +1,8 @@
 """The real model's runs as rows of the laboratory: `python -m studies.real`.
 
 The runs themselves are the library's own, one folder of arms for each seed, and go on where they
-stopped; docs/study.md has the command. This reads every arm that is done, and
+stopped; docs/study.md has the command. This reads every arm that is done, beside rows of earlier
+ones, whose folders may be gone, and
 `python -m studies.tables --results studies/results/real.jsonl` makes the table.
 """
 
@@ -85,13 +86,13 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m studies.real", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder with one of arms a seed")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON Lines, written anew")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="JSON Lines, rows by run")
     given = parser.parse_args(words)
     # Of a seed that is being warmed up there is nothing yet.
     seeds = sorted({path.parents[1] for path in given.runs.glob("*/*/config.yaml")})
-    given.out.unlink(missing_ok=True)
-    for row in rows(read_runs(seeds)):
-        store.append(given.out, row)
+    kept = {store.name(row): row for row in store.read(given.out)}
+    kept |= {store.name(row): row for row in rows(read_runs(seeds))}
+    store.write(given.out, kept.values())
 
 
 if __name__ == "__main__":

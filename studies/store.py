@@ -1,9 +1,11 @@
 """Results as lines of JSON that several processes append to, and that a study goes on from."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from sage_jax.files import write_atomically
 
 NAMED = ("setting", "base", "seed", "arm", "constants", "kl_coef", "learning_rate")
 """The fields that say which run a line is of."""
@@ -28,6 +30,11 @@ def append(path: Path, row: Mapping[str, Any]) -> None:
     torn = path.exists() and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"
     with path.open("a") as file:
         file.write("\n" * torn + json.dumps(row) + "\n")
+
+
+def write(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """All lines anew, whole or not at all."""
+    write_atomically(path, "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def name(row: Mapping[str, Any]) -> str:

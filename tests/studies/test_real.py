@@ -36,8 +36,10 @@ def test_an_arm_of_a_tiny_model_becomes_a_row(byte_model, tmp_path):
     assert [(row["arm"], row["kl_coef"]) for row in found] == [("base", 0.0), ("gated", 0.1)]
     assert {(row["setting"], row["base"], row["seed"]) for row in found} == {("runs", 0, 0)}
     assert found[1]["constants"] | {"use": "gated"} == CONFIG.arms["gated-0.1"]["guide"]
+    # What was judged before stays, also where its folder is gone.
+    store.append(tmp_path / "real.jsonl", found[1] | {"seed": 7})
     real.main(command)
-    assert store.read(tmp_path / "real.jsonl") == found
+    assert store.read(tmp_path / "real.jsonl") == [*found, found[1] | {"seed": 7}]
     assert "gated" in tables.table([{"pass@16": 0.0, "pass@64": 0.0} | row for row in found])
 
 
