@@ -11,6 +11,7 @@ from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.plots import describe
+from sage_jax.evaluate.points import points
 from sage_jax.evaluate.runs import read_runs
 from sage_jax.evaluate.suite_table import SuiteTable, Text
 from sage_jax.evaluate.tables import end_columns
@@ -100,6 +101,5 @@ def _figure(label: str, interval: Interval | None) -> str:
 def _change(label: str, interval: Interval | None) -> str:
     if interval is None:
         return "—"
-    form, unit = ("{:+.1f}", 100) if is_share(label) else ("{:+.2f}", 1)
-    mean, low, high = (form.format(unit * x) for x in (interval.mean, interval.low, interval.high))
+    mean, low, high = points(label, interval)
     return f"{mean} [{low}, {high}]" + (" *" if interval.excludes_zero else "")

@@ -10,6 +10,7 @@ from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, chosen_ks
 from sage_jax.evaluate.figures import is_share
 from sage_jax.evaluate.page import Html, arm_name, join, table, tag
+from sage_jax.evaluate.points import points
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.support import Support, expected_support
@@ -40,15 +41,11 @@ def change(label: str, interval: Interval | None, p: float | None = None) -> Htm
     sign, kind = "≈ ", "none"
     if interval.excludes_zero:
         sign, kind = ("▲ ", "up") if interval.mean > 0 else ("▼ ", "down")
-    value = tag("span", f"{sign}{_signed(label, interval.mean)}", class_=kind)
-    bounds = f"{_signed(label, interval.low)} to {_signed(label, interval.high)}"
+    mean, low, high = (text.replace("-", "−") for text in points(label, interval))
+    value = tag("span", f"{sign}{mean}", class_=kind)
+    bounds = f"{low} to {high}"
     bounds += "" if p is None else f"; p {p:.2g}"
     return join([value, tag("span", bounds, class_="range")])
-
-
-def _signed(label: str, value: float) -> str:
-    text = f"{100 * value:+.1f}" if is_share(label) else f"{value:+.2f}"
-    return text.replace("-", "−")
 
 
 def summary_table(comparison: Comparison, looks: Looks) -> Html:
