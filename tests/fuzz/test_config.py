@@ -13,10 +13,12 @@ from mutations import changed, fuzzed, spoilt, values
 from sage_jax import config as configs
 from sage_jax import yaml_text
 
-FILES = sorted((Path(__file__).parents[2] / "configs").glob("*.yaml"))
+HOME = Path(__file__).parents[2] / "configs"
+# An arena is a config with very many arms, each of which takes as long as a whole config.
+FILES = sorted(path for path in HOME.glob("*.yaml") if not path.name.startswith("arena"))
 TEXTS = [path.read_text() for path in FILES]
 TREES = [yaml.safe_load(text) for text in TEXTS]
-WHOLE = configs.load(FILES[0]).model_dump(mode="json")
+WHOLE = configs.load(HOME / "r1_distill_qwen_7b_lora_v5e-16.yaml").model_dump(mode="json")
 SECTIONS = {(): WHOLE} | {(k,): v for k, v in WHOLE.items() if isinstance(v, dict) if k != "arms"}
 FIELDS = [(*way, field) for way, section in SECTIONS.items() for field in section]
 PIECES = (
