@@ -126,10 +126,11 @@ def _tpu(name: str, kind: Chip, devices: int) -> Topology:
         return Topology(name, kind, _cpus(name, devices), False, reason)
     from jax.experimental import topologies
 
+    options: dict[str, Any] = dict(kind.options)
+    if devices == 1:  # A notebook's chip, where libtpu would take a host to have four.
+        options["chips_per_host_bounds"] = (1, 1, 1)
     try:
-        description = topologies.get_topology_desc(
-            platform="tpu", topology_name=name, **dict(kind.options)
-        )
+        description = topologies.get_topology_desc(platform="tpu", topology_name=name, **options)
     except Exception as error:  # JaxRuntimeError, NotImplementedError: the compiler says no.
         line = str(error).strip().splitlines()[0]
         raise PlanError(f"topology {name!r}: {line.removeprefix('INVALID_ARGUMENT: ')}") from None

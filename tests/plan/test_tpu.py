@@ -4,7 +4,7 @@ import pytest
 
 from sage_jax import config as configs
 from sage_jax.plan import make_plan
-from sage_jax.plan.topology import roomy
+from sage_jax.plan.topology import open_topology, roomy
 
 pytest.importorskip("libtpu")
 pytestmark = pytest.mark.slow
@@ -55,6 +55,13 @@ def test_what_does_not_fit_is_compiled_for_a_chip_with_room(small):
     plan = make_plan(config, "v5e:2x2")
     assert not plan.fits
     assert 1 <= len(plan.changes) <= 3
+
+
+@pytest.mark.parametrize("name", ["v5e:1x1", "v6e:1x1"])
+def test_one_chip_of_a_notebook_is_a_slice(name):
+    found = open_topology(name)
+    assert found.compiles
+    assert len(found.devices) == 1
 
 
 @pytest.mark.parametrize("devices", [16, 64, 256])
