@@ -1,49 +1,81 @@
 """Completions and figures of their tokens as one short text, which the page's script unpacks.
 
 The text is base64 of a zlib stream of: a uint32 (little-endian), the length of a JSON header in
-bytes; the header; and for each of its rows with tokens, in their order, the length of every token's
-text in UTF-16 units (bytes that are summed up to the first below 255), then each figure, a byte a
-token. A byte b of a figure stands for
-
-    scale · (b / 254)²                          if it is `plain`, of values of 0 and more,
-    ± scale · ((b − 127) / 127)²                if it is `signed`,
-    b / 100                                     if it is `q`,
-
-where scale is the row's largest magnitude, and 255 for no value. So a page of a thousand
-completions of two thousand tokens stays below 8 MB.
+bytes; the header; and for each of its rows with tokens, in their order, the tokens and then each of
+its figures, a byte a token. A token is its place among the header's `texts`, the most common first:
+a byte below 192, or two, see `places`. A byte of a figure is its place among the header's `levels`
+of that kind, 255 for no value. So a page of a thousand completions of two thousand tokens stays
+below 8 MB.
 """
 
 import base64
 import json
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sage_jax.evaluate.samples import Sample, Tokens
+from sage_jax.evaluate.samples import Tokens
 from sage_jax.evaluate.shown import Moves, Shown
 
 NONE = 255
-
+_BYTE = 192
+"""Places below it are one byte. Above it the first byte has the high bits, and so on."""
 
 KINDS = {
-    "entropy": "plain", "surprisal": "plain", "change": "signed", "q": "q", "advantage": "signed",
+    "entropy": "plain", "surprisal": "plain", "change": "signed", "q": "q", "advantage": "share",
 }  # fmt: skip
-"""Figures that a token may have, and how they are written."""
+"""Figures that a token may have, and by which levels they are written."""
 
 
-def quantised(values: np.ndarray, kind: str) -> tuple[bytes, float]:
-    """A byte for each value, see above, and their scale."""
+def _plain() -> np.ndarray:
+    """To 0.05 where no colour is, from 0.3 on to 1%: 0, 0.1, 0.2, 0.3 · 1.02^n."""
+    return np.concatenate([[0.0, 0.1, 0.2], 0.3 * 1.02 ** np.arange(252)])
+
+
+def _signed() -> np.ndarray:
+    """To 0.025 where no colour is, from 0.1 on to 2%: 0, ±0.05, ±0.1 · 1.04^n."""
+    above = np.concatenate([[0.05], 0.1 * 1.04 ** np.arange(126)])
+    return np.concatenate([-above[::-1], [0.0], above])
+
+
+LEVELS = {
+    "plain": _plain(),
+    "signed": _signed(),
+    "q": np.arange(255) / 100,
+    "share": np.arange(-127, 128) / 127,  # Of the largest in the completion.
+}
+
+
+def quantised(values: np.ndarray, kind: str) -> bytes:
+    """The nearest level of each value, a byte each."""
+    levels = LEVELS[kind]
     known = np.nan_to_num(values.astype(np.float64), posinf=1e4, neginf=-1e4)
-    scale = round(float(np.abs(known).max(initial=0)), 4) or 1.0
+    nearest = np.searchsorted((levels[1:] + levels[:-1]) / 2, known)
     if kind == "q":  # What is near to 1 and not 1 is shown to be so.
-        apart = np.where(np.abs(known - 1) > 5e-4, np.sign(known - 1), 0)
-        steps = 100 + apart * np.maximum(np.round(100 * np.abs(known - 1)), 1)
-    else:
-        root = np.sqrt(np.minimum(np.abs(known) / scale, 1))
-        steps = 254 * root if kind == "plain" else 127 + 127 * np.sign(known) * root
-    whole = np.clip(np.round(steps), 0, 254).astype(np.uint8)
-    return np.where(np.isnan(values), np.uint8(NONE), whole).tobytes(), scale
+        apart = np.where(np.abs(known - 1) > 5e-4, np.sign(known - 1), 0).astype(int)
+        nearest = np.where(nearest == 100, 100 + apart, nearest)
+    return np.where(np.isnan(values), NONE, nearest).astype(np.uint8).tobytes()
+
+
+def places(tokens: Sequence[str], known: Mapping[str, int]) -> bytes:
+    """Places of texts in the list of all, as bytes."""
+    return b"".join(_place(known[text]) for text in tokens)
+
+
+def _place(place: int) -> bytes:
+    """One byte below 192, two below 192 + 62 · 256, else 254 and three.
+
+    >>> [*_place(7)], [*_place(192 + 3 * 256 + 5)], [*_place(192 + 62 * 256 + 1)]
+    ([7], [195, 5], [254, 0, 0, 1])
+    """
+    if place < _BYTE:
+        return bytes([place])
+    high, low = divmod(place - _BYTE, 256)
+    if high < 254 - _BYTE:
+        return bytes([_BYTE + high, low])
+    return bytes([254]) + (place - _BYTE - (254 - _BYTE) * 256).to_bytes(3, "big")
 
 
 def packed(rows: Sequence[Shown], moves: Moves, views: Mapping[str, object]) -> str:
@@ -63,30 +95,49 @@ def packed(rows: Sequence[Shown], moves: Moves, views: Mapping[str, object]) -> 
     for id, problem in problems.items():
         gone = {runs.index(run): ids[id] for run, ids in moves.items() if id in ids and run in runs}
         problem["moves"] = gone
-    places = {id: place for place, id in enumerate(problems)}
-    listed = [_row(row, runs.index(row.run), places[row.sample.id]) for row in rows]
-    header = {"runs": runs, "problems": [*problems.values()], "rows": [head for head, _ in listed]}
-    text = json.dumps(header | {"kinds": KINDS, "views": views}, separators=(",", ":")).encode()
+    numbers, texts = {id: place for place, id in enumerate(problems)}, _texts(rows)
+    known = {text: place for place, text in enumerate(texts)}
+    listed = [_row(row, runs.index(row.run), numbers[row.sample.id], known) for row in rows]
+    header = {
+        "runs": runs, "problems": [*problems.values()], "rows": [head for head, _ in listed],
+        "texts": texts, "kinds": KINDS, "views": views,
+        "levels": {kind: levels.round(4).tolist() for kind, levels in LEVELS.items()},
+    }  # fmt: skip
+    text = json.dumps(header, separators=(",", ":")).encode()
     parts = [len(text).to_bytes(4, "little"), text, *(body for _, body in listed)]
     return base64.b64encode(zlib.compress(b"".join(parts), 9)).decode()
 
 
-def _row(row: Shown, run: int, problem: int) -> tuple[dict, bytes]:
+def _texts(rows: Sequence[Shown]) -> list[str]:
+    """Texts of tokens, the most common first."""
+    found = (row.sample.tokens for row in rows)
+    counts = Counter(text for tokens in found if tokens is not None for text in tokens.texts)
+    return [text for text, _ in counts.most_common()]
+
+
+def _row(row: Shown, run: int, problem: int, known: Mapping[str, int]) -> tuple[dict, bytes]:
     """A completion in the header, and the bytes of its tokens."""
     sample = row.sample
     head = {"run": run, "problem": problem, "where": row.where, "reward": sample.reward}
-    head |= {"finish": sample.finish, "reason": sample.reason, "text": sample.completion}
+    head |= {"finish": sample.finish, "reason": sample.reason}
     if sample.tokens is None:
-        return head, b""
-    own = {name: quantised(array, KINDS[name]) for name, array in _arrays(sample).items()}
-    scales = {name: scale for name, (_, scale) in own.items()}
+        return head | {"text": sample.completion}, b""
+    scales, figures = {}, []
+    for name, array in _arrays(sample.tokens).items():
+        scales[name] = _scale(array) if KINDS[name] == "share" else 1
+        figures.append(quantised(array / scales[name], KINDS[name]))
     head |= {"tokens": len(sample.tokens.texts), "scales": scales}
-    return head, b"".join([_lengths(sample.tokens), *(data for data, _ in own.values())])
+    return head, b"".join([places(sample.tokens.texts, known), *figures])
 
 
-def _arrays(sample: Sample) -> dict[str, np.ndarray]:
-    assert sample.tokens is not None
-    given = sample.tokens.figures
+def _scale(array: np.ndarray) -> float:
+    """The largest magnitude, of which others are shares."""
+    finite = array[np.isfinite(array)]
+    return round(float(np.abs(finite).max(initial=0)), 4) or 1.0
+
+
+def _arrays(tokens: Tokens) -> dict[str, np.ndarray]:
+    given = tokens.figures
     arrays = {"entropy": given.get("entropies"), "q": given.get("q")}
     logps, ref_logps = given.get("logps"), given.get("ref_logps")
     if logps is not None:
@@ -95,8 +146,3 @@ def _arrays(sample: Sample) -> dict[str, np.ndarray]:
     arrays["advantage"] = given.get("advantages")
     with np.errstate(invalid="ignore"):  # Infinity less infinity is unknown.
         return {name: array for name, array in arrays.items() if array is not None}
-
-
-def _lengths(tokens: Tokens) -> bytes:
-    counts = (len(text.encode("utf-16-le", "surrogatepass")) // 2 for text in tokens.texts)
-    return b"".join(bytes([255] * (count // 255) + [count % 255]) for count in counts)

@@ -136,7 +136,7 @@
       const all = problem.rows.filter((row) => runs[row.run]);
       const rows = all.filter((row) => kinds[reward](row, all));
       const gone = Object.entries(problem.moves).some(([run, how]) => runs[run] && how === moved);
-      const texts = words ? [problem.id, problem.prompt, problem.gold, ...rows.map((r) => r.text)] : [];
+      const texts = words ? [problem.id, problem.prompt, problem.gold, ...rows.map((r) => textOf(data, r))] : [];
       if (rows.length && (moved === "all" || gone) && (!words || texts.some((t) => wanted.test(t))))
         found.push({ problem, rows });
     });

@@ -16,7 +16,7 @@ from sage_jax.evaluate.comparison import compare
 from sage_jax.evaluate.completions import Completion
 from sage_jax.evaluate.samples import FIGURES, Tokens
 from sage_jax.evaluate.shown import Shown, shown
-from sage_jax.evaluate.token_data import KINDS, packed
+from sage_jax.evaluate.token_data import KINDS, LEVELS, packed, quantised
 from sage_jax.evaluate.token_view import ALIVE
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\ud800"
@@ -32,30 +32,27 @@ def unpacked(text):
     for row in header["rows"]:
         if "tokens" not in row:
             continue
-        units, begin, texts = row["text"].encode("utf-16-le", "surrogatepass"), 0, []
+        texts = []
         for _ in range(row["tokens"]):
-            count = 0
-            while data[place] == 255:
-                count, place = count + 255, place + 1
-            count, place = count + data[place], place + 1
-            texts.append(units[begin : begin + 2 * count].decode("utf-16-le", "surrogatepass"))
-            begin += 2 * count
+            number, place = placed(data, place)
+            texts.append(header["texts"][number])
         figures = {}
         for name, scale in row["scales"].items():
-            own = np.frombuffer(data[place : place + row["tokens"]], np.uint8).astype(float)
-            place += row["tokens"]
-            figures[name] = np.where(own == 255, np.nan, value(own, header["kinds"][name], scale))
+            own = np.frombuffer(data[place : place + row["tokens"]], np.uint8)
+            levels = np.array([*header["levels"][header["kinds"][name]], np.nan])
+            place, figures[name] = place + row["tokens"], scale * levels[own]
         rows.append((texts, figures))
     assert place == len(data)
     return header, rows
 
 
-def value(steps, kind, scale):
-    if kind == "q":
-        return steps / 100
-    if kind == "plain":
-        return scale * (steps / 254) ** 2
-    return np.sign(steps - 127) * scale * ((steps - 127) / 127) ** 2
+def placed(data, place):
+    """A number of one, two or four bytes, and where the next begins."""
+    if (first := data[place]) < 192:
+        return first, place + 1
+    if first < 254:
+        return 192 + (first - 192) * 256 + data[place + 1], place + 2
+    return 192 + 62 * 256 + int.from_bytes(data[place + 1 : place + 4], "big"), place + 4
 
 
 def figures(rng, count):
@@ -87,10 +84,33 @@ def test_what_is_packed_is_unpacked_again():
     }  # fmt: skip
     assert values.keys() == expected.keys() == KINDS.keys()
     for name, own in expected.items():
-        # Half a step of the square's root, and of q a hundredth where it is near 1.
-        bound = 0.011 if name == "q" else np.abs(own).max() / 100
-        np.testing.assert_allclose(values[name], own, atol=bound)
+        # As token_data.py says; of q a hundredth where it is near 1, of advantages a part of all.
+        near, part = {"q": (0.011, 0), "advantage": (np.abs(own).max() / 254, 1e-6)}.get(
+            name, (0.05, 0.02)
+        )
+        np.testing.assert_allclose(values[name], own, atol=near, rtol=part)
     assert values["q"][0] == 1 != values["q"][1]
+
+
+def test_numbers_are_near_where_colours_are():
+    """To 1% and 2% there, and never of another sign."""
+    entropies = np.geomspace(0.31, 40, 1000)
+    levels = LEVELS["plain"][np.frombuffer(quantised(entropies, "plain"), np.uint8)]
+    np.testing.assert_allclose(levels, entropies, rtol=0.01)
+    changes = np.concatenate([-np.geomspace(0.11, 13, 1000), np.geomspace(0.11, 13, 1000)])
+    levels = LEVELS["signed"][np.frombuffer(quantised(changes, "signed"), np.uint8)]
+    np.testing.assert_allclose(levels, changes, rtol=0.02)
+    for kind, levels in LEVELS.items():
+        assert len(levels) == 255, kind
+        assert quantised(levels, kind) == bytes(range(255)), kind
+
+
+@pytest.mark.parametrize("count", [100, 16_000, 17_000])
+def test_vocabularies_of_any_size(count):
+    texts = tuple(f" {number}" for number in range(count))
+    known = Sample(3, "a", "p", "".join(texts), 1.0, "4", "stop", "", Tokens(texts, {}))
+    _, ((found, values),) = unpacked(packed([Shown("sage", "step 3", known)], {}, {}))
+    assert (tuple(found), values) == (texts, {})
 
 
 def test_equal_advantages_are_exact():
@@ -205,6 +225,9 @@ def test_a_reader_clicks_through_tokens_filters_and_themes(tmp_path):
         assert " <b>three" in texts
         assert "\\u202etwo" in texts
         assert classes(page) == ["   s4 s2"] * 4
+        # Tokens beyond the first hundreds of a vocabulary.
+        numbers = page.run("[[7], [195, 5], [254, 0, 0, 1]].map((b) => tokenPlace(b, 0))")
+        assert numbers == [7, 965, 16065]
         page.press("2")
         assert classes(page) == ["    "] * 2 + ["   p4 "] * 2
         page.point("[name=tv-view][value=change] + *", click=True)
