@@ -18,6 +18,8 @@ extensions = [
 ]
 html_theme = "furo"
 html_title = "sage_jax"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
 myst_heading_anchors = 4
 copybutton_exclude = ".linenos, .gp, .go"
 autodoc_typehints = "none"  # The signature has them.
