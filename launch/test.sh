@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=launch/environment.sh
 source launch/environment.sh
-make_environment test gguf hf docs
+make_environment test gguf hf docs tracking
 add_smollm2
 
 export JAX_PLATFORMS=cpu TPU_SKIP_MDS_QUERY=1

@@ -15,6 +15,7 @@ import tyro
 
 from sage_jax import config as configs
 from sage_jax import parts, paths
+from sage_jax.telling import brief
 
 _USAGE = """usage: sage-jax COMMAND ...
 
@@ -32,6 +33,7 @@ _USAGE = """usage: sage-jax COMMAND ...
                                      reads them back, --push ORG/NAME uploads them
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
   parts [KIND [NAME]]                every part that a config can name, with its arguments
+  configs [NAME]                     the configs that come with the project, or the text of one
   plan CONFIG [--arm NAME] [--topology v5e:4x4] [--json] [--search]
                                      whether it fits a slice that is not at hand, and at what cost
 
@@ -165,6 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "verify": _verify,
         "plan": _plan,
         "parts": _parts,
+        "configs": _configs,
         "quickstart": _quickstart,
     }
     if not arguments or arguments[0] in ("-h", "--help"):
@@ -451,6 +454,20 @@ def _parts(rest: list[str]) -> None:
         sys.stdout.write("usage: sage-jax parts [KIND [NAME | MODULE:FUNCTION]]\n")
         sys.exit(2 if len(rest) > 2 else 0)
     sys.stdout.write(parts.listing(*rest))
+
+
+def _configs(rest: list[str]) -> None:
+    if rest[:1] in (["-h"], ["--help"]) or len(rest) > 1:
+        sys.stdout.write("usage: sage-jax configs [NAME]\n")
+        sys.exit(2 if len(rest) > 1 else 0)
+    if not rest:
+        sys.stdout.write("".join(f"{name}\n" for name in configs.shipped_names()))
+        return
+    path = configs.shipped(rest[0])
+    if path is None:
+        names = ", ".join(configs.shipped_names())
+        _fail(f"no config {brief(rest[0])} comes with the project; there are {names}")
+    sys.stdout.write(path.read_text(encoding="utf-8"))
 
 
 def _plan(rest: list[str]) -> None:

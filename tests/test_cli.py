@@ -124,6 +124,17 @@ def test_configs_that_are_shipped_go_by_name(tmp_path, monkeypatch, capsys):
     assert "smollm2_gsm8k: name: must be given" in run(["train", "smollm2_gsm8k"], capsys)[2]
 
 
+def test_configs_that_are_shipped_are_listed_and_printed(capsys):
+    status, out, _ = run(["configs"], capsys)
+    assert (status, "quickstart\n" in out) == (0, True)
+    _, out, _ = run(["configs", "quickstart"], capsys)
+    assert out == (REPO / "configs" / "quickstart.yaml").read_text()
+    status, _, error = run(["configs", "../quickstart"], capsys)
+    assert status == 1
+    assert "no config '../quickstart' comes with the project; there are arena_7b" in error
+    assert run(["configs", "a", "b"], capsys)[0] == 2
+
+
 def test_an_installation_has_the_configs_too(tmp_path, monkeypatch):
     monkeypatch.setattr(shipped_configs, "_CHECKOUT", tmp_path / "nowhere")
     monkeypatch.setattr(sysconfig, "get_path", lambda name: str(tmp_path / name))

@@ -95,6 +95,8 @@ def test_a_command_and_its_options_exist(page, command):
             pass
         case ["parts", *rest]:
             assert parts.listing(*rest)
+        case ["configs", name, ">", _]:
+            assert configs.shipped(name)
         case ["report", *rest]:
             cli._parsed(cli._ReportOptions, "report", rest)
         case [name, target, *rest]:
