@@ -21,7 +21,7 @@ from sage_jax.evaluate import print_table, write_report
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import chromium
 
-_TOKENS = "document.querySelector('#completions-token-by-token').scrollIntoView()"
+_TOKENS = "document.querySelector('#tokens').scrollIntoView()"
 
 
 def report_pictures(page: Path, out: Path, home: Path, problem: int) -> None:

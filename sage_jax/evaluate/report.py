@@ -161,7 +161,7 @@ def _supports(comparison: Comparison) -> dict[str, Support]:
     return found
 
 
-def _support_section(folder: Path, comparison: Comparison, looks: Looks) -> Html:
+def _support_section(folder: Path, comparison: Comparison, looks: Looks, *, linked: bool) -> Html:
     supports = _supports(comparison)
     if not supports:
         return Html("")
@@ -173,7 +173,7 @@ def _support_section(folder: Path, comparison: Comparison, looks: Looks) -> Html
     )
     caveats = dict.fromkeys(support.caveat for support in supports.values())
     notes = [tag("p", caveat, class_="muted") for caveat in caveats]
-    table = support_table(comparison, supports, looks)
+    table = support_table(comparison, supports, looks, linked=linked)
     return section("Problems gained and lost", figure, table, *notes)
 
 
@@ -313,7 +313,7 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     if comparison.pairs():
         parts.append(_difference_section(comparison, looks))
     parts.append(suites_section(folder, runs))
-    parts.append(_support_section(folder, comparison, looks))
+    parts.append(_support_section(folder, comparison, looks, linked=bool(tokens)))
     parts.append(warned)
     parts.append(_training_section(folder, runs, trends, _arms(looks, comparison)))
     parts.append(tokens)

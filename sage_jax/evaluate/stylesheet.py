@@ -39,6 +39,7 @@ th:first-child { text-align: left; position: sticky; left: 0; background: var(--
   padding-left: 0; }
 .words :is(td, th) { text-align: left; }
 .words td:last-child { white-space: normal; overflow-wrap: anywhere; min-width: 14rem; }
+a { color: inherit; }
 .range { display: block; color: var(--muted); font-size: .8rem; font-weight: 400; }
 .up { color: var(--up); font-weight: 600; }
 .down { color: var(--down); font-weight: 600; }

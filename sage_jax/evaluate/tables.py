@@ -103,14 +103,26 @@ def difference_table(comparison: Comparison, looks: Looks) -> Html:
     return join([_differences(comparison, first, looks), tag("details", title, folded)])
 
 
-def support_table(comparison: Comparison, supports: Mapping[str, Support], looks: Looks) -> Html:
-    """Support expansion as observed, and as expected at smaller sample budgets."""
+def support_table(
+    comparison: Comparison, supports: Mapping[str, Support], looks: Looks, *, linked: bool = False
+) -> Html:
+    """Support expansion as observed, and as expected at smaller sample budgets.
+
+    Args:
+        comparison: of the runs.
+        supports: of the arms.
+        looks: of the runs.
+        linked: whether gains and losses lead to their completions, further down on the page.
+    """
     smallest = min(min(s.samples, s.base_samples) for s in supports.values())
     # One sample says nothing of support, and at the full budget the expectation is the count.
     ks = chosen_ks(smallest)[1:-1]
     rows = []
     for name, found in supports.items():
-        counts = [len(group) for group in (found.gained, found.kept, found.lost, found.never)]
+        groups = {
+            "gained": found.gained, "kept": found.kept, "lost": found.lost, "never": found.never,
+        }  # fmt: skip
+        counts = [_leading(name, len(own)) if linked else len(own) for name, own in groups.items()]
         base = comparison.results[comparison.base_of[name]]
         smaller = [expected_support(base, comparison.results[name], k) for k in ks]
         moves = [f"+{e['gained']:.1f} / −{e['lost']:.1f}" for e in smaller]
@@ -122,6 +134,13 @@ def support_table(comparison: Comparison, supports: Mapping[str, Support], looks
         if ks
         else "",
     )
+
+
+def _leading(name: str, count: int) -> object:
+    """A count of problems gained or lost that leads to them."""
+    if not count or name not in ("gained", "lost"):
+        return count
+    return tag("a", count, href=f"#moved={name}", title=f"completions of problems {name}")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -231,6 +231,11 @@
       if (e.target.matches("pre") && !e.target.contains(spot)) point(e.target.querySelector(".t"));
     });
     document.addEventListener("keydown", key);
+    addEventListener("hashchange", () => {  // From a link of the page.
+      if (!location.hash.includes("=")) return;
+      preset();
+      root.scrollIntoView();
+    });
   }
 
   // `#view=q&find=word&reward=both&moved=gained&problem=3` begins there.

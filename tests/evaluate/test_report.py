@@ -71,7 +71,7 @@ def test_needs_nothing_from_outside_and_runs_its_own_script_alone(report, page):
         for name, value in attributes.items():
             assert not name.startswith("on")
             if name in ("src", "srcset", "href"):
-                assert value.startswith("data:image/png;base64,")
+                assert value.startswith(("data:image/png;base64,", "#"))
 
 
 def test_model_text_is_shown_as_text(report, page):
@@ -93,6 +93,12 @@ def test_the_numbers_are_those_of_the_evaluation(arms, page):
         interval = run.final.pass_intervals([16])[0]
         assert f"{interval.mean:.1%}" in page.text
         assert f"{100 * interval.low:.1f} to {100 * interval.high:.1f}" in page.text
+
+
+def test_problems_gained_and_lost_lead_to_their_completions(report):
+    page = report.read_text()
+    assert re.search(r'href="#moved=gained"[^>]*>[1-9]', page)
+    assert 'href="#moved=never"' not in page
 
 
 def test_same_runs_same_page(arms, report, tmp_path):

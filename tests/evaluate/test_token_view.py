@@ -253,6 +253,11 @@ def test_a_reader_clicks_through_tokens_filters_and_themes(tmp_path):
         page.open(url + "#reward=both&find=THREE&view=q")
         assert page.run(count) == "1 of 2 problems, 4 of 6 completions"
         assert classes(page)[2:] == ["   p4 "] * 2
+        # A link of the page, of problems that were gained.
+        page.open(url)
+        page.run("location.hash = '#moved=gained&view=plain'")
+        page.run("new Promise((done) => setTimeout(done))")
+        assert page.run(count) == "0 of 2 problems, 0 of 6 completions"
         page.open(url + "#find=nowhere")
         assert "No completion is like that" in page.run("document.querySelector('.tv').innerText")
         # Themes.
