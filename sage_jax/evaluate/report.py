@@ -1,16 +1,13 @@
 """The report: plots as PNG files, and one HTML page that carries everything inside."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.figure import Figure
-
 from sage_jax.evaluate.comparison import Comparison, compare
-from sage_jax.evaluate.curves import plot_training, recorded
+from sage_jax.evaluate.drawn import add_picture
 from sage_jax.evaluate.frontier import families, plot_frontier
-from sage_jax.evaluate.page import Html, arm_name, document, join, picture, section, tag
-from sage_jax.evaluate.plots import describe, plot_history, plot_pass_at_k, plot_support
-from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.page import Html, arm_name, document, join, section, tag
+from sage_jax.evaluate.plots import describe, plot_pass_at_k, plot_support
 from sage_jax.evaluate.runs import Run, read_runs
 from sage_jax.evaluate.shown import shown
 from sage_jax.evaluate.suite_section import suites_section
@@ -24,27 +21,17 @@ from sage_jax.evaluate.tables import (
     summary_table,
     support_table,
 )
-from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png, styles
+from sage_jax.evaluate.theme import DARK, LIGHT, styles
 from sage_jax.evaluate.timing import split_table, timing_table
 from sage_jax.evaluate.token_view import ALIVE, tokens_section
+from sage_jax.evaluate.training_section import training_section
 from sage_jax.evaluate.transcripts import transcripts
-from sage_jax.evaluate.trend_plots import plot_positions, plot_q
-from sage_jax.evaluate.trends import Trends, read_trends
+from sage_jax.evaluate.trends import read_trends
 from sage_jax.evaluate.warned import warnings_section
 from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 
 _CARD_K = 64  # Beyond it exact figures tell little: small tasks are all solved.
-
-Draw = Callable[[Theme], Figure]
-
-
-def _add_picture(folder: Path, name: str, draw: Draw, **options) -> Html:
-    """Writes a plot for both surfaces and gives its markup."""
-    light, dark = png(draw(LIGHT)), png(draw(DARK))
-    write_atomically(folder / f"{name}.png", light)
-    write_atomically(folder / f"{name}_dark.png", dark)
-    return picture(light, dark, **options)
 
 
 def _looks(runs: Sequence[Run], comparison: Comparison) -> Looks:
@@ -99,7 +86,7 @@ def _frontier(
     alike = len({frozenset(result.ids) for result in results.values()}) == 1
     if len(comparison.arms) < 2 or not alike or any(r.largest_k < 2 for r in results.values()):
         return []
-    figure = _add_picture(
+    figure = add_picture(
         folder,
         "frontier",
         lambda theme: plot_frontier(
@@ -118,7 +105,7 @@ def _frontier(
 
 
 def _pass_section(folder: Path, runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
-    figure = _add_picture(
+    figure = add_picture(
         folder,
         "pass_at_k",
         lambda theme: plot_pass_at_k(
@@ -165,7 +152,7 @@ def _support_section(folder: Path, comparison: Comparison, looks: Looks, *, link
     supports = _supports(comparison)
     if not supports:
         return Html("")
-    figure = _add_picture(
+    figure = add_picture(
         folder,
         "support",
         lambda theme: plot_support(supports, theme=theme, order=_arms(looks, comparison)),
@@ -179,81 +166,6 @@ def _support_section(folder: Path, comparison: Comparison, looks: Looks, *, link
 
 def _arms(looks: Looks, comparison: Comparison) -> tuple[str, ...]:
     return tuple(name for name in looks if name not in comparison.bases)
-
-
-def _history(run: Run) -> list[EvalResult]:
-    """Evaluations of a run over its steps, those on the same problems only."""
-    if not run.history:
-        return []
-    ids = set(run.history[-1].ids)
-    points = [run.base, *run.history, run.final]
-    kept = {r.step: r for r in points if r is not None and set(r.ids) == ids}
-    return [kept[step] for step in sorted(kept)]
-
-
-def _training_section(
-    folder: Path, runs: Sequence[Run], trends: Mapping[str, Trends], order: Sequence[str]
-) -> Html:
-    figures = []
-    histories = {run.name: points for run in runs if len(points := _history(run)) > 1}
-    if histories:
-        figures.append(
-            _add_picture(
-                folder,
-                "history",
-                lambda theme: plot_history(histories, theme=theme, order=order),
-                alt="pass@1 and pass@k on held-out problems against the training step",
-                wide=True,
-            )
-        )
-    metrics = {run.name: run.metrics for run in runs if recorded(run.metrics)}
-    if metrics:
-        figures.append(
-            _add_picture(
-                folder,
-                "training",
-                lambda theme: plot_training(metrics, theme=theme, order=order),
-                alt="training curves: reward, entropy, KL, guide, length",
-                caption="Thin: each step. Thick: running mean. Shaded: smallest to largest q.",
-                wide=True,
-            )
-        )
-    figures += _trend_figures(folder, trends, order)
-    return section("Training", *figures) if figures else Html("")
-
-
-def _trend_figures(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> list[Html]:
-    """Of the tokens of stored completions, as far as runs have them."""
-    found = []
-    if any(own.q for own in trends.values()):
-        found.append(_q_picture(folder, trends, order))
-    if any(own.kl or own.entropy for own in trends.values()):
-        found.append(_positions_picture(folder, trends, order))
-    return found
-
-
-def _q_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
-    return _add_picture(
-        folder,
-        "q",
-        lambda theme: plot_q(trends, theme=theme, order=order),
-        alt="share of tokens at each q of the guide, against the training step",
-        caption="Of the completions in samples/, a column a step at which some were written. At 1 "
-        "the anchor is as it was; where all is there, the guide does nothing.",
-        wide=True,
-    )
-
-
-def _positions_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
-    return _add_picture(
-        folder,
-        "positions",
-        lambda theme: plot_positions(trends, theme=theme, order=order),
-        alt="KL to the reference and entropy of the policy against the position of the token",
-        caption="Means over the completions in samples/ of the last quarter of the steps; KL is "
-        "k3's estimate. A peak is where the policy has moved, or is unsure.",
-        wide=True,
-    )
 
 
 def _tokens_section(runs: Sequence[Run], comparison: Comparison, looks: Looks) -> Html:
@@ -315,7 +227,7 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     parts.append(suites_section(folder, runs))
     parts.append(_support_section(folder, comparison, looks, linked=bool(tokens)))
     parts.append(warned)
-    parts.append(_training_section(folder, runs, trends, _arms(looks, comparison)))
+    parts.append(training_section(folder, runs, trends, _arms(looks, comparison)))
     parts.append(tokens)
     parts += _remaining_sections(runs, looks)
     title = "sage-jax report: " + ", ".join(run.name for run in runs)
