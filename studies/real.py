@@ -38,7 +38,7 @@ def rows(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
             judged.add(run.config["seed"])
             yield _named(run, "base", {}, 0.0, 0.0) | figures(run.base)
         arm, config = run.path.name.partition("-")[0], run.config
-        guide = {name: value for name, value in config["guide"].items() if name != "use"}
+        guide = _constants(config["guide"])
         rate, coef = config["optimizer"]["learning_rate"], config["loss"]["kl_coef"]
         yield _named(run, arm, guide, coef, rate) | figures(run.final) | _while_training(run)
 
@@ -59,6 +59,11 @@ def figures(result: EvalResult) -> dict[str, float]:
         "modes/kept": float(np.mean(kept)) / len(STYLES),
         "modes/effective": float(np.mean([*map(exact_effective_modes, solved)])) if solved else 0.0,
     }
+
+
+def _constants(guide: str | dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a guide, which without any is its name alone."""
+    return {} if isinstance(guide, str) else {n: v for n, v in guide.items() if n != "use"}
 
 
 def _named(

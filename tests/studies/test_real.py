@@ -27,13 +27,14 @@ SMALL = {
 def test_an_arm_of_a_tiny_model_becomes_a_row(byte_model, tmp_path):
     small = configs.merge(SMALL, {"model": {"source": str(byte_model)}})
     fields = configs.merge(CONFIG.model_dump(mode="json"), small)
-    fields["arms"] = {name: CONFIG.arms[name] for name in ("gated-0.1",)}
+    fields["arms"] = {name: CONFIG.arms[name] for name in ("no_kl", "gated-0.1")}
     fields["rollout"]["max_completion_length"] = 64
     train_arms(configs.parse(fields), tmp_path / "runs" / "0")
     command = ["--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "real.jsonl")]
     real.main(command)
     found = store.read(tmp_path / "real.jsonl")
-    assert [(row["arm"], row["kl_coef"]) for row in found] == [("base", 0.0), ("gated", 0.1)]
+    names = [(row["arm"], row["kl_coef"]) for row in found]
+    assert names == [("base", 0.0), ("gated", 0.1), ("no_kl", 0.0)]
     assert {(row["setting"], row["base"], row["seed"]) for row in found} == {("runs", 0, 0)}
     assert found[1]["constants"] | {"use": "gated"} == CONFIG.arms["gated-0.1"]["guide"]
     # What was judged before stays, also where its folder is gone.
