@@ -9,52 +9,64 @@ entropy), and terminal.png (what `sage-jax report` prints).
 
 import argparse
 import io
+import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from rich.console import Console
 from rich.text import Text
 
-from sage_jax.evaluate import print_table, write_report
+from sage_jax.evaluate import write_report
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import chromium
 
-_TOKENS = "document.querySelector('#tokens').scrollIntoView()"
+_COLUMNS = 144
+
+# Cards that were out of sight are laid out in the frame after.
+_SETTLED = "new Promise((done) => setTimeout(done, 400))"
 
 
 def report_pictures(page: Path, out: Path, home: Path, problem: int) -> None:
     """What a reader sees of the page."""
-    with chromium.browser(home / "wide", width=1180, height=860) as window:
+    with chromium.browser(home / "wide", width=1180, height=1100) as window:
         for name, dark, view in (("", False, "q"), ("_dark", True, "entropy")):
             window.dark(dark)
             window.open(f"{page.as_uri()}#view={view}&problem={problem}&reward=both")
-            window.run(_TOKENS)
-            window.shoot(out / f"report_tokens{name}.png")
-            window.run("scrollTo(0, 0)")
-            window.shoot(out / f"report{name}.png")
+            _shoot(window, "document.querySelector('.tv-views')", out / f"report_tokens{name}.png")
+            _shoot(window, "document.body", out / f"report{name}.png")
         assert not window.said, window.said
     with chromium.browser(home / "narrow", width=500, height=1000) as window:
         window.open(page.as_uri())
-        window.run(_TOKENS)
-        window.shoot(out / "report_narrow.png")
+        _shoot(window, "document.querySelector('.tv-views')", out / "report_narrow.png")
+
+
+def _shoot(window: chromium.Page, from_: str, path: Path) -> None:
+    window.run(f"{from_}.scrollIntoView()")
+    window.run(_SETTLED)
+    window.shoot(path)
 
 
 def terminal_picture(run_dir: Path, out: Path, home: Path) -> None:
-    """What a terminal of 118 columns shows of the table."""
-    text = io.StringIO()
-    print_table([run_dir], text)
-    console = Console(record=True, width=max(map(len, text.getvalue().splitlines())), file=text)
-    console.print(Text(f"$ sage-jax report {run_dir}\n{text.getvalue()}"))
-    drawn = home / "terminal.svg"
+    """What a terminal shows of the table."""
+    command = ["sage-jax", "report", str(run_dir), "--out", str(home / "again")]
+    shell = os.environ | {"FORCE_COLOR": "1", "COLUMNS": str(_COLUMNS)}
+    said = subprocess.run(command, env=shell, capture_output=True, text=True, check=True).stdout
+    console = Console(record=True, width=_COLUMNS, file=io.StringIO())
+    console.print(Text(f"$ sage-jax report {Path(*run_dir.parts[-3:])}"))
+    console.print(Text.from_ansi(said.rpartition(str(home))[0]))
+    drawn, page = home / "terminal.svg", home / "terminal.html"
     drawn.write_text(console.export_svg(title="sage-jax"))
-    page = home / "terminal.html"
     page.write_text(f'<body data-ready style="margin:0"><img src="{drawn.name}" width="1180">')
-    with chromium.browser(home / "terminal", width=1180, height=620) as window:
+    with chromium.browser(home / "terminal", width=1180, height=1400) as window:
         window.open(page.as_uri())
-        window.run("document.images[0].decode()")
+        height = window.run("document.images[0].decode().then(() => document.images[0].height)")
         window.shoot(out / "terminal.png")
+    with Image.open(out / "terminal.png") as picture:
+        picture.crop((0, 0, 1180, height)).save(out / "terminal.png")
 
 
 def main() -> None:
