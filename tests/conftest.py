@@ -32,6 +32,19 @@ def byte_model(tmp_path_factory):
     return byte_models.save(tmp_path_factory.mktemp("model") / "tiny")
 
 
+@pytest.fixture
+def folder_of_ones_own(tmp_path, monkeypatch):
+    """A folder with the files of docs/extending.md, where they are found."""
+    import pages
+
+    for name, text in pages.files("docs/extending.md").items():
+        (tmp_path / name).write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield tmp_path
+    for name in pages.files("docs/extending.md"):
+        sys.modules.pop(name.removesuffix(".py"), None)
+
+
 def pytest_collection_modifyitems(items):
     """Whole pods come first: the longest tests, at the end, would leave one core without work."""
     items.sort(key=lambda item: item.path.name != "test_processes.py")

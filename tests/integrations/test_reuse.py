@@ -1,7 +1,6 @@
 """The examples of docs/reuse.md run, and give what `sage_jax.losses` gives on the same arrays."""
 
 import importlib
-import re
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import SimpleNamespace
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pages
 import pytest
 from flax import linen as nn
 
@@ -24,19 +24,15 @@ def close(found, expected, rtol=1e-6):
     np.testing.assert_allclose(found, expected, rtol=rtol, atol=1e-7)
 
 
-def blocks(page):
-    return re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)
-
-
 @pytest.fixture(scope="module")
 def examples(tmp_path_factory):
     """Names after README's loss and all examples, its imports those of a copy of the folder."""
     home = tmp_path_factory.mktemp("copy")
     shutil.copytree(Path(losses.__file__).parent, home / "my_trainer" / "sage")
-    code = [next(b for b in blocks("README.md") if "def sage_loss" in b)]
+    code = [next(b for b in pages.blocks("README.md", "python") if "def sage_loss" in b)]
     assert code[0].count("sage_jax") == 1
     code[0] = code[0].replace("sage_jax.losses", "my_trainer.sage")
-    code += [b for b in blocks("docs/reuse.md") if "tunix" not in b]
+    code += [b for b in pages.blocks("docs/reuse.md", "python") if "tunix" not in b]
     assert len(code) == 5
     assert all(len([line for line in b.splitlines() if line.strip()]) < 40 for b in code)
     names, after = {}, []

@@ -3,13 +3,12 @@
 # pyright: reportMissingImports=false
 
 import dataclasses
-import re
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pages
 import pytest
 from flax import nnx
 
@@ -408,8 +407,7 @@ def test_tunixs_own_learner_trains_with_a_registered_name():
 
 
 def test_examples_of_the_page_run():
-    page = (Path(__file__).parents[2] / "docs" / "reuse.md").read_text()
-    blocks = [b for b in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "tunix" in b]
+    blocks = [b for b in pages.blocks("docs/reuse.md", "python") if "tunix" in b]
     assert len(blocks) == 2
     names = {"cluster": cluster(), "reward": reward, "problems": PROBLEMS}
     for block in blocks:

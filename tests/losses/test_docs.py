@@ -1,20 +1,19 @@
 """The examples in docs/losses.md run."""
 
-import re
-from pathlib import Path
-
 import numpy as np
+import pages
 import pytest
+
+PAGE = "docs/losses.md"
 
 
 def test_examples_of_the_page_run():
-    page = Path(__file__).parents[2] / "docs" / "losses.md"
-    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    blocks = pages.blocks(PAGE, "python")
     assert len(blocks) == 3
     assert sum(bool(line.strip()) for line in blocks[0].splitlines()) <= 30
     names = {}
     for block in blocks:
-        exec(compile(block, str(page), "exec"), names)
+        exec(compile(block, PAGE, "exec"), names)
     assert np.isfinite(names["value"])
     assert np.isfinite(names["mean"].value())
     assert "ratio/max" in names["metrics"]

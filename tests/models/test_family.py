@@ -1,11 +1,10 @@
 """A family is one module: found by its name, and asked by what computes, loads and writes."""
 
-import re
-from pathlib import Path
 from typing import Any, get_args
 
 import jax
 import numpy as np
+import pages
 import pytest
 import transformers
 from flax import nnx
@@ -22,14 +21,13 @@ SIZES = {
     "vocab_size": 128, "hidden_size": 128, "intermediate_size": 160, "num_hidden_layers": 2,
     "num_attention_heads": 32,
 }  # fmt: skip
-DOCS = Path(__file__).parents[2] / "docs" / "models.md"
 
 
 @pytest.fixture
 def mine(tmp_path, monkeypatch):
     """The name of the documents' own family, whose file lies in the room."""
     (tmp_path / "room").mkdir()
-    [code] = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.DOTALL)
+    [code] = pages.blocks("docs/models.md", "python")
     (tmp_path / "room" / "mine.py").write_text(code)
     monkeypatch.setattr(room, "__path__", [*room.__path__, str(tmp_path / "room")])
     return "mine"

@@ -3,16 +3,15 @@
 import dataclasses
 import json
 import re
-import sys
 import typing
 from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
-import yaml
 from runs import StopAt, entries
 
-from sage_jax import cli, parts, setup
+from sage_jax import cli, parts, setup, yaml_text
 from sage_jax import config as configs
 from sage_jax.run import arms, events
 from sage_jax.run.inputs import InputError
@@ -22,20 +21,10 @@ from sage_jax.run.stop import Stopped, StopRequest
 from sage_jax.setup import objective
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "extending.md").read_text()
-FILES = dict(re.findall(r"`(my_\w+\.py)`:\n\n```python\n(.*?)```", PAGE, flags=re.DOTALL))
-BLOCKS = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)]
-
-
-@pytest.fixture
-def folder_of_ones_own(tmp_path, monkeypatch):
-    """The page's files, where they are found."""
-    for name, text in FILES.items():
-        (tmp_path / name).write_text(text)
-    monkeypatch.syspath_prepend(tmp_path)
-    yield tmp_path
-    for name in FILES:
-        sys.modules.pop(name.removesuffix(".py"), None)
+PAGE = pages.text("docs/extending.md")
+FILES = pages.files("docs/extending.md")
+# The first shows ways to write one line.
+BLOCKS = [yaml_text.read(text) for text in pages.blocks("docs/extending.md", "yaml")[1:]]
 
 
 @pytest.fixture
@@ -51,6 +40,7 @@ def test_the_page_has_what_it_promises():
     kinds = ("guides", "surrogates", "estimators", "gates", "reductions", "advantages",
              "rewards", "tasks", "listeners")  # fmt: skip
     assert set(FILES) == {f"my_{kind}.py" for kind in kinds}
+    assert len(pages.blocks("docs/extending.md", "python")) == len(kinds)
     assert len(BLOCKS) == len(kinds)
 
 

@@ -2,10 +2,10 @@
 
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import jax.numpy as jnp
+import pages
 import pytest
 import yaml
 from runs import StopAt, entries
@@ -292,7 +292,7 @@ def test_advantages_of_ones_own_get_their_arguments(make_config, own):
     assert found.tolist() == pytest.approx([1.0, -0.8, -0.8, 0.4])
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "losses.md").read_text()
+PAGE = pages.text("docs/losses.md")
 TABLES = {
     "Advantages of counts": "advantage",
     "Surrogates": "surrogate",

@@ -5,9 +5,9 @@ import json
 import os
 import re
 import threading
-from pathlib import Path
 
 import numpy as np
+import pages
 import pytest
 import tracked
 import yaml
@@ -27,7 +27,7 @@ from sage_jax.run.tracking.outbox import Outbox
 from sage_jax.run.tracking.plain_config import plain_config
 
 LONG = tracked.LONG
-PAGE = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
+PAGE = "docs/tracking.md"
 
 
 class Fake:
@@ -257,7 +257,7 @@ def test_a_password_in_an_address_is_refused(monkeypatch):
 
 def test_the_config_of_the_page_makes_four_listeners(make_config, tmp_path, monkeypatch):
     monkeypatch.setattr(tracker, "is_installed", lambda module: True)
-    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+    (block,) = pages.blocks(PAGE, "yaml")
     config = make_config(yaml.safe_load(block))
     made = make_listeners(config, RunFolder(tmp_path))._listeners
     assert sum(isinstance(one, BestEffort) for one in made) == 4
@@ -265,7 +265,8 @@ def test_the_config_of_the_page_makes_four_listeners(make_config, tmp_path, monk
 
 
 def test_the_table_of_names_is_that_of_the_code():
-    rows = dict(re.findall(r"^\| `train/(\S+)` \| `(\S+)` \|", PAGE, flags=re.MULTILINE))
+    table = re.findall(r"^\| `train/(\S+)` \| `(\S+)` \|", pages.text(PAGE), flags=re.MULTILINE)
+    rows = dict(table)
     rows.pop("rewards/NAME/mean")
     same = {name for name, own in rows.items() if name == own}
     assert {own: name for name, own in rows.items() if name not in same} == names.TRL | names.OURS
