@@ -61,6 +61,8 @@ def test_a_command_and_its_options_exist(page, words, folder_of_ones_own):
             assert parts.listing(*rest)
         case ["report" | "verify" as name, *rest]:
             assert not rest or cli._parsed(_options(name), name, rest)
+        case ["configs", *names]:
+            assert all(map(configs.shipped, names))
         case [name]:
             assert name in OVER_A_CONFIG
         case [name, target, *rest]:
