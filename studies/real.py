@@ -36,11 +36,13 @@ def rows(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
             continue
         if run.config["seed"] not in judged:
             judged.add(run.config["seed"])
-            yield _named(run, "base", {}, 0.0, 0.0) | figures(run.base)
+            base = figures(run.base) | counts(run.base)
+            yield _named(run, "base", {}, 0.0, 0.0) | base
         arm, config = run.path.name.partition("-")[0], run.config
         guide = _constants(config["guide"])
         rate, coef = config["optimizer"]["learning_rate"], config["loss"]["kl_coef"]
-        yield _named(run, arm, guide, coef, rate) | figures(run.final) | _while_training(run)
+        found = figures(run.final) | _while_training(run) | counts(run.final)
+        yield _named(run, arm, guide, coef, rate) | found
 
 
 def figures(result: EvalResult) -> dict[str, float]:
@@ -58,6 +60,19 @@ def figures(result: EvalResult) -> dict[str, float]:
     return {f"pass@{k}": float(value) for k, value in zip(ks, table, strict=True)} | {
         "modes/kept": float(np.mean(kept)) / len(STYLES),
         "modes/effective": float(np.mean([*map(exact_effective_modes, solved)])) if solved else 0.0,
+    }
+
+
+def counts(result: EvalResult) -> dict[str, Any]:
+    """What figures and their intervals over problems are made of: right samples, all and by style.
+
+    Problems are in the order of their ids, which all arms of a seed share.
+    """
+    problems = sorted(result.problems, key=lambda problem: problem.id)
+    return {
+        "samples": result.samples,
+        "correct": [problem.correct for problem in problems],
+        "styles": [[problem.modes.get(style, 0) for style in STYLES] for problem in problems],
     }
 
 

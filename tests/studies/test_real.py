@@ -44,14 +44,17 @@ def test_an_arm_of_a_tiny_model_becomes_a_row(byte_model, tmp_path):
     assert "gated" in tables.table([{"pass@16": 0.0, "pass@64": 0.0} | row for row in found])
 
 
-def test_figures_are_means_over_problems():
+def test_figures_are_means_over_problems_and_counts_theirs():
     problems = (
         ProblemResult("a", 100, 200, {"1": 100}, "1", {"split": 99, "direct": 1}),
         ProblemResult("b", 2, 200, {"1": 2}, "1", {"round": 2}),
         ProblemResult("c", 0, 200, {}, "1", {}),
     )
-    found = real.figures(EvalResult("base", 0, "t", 200, 0, 1.0, problems, 1.0, 0.0))
+    result = EvalResult("base", 0, "t", 200, 0, 1.0, problems, 1.0, 0.0)
+    found = real.figures(result)
     assert found["pass@1"] == pytest.approx((0.5 + 0.01) / 3)
     # One right sample of two hundred is less than 1%.
     assert found["modes/kept"] == pytest.approx((1 + 1) / 12)
     assert found["modes/effective"] == pytest.approx((1.0576 + 1) / 2, abs=1e-3)
+    assert real.counts(result)["correct"] == [100, 2, 0]
+    assert real.counts(result)["styles"][0] == [1, 99, 0, 0]

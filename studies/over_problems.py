@@ -1,0 +1,108 @@
+"""The real model's arms against each other, problem by problem.
+
+    python -m studies.over_problems [--results studies/results/real.jsonl]
+
+Intervals are 95% bootstrap intervals over the problems of all seeds. They say how sure a difference
+of these trained models is, and not what another seed of training would give, for which
+`studies.tables` is.
+"""
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sage_jax.evaluate.bootstrap import Interval, mean_intervals
+from sage_jax.evaluate.passk import pass_at_k
+from studies import store
+from studies.frontier import Row
+from studies.markdown import table
+from studies.real import KS, RESULTS
+
+Arm = tuple[str, float]
+"""Name and coefficient."""
+
+BASE: Arm = ("base", 0.0)
+FIGURES = (*(f"pass@{k}" for k in KS), "styles kept", "styles a problem")
+_KEPT = 0.01  # Of a problem's samples, which have to be right in a style.
+
+
+def by_problem(row: Row) -> np.ndarray:
+    """[Q, F] figures of each problem of a run, as `FIGURES` has them.
+
+    `styles kept` is the share of styles in which 1% or more of a problem's samples are right,
+    `styles a problem` exp of the entropy over styles of its right samples, 1 where there is none.
+    """
+    samples, correct = row["samples"], np.array(row["correct"])
+    passed = [pass_at_k(correct, np.full(len(correct), samples), k) for k in KS]
+    styles = np.array(row["styles"], np.float64)
+    kept = (styles >= _KEPT * samples).mean(axis=1)
+    share = styles / np.maximum(styles.sum(axis=1, keepdims=True), 1)
+    entropy = -np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1)
+    return np.stack([*passed, kept, np.exp(entropy)], axis=1)
+
+
+def difference(rows: Sequence[Row], arm: Arm, other: Arm) -> list[Interval]:
+    """Paired differences of the figures of two arms, over the seeds that have both; [] if none."""
+    seeds = sorted({row["seed"] for row in rows})
+    found = {_key(row): by_problem(row) for row in rows}
+    pairs = [(found.get((seed, *arm)), found.get((seed, *other))) for seed in seeds]
+    apart = [one - two for one, two in pairs if one is not None and two is not None]
+    return mean_intervals(np.concatenate(apart)) if apart else []
+
+
+def _key(row: Row) -> tuple[int, str, float]:
+    return row["seed"], row["arm"], row["kl_coef"]
+
+
+def arms(rows: Sequence[Row]) -> list[Arm]:
+    """All arms in the order of their first rows, the base left out."""
+    return [*dict.fromkeys((row["arm"], row["kl_coef"]) for row in rows if row["arm"] != "base")]
+
+
+def lines(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """A line of means for the base and each arm, with its difference from the base below."""
+    for arm in (BASE, *arms(rows)):
+        own = [by_problem(row) for row in rows if (row["arm"], row["kl_coef"]) == arm]
+        means = np.concatenate(own).mean(axis=0)
+        yield [_name(arm), str(len(own)), *(f"{mean:.3f}" for mean in means)]
+        if arm != BASE:
+            yield ["− base", "", *map(_cell, difference(rows, arm, BASE))]
+
+
+def contrasts(rows: Sequence[Row], others: Sequence[str] = ("k3", "exact")) -> Iterator[list[str]]:
+    """Each arm against k3 and the exact reverse KL at its own coefficient."""
+    for name, coef in arms(rows):
+        for other in others:
+            found = difference(rows, (name, coef), (other, coef))
+            if name != other and found:
+                yield [f"{_name((name, coef))} − {other}", *map(_cell, found)]
+
+
+def _name(arm: Arm) -> str:
+    return arm[0] if arm == BASE else f"{arm[0]} @{arm[1]:g}"
+
+
+def _cell(interval: Interval) -> str:
+    star = " *" if interval.excludes_zero else ""
+    return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]{star}"
+
+
+def report(rows: Sequence[Mapping]) -> str:
+    """Both tables."""
+    first = table(["arm", "seeds", *FIGURES], lines(rows))
+    second = table(["", *FIGURES], contrasts(rows))
+    return f"{first}\n\n{second}\n"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Print them."""
+    parser = argparse.ArgumentParser(prog="python -m studies.over_problems", description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--results", type=Path, default=RESULTS)
+    print(report(store.read(parser.parse_args(words).results)), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Differences of the real model's arms, problem by problem."""
+
+import numpy as np
+import pytest
+
+from studies import over_problems, store
+
+
+def row(arm, coef, correct, styles, seed=0):
+    own = {"setting": "s", "base": seed, "seed": seed, "arm": arm, "constants": {}}
+    own |= {"kl_coef": coef, "learning_rate": 0.1, "samples": 64}
+    return own | {"correct": correct, "styles": styles}
+
+
+ROWS = [
+    row("base", 0.0, [16, 32], [[8, 8, 0, 0], [8, 8, 8, 8]]),
+    row("k3", 0.1, [32, 64], [[32, 0, 0, 0], [64, 0, 0, 0]]),
+    row("gated", 0.1, [32, 48], [[16, 16, 0, 0], [24, 24, 0, 0]]),
+    row("k3", 0.1, [0, 0], [[0] * 4] * 2, seed=1),
+]
+
+
+def test_figures_of_a_problem_are_its_counts():
+    found = over_problems.by_problem(ROWS[0])
+    assert found[:, 0] == pytest.approx([0.25, 0.5])
+    assert found[:, 3] == pytest.approx([1, 1])
+    assert found[:, 4] == pytest.approx([0.5, 1])
+    assert found[:, 5] == pytest.approx([2, 4])
+    nothing = over_problems.by_problem(ROWS[3])
+    np.testing.assert_allclose(nothing, [[0, 0, 0, 0, 0, 1]] * 2)
+
+
+def test_pairs_are_of_seeds_that_have_both():
+    apart = over_problems.difference(ROWS, ("k3", 0.1), over_problems.BASE)
+    assert apart[0].mean == pytest.approx(0.375)  # Seed 1 has no base.
+    assert (apart[0].low, apart[0].high) == pytest.approx((0.25, 0.5))
+    assert over_problems.difference(ROWS, ("gated", 0.2), over_problems.BASE) == []
+
+
+def test_tables_hold_each_arm_and_its_contrast_to_k3(tmp_path, capsys):
+    for one in ROWS:
+        store.append(tmp_path / "real.jsonl", one)
+    over_problems.main(["--results", str(tmp_path / "real.jsonl")])
+    said = capsys.readouterr().out
+    assert "| k3 @0.1 | 2 | 0.375 |" in said
+    assert "| − base |  | +0.375 [+0.250, +0.500] * |" in said
+    assert "| gated @0.1 − k3 | -0.125 [-0.250, +0.000] |" in said
