@@ -14,9 +14,10 @@ from sage_jax.run.tracking.listener import Tracking
 LONG = 60.0  # Seconds that no test waits for.
 
 
-def tell(config, folder, tracker, *, done=0, upto=4, error=None, **options):
+def tell(config, folder, tracker, *, done=0, upto=4, error=None, **options: Any):
     """Tell a tracker of a part of a run: steps `done + 1` to `upto`, with what goes with them."""
-    own = Tracking(tracker, wait_s=LONG, **{"page": page} | options)
+    options = {"page": page} | options
+    own = Tracking(tracker, wait_s=LONG, **options)
     own(events.Started(config, folder))
     if not done:
         own(events.Evaluated(evaluated(folder, "base", 0)))

@@ -48,6 +48,8 @@ def test_a_runs_trends_are_those_of_its_files(tmp_path):
     assert [*found.q] == [1, 10]
     assert share(found.q[1], 1.0) == pytest.approx(2 / 3)
     assert share(found.q[10], 1.2) == share(found.q[10], 0.8) == 0.5
+    assert found.kl is not None
+    assert found.entropy is not None
     ratio = REF_LOGPS - LOGPS
     assert [*found.kl.positions] == [1, 2, 3]
     np.testing.assert_allclose(found.kl.means, np.exp(ratio) - 1 - ratio, rtol=1e-6)
@@ -72,6 +74,7 @@ def test_as_many_files_are_read_as_can_be_seen_and_late_ones_make_the_curves(tmp
 def test_positions_share_bins_in_long_completions_and_few_tokens_say_nothing():
     long, short = (Tokens((), {"x": np.arange(n, dtype=float)}) for n in (480, 20))
     curve = by_position([long] * 2 + [short] * 8, lambda tokens: tokens.figures["x"])
+    assert curve is not None
     assert [*curve.positions[:3]] == [5.5, 15.5, 25.5]  # Of 10 tokens each.
     np.testing.assert_allclose(curve.means, np.arange(48) * 10 + 4.5)
     assert by_position([short] * 7, lambda tokens: tokens.figures["x"][:1]) is None
