@@ -1,6 +1,6 @@
 """Pictures of the report and of the terminal for these pages, from a folder of runs.
 
-    python docs/screenshots.py RUN_DIR [--problem 3] [--out docs]
+    python docs/screenshots.py RUN_DIR [--find TEXT] [--out docs]
 
 Needs Chromium. Writes report.png (wide, light), report_dark.png (wide, dark), report_narrow.png (a
 phone's width), report_tokens.png and report_tokens_dark.png (completions coloured by q and by
@@ -24,18 +24,18 @@ from sage_jax.evaluate import write_report
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import chromium
 
-_COLUMNS = 144
+_COLUMNS = 150
 
 # Cards that were out of sight are laid out in the frame after.
 _SETTLED = "new Promise((done) => setTimeout(done, 400))"
 
 
-def report_pictures(page: Path, out: Path, home: Path, problem: int) -> None:
+def report_pictures(page: Path, out: Path, home: Path, find: str) -> None:
     """What a reader sees of the page."""
     with chromium.browser(home / "wide", width=1180, height=1100) as window:
         for name, dark, view in (("", False, "q"), ("_dark", True, "entropy")):
             window.dark(dark)
-            window.open(f"{page.as_uri()}#view={view}&problem={problem}&reward=both")
+            window.open(f"{page.as_uri()}#view={view}&find={find}")
             _shoot(window, "document.querySelector('.tv-views')", out / f"report_tokens{name}.png")
             _shoot(window, "document.body", out / f"report{name}.png")
         assert not window.said, window.said
@@ -73,12 +73,12 @@ def main() -> None:
     """Write all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run_dir", type=Path)
-    parser.add_argument("--problem", type=int, default=1, help="which the tokens are shown of")
+    parser.add_argument("--find", default="", help="in a problem, whose tokens are shown")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         page = write_report([given.run_dir], Path(home) / "report")
-        report_pictures(page, given.out, Path(home), given.problem)
+        report_pictures(page, given.out, Path(home), given.find)
         terminal_picture(given.run_dir, given.out, Path(home))
 
 

@@ -24,7 +24,8 @@ def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> N
 
     Where ways of being right are told apart also modes@k and diversity. Below each arm stands its
     paired difference from its base, in percentage points or modes, with a star where the interval
-    excludes zero. Nothing is printed where nothing was evaluated.
+    excludes zero. On a terminal an interval stands below its figure, in a file beside it. Nothing
+    is printed where nothing was evaluated.
 
     Args:
         run_dirs: run folders, or folders that hold run folders.
@@ -36,8 +37,10 @@ def print_table(run_dirs: Sequence[str | Path], file: TextIO | None = None) -> N
     comparison = compare(read_runs(run_dirs))
     if comparison.results:
         console = Console(file=file, highlight=False)
-        console = console if console.is_terminal else Console(file=file, width=_WIDTH)
-        console.print(_table(comparison))
+        if console.is_terminal:
+            console.print(_table(comparison, below=True))
+        else:
+            Console(file=file, width=_WIDTH).print(_table(comparison, below=False))
 
 
 def print_suites(table: SuiteTable, file: TextIO | None = None) -> None:
@@ -66,7 +69,7 @@ def _suite(text: Text | None) -> str:
     return f"{text.value} [{text.bounds}]" + (" *" if text.differs else "")
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: Comparison, *, below: bool) -> Table:
     tasks = dict.fromkeys(f"{r.task}: {describe(r)}" for r in comparison.results.values())
     table = Table(title=f"{'; '.join(tasks)}; 95% intervals", title_justify="left")
     table.add_column("model", overflow="fold")
@@ -74,32 +77,40 @@ def _table(comparison: Comparison) -> Table:
     for name in ("step", *comparison.labels, *columns):
         table.add_column(name, justify="right")
     for name, result in comparison.results.items():
-        figures = map(_figure, comparison.labels, comparison.intervals(name))
+        figures = [
+            _figure(label, interval, below)
+            for label, interval in zip(comparison.labels, comparison.intervals(name), strict=True)
+        ]
         ends = [cell(result) for cell in columns.values()]
         table.add_row(name, str(result.step), *figures, *ends)
         if name in comparison.base_of:
-            table.add_row("  − its base", "", *_difference(comparison, name), style="dim")
+            table.add_row("  − its base", "", *_difference(comparison, name, below), style="dim")
     return table
 
 
-def _difference(comparison: Comparison, name: str) -> list[str]:
+def _difference(comparison: Comparison, name: str, below: bool) -> list[str]:
     try:
         found = comparison.difference(name, comparison.base_of[name])
-        return list(map(_change, comparison.labels, found))
+        pairs = zip(comparison.labels, found, strict=True)
+        return [_change(label, interval, below) for label, interval in pairs]
     except ValueError:  # On other problems; the page says which.
         return ["not comparable"]
 
 
-def _figure(label: str, interval: Interval | None) -> str:
+def _figure(label: str, interval: Interval | None, below: bool) -> str:
     if interval is None:
         return "—"
     if not is_share(label):
-        return f"{interval.mean:.2f} [{interval.low:.2f}, {interval.high:.2f}]"
-    return f"{interval.mean:.1%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+        return _cell(f"{interval.mean:.2f}", f"{interval.low:.2f}", f"{interval.high:.2f}", below)
+    low, high = f"{100 * interval.low:.1f}", f"{100 * interval.high:.1f}"
+    return _cell(f"{interval.mean:.1%}", low, high, below)
 
 
-def _change(label: str, interval: Interval | None) -> str:
+def _change(label: str, interval: Interval | None, below: bool) -> str:
     if interval is None:
         return "—"
-    mean, low, high = points(label, interval)
-    return f"{mean} [{low}, {high}]" + (" *" if interval.excludes_zero else "")
+    return _cell(*points(label, interval), below, " *" if interval.excludes_zero else "")
+
+
+def _cell(mean: str, low: str, high: str, below: bool, star: str = "") -> str:
+    return f"{mean}{star}\n[{low}, {high}]" if below else f"{mean} [{low}, {high}]{star}"

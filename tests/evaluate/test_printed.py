@@ -25,6 +25,16 @@ def test_every_model_has_its_figures_and_its_difference(arms):
     assert max(map(len, text.splitlines())) <= 200
 
 
+def test_on_a_terminal_intervals_stand_below_their_figures(arms, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "150")
+    text = re.sub(r"\x1b\[[\d;]*m", "", printed([arms]))
+    assert re.search(r"│ +\d+\.\d% │", text)
+    assert re.search(r"│ +\[\d+\.\d, \d+\.\d\] │", text)
+    assert re.search(r"│ +[+-]\d+\.\d( \*)? │", text)
+    assert not re.search(r", +│", text)  # No interval is broken.
+
+
 def test_a_run_without_evaluations_prints_nothing(tmp_path):
     (tmp_path / "config.yaml").write_text("name: x\n")
     assert printed([tmp_path]) == ""
