@@ -1,6 +1,6 @@
 """Pictures of the report and of the terminal for these pages, from a folder of runs.
 
-    python docs/screenshots.py RUN_DIR [--find TEXT] [--out docs]
+    python docs/screenshots.py RUN_DIR [RUN_DIR ...] [--find TEXT] [--out docs]
 
 Needs Chromium. Writes report.png (wide, light), report_dark.png (wide, dark), report_narrow.png (a
 phone's width), report_tokens.png and report_tokens_dark.png (completions coloured by q and by
@@ -24,7 +24,7 @@ from sage_jax.evaluate import write_report
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import chromium
 
-_COLUMNS = 150
+_COLUMNS = 166
 
 # Cards that were out of sight are laid out in the frame after.
 _SETTLED = "new Promise((done) => setTimeout(done, 400))"
@@ -50,13 +50,14 @@ def _shoot(window: chromium.Page, from_: str, path: Path) -> None:
     window.shoot(path)
 
 
-def terminal_picture(run_dir: Path, out: Path, home: Path) -> None:
+def terminal_picture(run_dirs: list[Path], out: Path, home: Path) -> None:
     """What a terminal shows of the table."""
-    command = ["sage-jax", "report", str(run_dir), "--out", str(home / "again")]
+    command = ["sage-jax", "report", *map(str, run_dirs), "--out", str(home / "again")]
     shell = os.environ | {"FORCE_COLOR": "1", "COLUMNS": str(_COLUMNS)}
     said = subprocess.run(command, env=shell, capture_output=True, text=True, check=True).stdout
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
-    console.print(Text(f"$ sage-jax report {Path(*run_dir.parts[-3:])}"))
+    named = " ".join("runs/" + "/".join(path.parts[-2:]) for path in run_dirs)
+    console.print(Text(f"$ sage-jax report {named}"))
     console.print(Text.from_ansi(said.rpartition(str(home))[0]))
     drawn, page = home / "terminal.svg", home / "terminal.html"
     drawn.write_text(console.export_svg(title="sage-jax"))
@@ -72,14 +73,14 @@ def terminal_picture(run_dir: Path, out: Path, home: Path) -> None:
 def main() -> None:
     """Write all of them."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("run_dirs", type=Path, nargs="+")
     parser.add_argument("--find", default="", help="in a problem, whose tokens are shown")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
-        page = write_report([given.run_dir], Path(home) / "report")
+        page = write_report(given.run_dirs, Path(home) / "report")
         report_pictures(page, given.out, Path(home), given.find)
-        terminal_picture(given.run_dir, given.out, Path(home))
+        terminal_picture(given.run_dirs, given.out, Path(home))
 
 
 if __name__ == "__main__":

@@ -93,9 +93,9 @@ def _named(
 def _while_training(run: Run) -> dict[str, float]:
     last = -max(round(_LAST * len(run.metrics["step"])), 1)
     # Without a KL there is no reference to be far from.
-    unknown = np.full(1, np.nan)
-    return {
-        "kl": float(run.metrics.get("kl/reference", unknown)[last:].mean()),
+    kl = run.metrics.get("kl/reference")
+    known = {} if kl is None else {"kl": float(kl[last:].mean())}
+    return known | {
         "entropy": float(run.metrics["entropy"][last:].mean()),
         "seconds": float(run.metrics["time"][-1]),
     }
