@@ -51,7 +51,7 @@ def table(rows: Sequence[Row]) -> str:
             str(len(own)),
             *(f"{means(own, metric):.3f}" for metric in (*_SHOWN, "modes/kept")),
             *(
-                f"{means(own, metric):{form}}" if arm != "base" else ""
+                _of_training(own, metric, form)
                 for metric, form in (("kl", ".3f"), ("entropy", ".3f"), ("seconds", ".1f"))
             ),
             *(column[place] for column in marked.values()),
@@ -59,6 +59,12 @@ def table(rows: Sequence[Row]) -> str:
         for place, ((arm, coef), own) in enumerate(zip(named, held, strict=True))
     ]
     return markdown.table(head, body)
+
+
+def _of_training(rows: Mapping[Pair, Row], metric: str, form: str) -> str:
+    """What a base has not, nor, of the KL, a run that had no reference."""
+    known = all(metric in row for row in rows.values())
+    return f"{means(rows, metric):{form}}" if known else ""
 
 
 def bias(rows: Sequence[Row]) -> str:
