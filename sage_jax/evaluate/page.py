@@ -100,7 +100,7 @@ def picture(
 ) -> Html:
     """A figure with both PNGs inside the page; the reader's colour scheme picks one."""
     sources = [f"data:image/png;base64,{base64.b64encode(data).decode()}" for data in (light, dark)]
-    dim = f'<source media="(prefers-color-scheme: dark)" srcset="{sources[1]}">'
+    dim = f'<source media="screen and (prefers-color-scheme: dark)" srcset="{sources[1]}">'
     image = f'<img src="{sources[0]}" alt="{markup(alt)}">'
     below = [tag("figcaption", caption)] if caption else []
     frame = tag("div", tag("picture", Html(dim + image)), class_="scroll")

@@ -76,7 +76,7 @@ pre.prompt { background: none; border-left: 3px solid var(--line); border-radius
 .chip { display: inline-block; border: 1px solid currentColor; border-radius: 99px;
   padding: 0 .55em; font-size: .78rem; margin-right: .5em; }
 
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root {
     --page: #0f1217; --card: #171b22; --ink: #e6eaf0; --muted: #9aa4b2; --line: #2b323d;
     --up: #4fd1a1; --down: #ff9a62; --soft: #1f252e;

@@ -268,4 +268,6 @@ def test_a_reader_clicks_through_tokens_filters_and_themes(tmp_path):
             page.dark(dark)
             seen.append(page.run(colour))
         assert seen == ["rgb(240, 127, 34)", "rgb(150, 86, 0)"]
+        page("Emulation.setEmulatedMedia", media="print")  # On paper it is light for everybody.
+        assert page.run(colour) == seen[0]
         assert page.said == []
