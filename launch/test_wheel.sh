@@ -6,6 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=launch/environment.sh
 source launch/environment.sh
+# What lies here, or in a folder of data, is not there for a user of the wheel.
+unset PYTHONPATH SAGE_DATA_DIR
 home=$(mktemp -d)
 trap 'rm -rf "$home"' EXIT
 

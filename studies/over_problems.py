@@ -8,7 +8,7 @@ of these trained models is, and not what another seed of training would give, fo
 """
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,10 +65,12 @@ def lines(rows: Sequence[Row]) -> Iterator[list[str]]:
     """A line of means for the base and each arm, with its difference from the base below."""
     for arm in (BASE, *arms(rows)):
         own = [by_problem(row) for row in rows if (row["arm"], row["kl_coef"]) == arm]
+        if not own:  # Of the base, whose rows may be older than counts.
+            continue
         means = np.concatenate(own).mean(axis=0)
         yield [_name(arm), str(len(own)), *(f"{mean:.3f}" for mean in means)]
-        if arm != BASE:
-            yield ["− base", "", *map(_cell, difference(rows, arm, BASE))]
+        if arm != BASE and (found := difference(rows, arm, BASE)):
+            yield ["− base", "", *map(_cell, found)]
 
 
 def contrasts(rows: Sequence[Row]) -> Iterator[list[str]]:
@@ -89,8 +91,9 @@ def _cell(interval: Interval) -> str:
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]{star}"
 
 
-def report(rows: Sequence[Mapping]) -> str:
-    """Both tables."""
+def report(rows: Sequence[Row]) -> str:
+    """Both tables, of the rows that have counts."""
+    rows = [row for row in rows if "correct" in row]
     first = table(["arm", "seeds", *FIGURES], lines(rows))
     second = table(["", *FIGURES], contrasts(rows))
     return f"{first}\n\n{second}\n"

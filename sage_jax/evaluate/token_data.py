@@ -10,6 +10,7 @@ below 8 MB.
 
 import base64
 import json
+import math
 import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -34,6 +35,11 @@ def _plain() -> np.ndarray:
     return np.concatenate([[0.0, 0.1, 0.2], 0.3 * 1.02 ** np.arange(252)])
 
 
+def _q() -> np.ndarray:
+    """To half a hundredth below 2, from there on to 3%: 0, 0.01, ... 1.99, 2 · 16^(n/54)."""
+    return np.concatenate([np.arange(200) / 100, 2.0 * 16.0 ** (np.arange(55) / 54)])
+
+
 def _signed() -> np.ndarray:
     """To 0.025 where no colour is, from 0.1 on to 2%: 0, ±0.05, ±0.1 · 1.04^n."""
     above = np.concatenate([[0.05], 0.1 * 1.04 ** np.arange(126)])
@@ -43,7 +49,7 @@ def _signed() -> np.ndarray:
 LEVELS = {
     "plain": _plain(),
     "signed": _signed(),
-    "q": np.arange(255) / 100,
+    "q": _q(),
     "share": np.arange(-127, 128) / 127,  # Of the largest in the completion.
 }
 
@@ -118,7 +124,9 @@ def _texts(rows: Sequence[Shown]) -> list[str]:
 def _row(row: Shown, run: int, problem: int, known: Mapping[str, int]) -> tuple[dict, bytes]:
     """A completion in the header, and the bytes of its tokens."""
     sample = row.sample
-    head = {"run": run, "problem": problem, "where": row.where, "reward": sample.reward}
+    # JSON has no other number; the script takes null for NaN.
+    reward = sample.reward if math.isfinite(sample.reward) else None
+    head = {"run": run, "problem": problem, "where": row.where, "reward": reward}
     head |= {"finish": sample.finish, "reason": sample.reason}
     if sample.tokens is None:
         return head | {"text": sample.completion}, b""

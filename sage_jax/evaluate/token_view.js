@@ -43,21 +43,20 @@
     card.querySelector(".tv-sum").textContent = summary(row);
   }
 
-  const mean = (values) => {
-    const known = values.filter((value) => !Number.isNaN(value));
-    return known.reduce((a, b) => a + b, 0) / known.length;
-  };
+  const known = (values) => (values || []).filter((value) => !Number.isNaN(value));
+  const mean = (values) => values.reduce((a, b) => a + b, 0) / values.length;
   const signed = (value, digits = 2) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(digits);
 
   function summary({ figures, tokens }) {
     const said = [`${tokens} tokens`];
-    if (figures.entropy) said.push(`mean entropy ${mean(figures.entropy).toFixed(2)} nats`);
-    if (figures.q) {
-      const shaped = figures.q.filter((q) => q !== 1).length / tokens;
-      said.push(`q ≠ 1 at ${(100 * shaped).toFixed(1)}%`);
-    }
-    if (figures.change) said.push(`mean change ${signed(mean(figures.change))} nats`);
-    if (figures.advantage) said.push(`mean advantage ${signed(mean(figures.advantage))}`);
+    const tell = (name, how) => {
+      const values = known(figures[name]);
+      if (values.length) said.push(how(values));
+    };
+    tell("entropy", (values) => `mean entropy ${mean(values).toFixed(2)} nats`);
+    tell("q", (values) => `q ≠ 1 at ${(100 * mean(values.map((q) => +(q !== 1)))).toFixed(1)}%`);
+    tell("change", (values) => `mean change ${signed(mean(values))} nats`);
+    tell("advantage", (values) => `mean advantage ${signed(mean(values))}`);
     return said.join(" · ");
   }
 
@@ -261,7 +260,10 @@
       return;
     }
     data.problems.forEach((problem) => { problem.rows = []; });
-    data.rows.forEach((row) => data.problems[row.problem].rows.push(row));
+    data.rows.forEach((row) => {
+      row.reward ??= NaN;
+      data.problems[row.problem].rows.push(row);
+    });
     message.hidden = true;
     root.querySelector(".tv").hidden = false;
     root.querySelector(".tv-text").hidden = true;

@@ -45,7 +45,8 @@ def plot_q(
     edges = _edges([share for own in guided.values() for share in own.values()])
     rows = -(-len(guided) // 2)
     figure = new_figure(theme, 8.3, 0.7 + 2.6 * rows)
-    panels = figure.subplots(rows, min(2, len(guided)), squeeze=False, sharey=True).flat
+    grid = figure.subplots(rows, min(2, len(guided)), squeeze=False, sharey=True)
+    panels = [*grid.flat]
     scale = PowerNorm(0.4, 0, 1)  # A token in a hundred is to be seen.
     colors = LinearSegmentedColormap.from_list("share", [theme.surface, theme.ink])
     for axes, (name, own) in zip(panels, guided.items(), strict=False):
@@ -55,7 +56,7 @@ def plot_q(
         _q_axis(axes, edges)
         axes.xaxis.set_major_locator(round_ticks(6, whole=True))
         axes.set_xlabel("training step")
-    for axes in list(panels)[len(guided) :]:
+    for axes in panels[len(guided) :]:
         axes.set_visible(False)
     bar = figure.colorbar(mesh, ax=figure.axes, format=PercentFormatter(1.0, decimals=0), pad=0.02)
     bar.set_ticks([0.01, 0.1, 0.3, 1.0])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sage_jax.files import ResultError, read_json_lines, write_atomically
 from sage_jax.parallel import hosts
-from sage_jax.paths import PathError
+from sage_jax.paths import PathError, told
 
 _MOST = 200  # Of unlike ones: what comes with a number in it could be without end.
 
@@ -20,7 +20,8 @@ def kept_warnings(path: Path, *, ready: Callable[[], bool]) -> Iterator[None]:
     """Whatever is warned of inside is in a file too: our own lines, logged ones, Python's warnings.
 
     A text is there once, with the time (Unix, in seconds) at which it was first said. The file is
-    written anew at each new one, as buckets ask for. A file that cannot be written is gone without.
+    written anew at each new one, as buckets ask for. A file that cannot be read or written is gone
+    without.
 
     Args:
         path: of the file, JSON Lines {"time", "text"}; what is there is kept.
@@ -52,26 +53,35 @@ def _handled(logger: logging.Logger, handler: logging.Handler) -> Iterator[None]
 class _Kept(logging.Handler):
     def __init__(self, path: Path, ready: Callable[[], bool]):
         super().__init__(logging.WARNING)
+        assert self.lock is not None
+        self._one = self.lock  # Python's warnings hold none; trackers warn from other threads.
         self._path, self._ready, self._times = path, ready, _read(path)
 
     def emit(self, record: logging.LogRecord) -> None:
         self.keep(record.getMessage())
 
     def keep(self, text: str) -> None:
-        if text not in self._times and len(self._times) < _MOST:
-            self._times[text] = round(time.time(), 3)
-            self.write()
+        with self._one:
+            if text not in self._times and len(self._times) < _MOST:
+                self._times[text] = round(time.time(), 3)
+                self.write()
 
     def write(self) -> None:
-        if self._times and hosts.is_main() and self._ready():
-            lines = [json.dumps({"time": at, "text": text}) for text, at in self._times.items()]
-            with contextlib.suppress(OSError, PathError):
+        with self._one, contextlib.suppress(OSError, PathError), told(self._path):
+            if self._times and hosts.is_main() and self._ready():
+                lines = [json.dumps({"time": at, "text": text}) for text, at in self._times.items()]
                 write_atomically(self._path, "".join(f"{line}\n" for line in lines).encode())
 
 
 def _read(path: Path) -> dict[str, float]:
-    with contextlib.suppress(OSError, ResultError, KeyError):
-        return {entry["text"]: entry["time"] for _, entry in read_json_lines(path)}
+    with contextlib.suppress(OSError, ResultError, PathError), told(path):
+        entries = [(entry.get("text"), entry.get("time")) for _, entry in read_json_lines(path)]
+        # Of another kind none is written again, since a report would refuse it.
+        return {
+            text: at
+            for text, at in entries
+            if isinstance(text, str) and isinstance(at, int | float)
+        }
     return {}
 
 

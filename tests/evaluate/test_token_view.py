@@ -113,6 +113,19 @@ def test_vocabularies_of_any_size(count):
     assert (tuple(found), values) == (texts, {})
 
 
+def test_a_large_q_is_not_cut_off():
+    q = np.array([1.985, 2.6, 7.5, 31], np.float32)
+    levels = LEVELS["q"][np.frombuffer(quantised(q, "q"), np.uint8)]
+    np.testing.assert_allclose(levels, q, rtol=0.03)
+
+
+@pytest.mark.parametrize("reward", [float("nan"), float("inf")])
+def test_a_reward_that_is_no_number_is_none_in_json(reward):
+    sample = Sample(3, "a", "p", "words", reward, "4", "stop")
+    header, _ = unpacked(packed([Shown("sage", "step 3", sample)], {}, {}))
+    assert header["rows"][0]["reward"] is None
+
+
 def test_equal_advantages_are_exact():
     given = {"advantages": np.full(2, -0.8731, np.float32)}
     known = Sample(3, "a", "p", "ab", 1.0, "4", "stop", "right", Tokens(("a", "b"), given))
@@ -270,4 +283,25 @@ def test_a_reader_clicks_through_tokens_filters_and_themes(tmp_path):
         assert seen == ["rgb(240, 127, 34)", "rgb(150, 86, 0)"]
         page("Emulation.setEmulatedMedia", media="print")  # On paper it is light for everybody.
         assert page.run(colour) == seen[0]
+        assert page.said == []
+
+
+@pytest.mark.skipif(not chromium.PROGRAM, reason="no Chromium here")
+def test_what_is_not_known_is_not_told(tmp_path):
+    line = {
+        "step": 4, "id": "sum-1", "prompt": "1 + 1?", "gold": "2", "finish": "stop",
+        "reward": float("nan"), "completion": "ab", "tokens": ["a", "b"],
+        "entropies": [None, None], "logps": [None, None], "ref_logps": [-1.0, -1.0],
+    }  # fmt: skip
+    lines = [line | {"q": [None, None]}, line | {"q": [None, 1.2]}]
+    (tmp_path / "run" / "samples").mkdir(parents=True)
+    (tmp_path / "run" / "config.yaml").write_text("name: run\n")
+    path = tmp_path / "run" / "samples" / "step-000004.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    url = write_report([tmp_path / "run"], tmp_path / "report").as_uri()
+    with chromium.browser(tmp_path / "home") as page:
+        page.open(url)
+        said = "[...document.querySelectorAll('.tv-%s')].map((one) => one.textContent)"
+        assert sorted(page.run(said % "sum")) == ["2 tokens", "2 tokens · q ≠ 1 at 100.0%"]
+        assert page.run(said % "card .chip") == ["◐ reward NaN"] * 2
         assert page.said == []

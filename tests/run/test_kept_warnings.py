@@ -2,7 +2,10 @@
 
 import json
 import logging
+import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -69,6 +72,42 @@ def test_a_file_that_cannot_be_written_stops_nothing(tmp_path):
     (tmp_path / "file").write_text("")
     with kept_warnings(tmp_path / "file" / "warnings.jsonl", ready=lambda: True):
         warn("a full disk")
+
+
+def test_a_bucket_that_does_not_answer_stops_nothing(monkeypatch):
+    class Silent:
+        def __str__(self):
+            return "gs://bucket/run/warnings.jsonl"
+
+        def read_bytes(self):
+            raise RuntimeError("503")
+
+    def ready():
+        raise RuntimeError("503")
+
+    silent: Any = Silent()
+    with kept_warnings(silent, ready=ready):
+        warn("a slow network")
+
+
+def test_threads_warn_at_once(path, monkeypatch):
+    monkeypatch.setattr(warnings, "showwarning", lambda *_: None)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with kept_warnings(path, ready=lambda: True), ThreadPoolExecutor(4) as pool:
+            warnings.simplefilter("always")
+            list(pool.map(warnings.warn, [f"warning {number}" for number in range(150)]))
+    finally:
+        sys.setswitchinterval(interval)
+    assert len(texts(path)) == 150
+
+
+def test_entries_that_no_report_reads_are_left_out(path):
+    path.write_text('{"text": ["a"], "time": 1}\n{"text": "b", "time": "c"}\n')
+    with kept_warnings(path, ready=lambda: True):
+        warn("one")
+    assert texts(path) == ["one"]
 
 
 def test_a_file_of_another_kind_is_written_anew(path):

@@ -45,3 +45,11 @@ def test_tables_hold_each_arm_and_its_contrast_to_k3(tmp_path, capsys):
     assert "| k3 @0.1 | 2 | 0.375 |" in said
     assert "| − base |  | +0.375 [+0.250, +0.500] * |" in said
     assert "| gated @0.1 − k3 | -0.125 [-0.250, +0.000] |" in said
+
+
+def test_without_a_base_or_counts_there_is_less():
+    bare = {name: value for name, value in ROWS[2].items() if name not in ("correct", "styles")}
+    first, second = over_problems.report([ROWS[1], bare]).split("\n\n")
+    assert [line[:18] for line in first.splitlines()[2:]] == ["| k3 @0.1 | 1 | 0."]
+    assert len(second.splitlines()) == 2
+    assert len(over_problems.report([]).splitlines()) == 5
