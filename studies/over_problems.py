@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals
+from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.passk import pass_at_k
 from studies import store
 from studies.frontier import Row
 from studies.markdown import table
-from studies.real import KS, RESULTS
+from studies.real import KEPT, KS, RESULTS
 
 Arm = tuple[str, float]
 """Name and coefficient."""
 
 BASE: Arm = ("base", 0.0)
 FIGURES = (*(f"pass@{k}" for k in KS), "styles kept", "styles a problem")
-_KEPT = 0.01  # Of a problem's samples, which have to be right in a style.
 
 
 def by_problem(row: Row) -> np.ndarray:
@@ -36,11 +36,9 @@ def by_problem(row: Row) -> np.ndarray:
     """
     samples, correct = row["samples"], np.array(row["correct"])
     passed = [pass_at_k(correct, np.full(len(correct), samples), k) for k in KS]
-    styles = np.array(row["styles"], np.float64)
-    kept = (styles >= _KEPT * samples).mean(axis=1)
-    share = styles / np.maximum(styles.sum(axis=1, keepdims=True), 1)
-    entropy = -np.sum(share * np.log(np.where(share > 0, share, 1)), axis=1)
-    return np.stack([*passed, kept, np.exp(entropy)], axis=1)
+    kept = (np.array(row["styles"]) >= KEPT * samples).mean(axis=1)
+    effective = [exact_effective_modes(own) if any(own) else 1.0 for own in row["styles"]]
+    return np.stack([*passed, kept, effective], axis=1)
 
 
 def difference(rows: Sequence[Row], arm: Arm, other: Arm) -> list[Interval]:

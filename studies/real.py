@@ -21,6 +21,7 @@ from studies import store
 
 RUNS, RESULTS = Path("runs/smollm2_styles"), Path(__file__).parent / "results" / "real.jsonl"
 KS = (1, 4, 16, 64)
+KEPT = 0.01  # Of a problem's samples, which have to be right in a style for it to be kept.
 _LAST = 0.1  # Of the steps, over which KL and entropy are averaged.
 
 
@@ -52,7 +53,7 @@ def figures(result: EvalResult) -> dict[str, float]:
     `modes/effective` exp of the entropy over ways of being right, of problems that were solved.
     """
     kept = [
-        sum(problem.modes.get(style, 0) >= 0.01 * problem.samples for style in STYLES)
+        sum(problem.modes.get(style, 0) >= KEPT * problem.samples for style in STYLES)
         for problem in result.problems
     ]
     solved = [[*problem.modes.values()] for problem in result.problems if problem.correct]

@@ -15,6 +15,7 @@ from sage_jax.evaluate.theme import (
     dress,
     legend,
     new_figure,
+    panel_title,
     percent_ticks,
     round_ticks,
     styles,
@@ -88,7 +89,7 @@ def _draw(axes: Axes, panel: Panel, arms: Mapping[str, Metrics], chosen: Mapping
     for name, metrics in arms.items():
         if _known(metrics, panel.key):
             _line(axes, metrics, panel, chosen[name])
-    axes.set_title(panel.title, loc="left", fontsize=11, fontweight="bold", color=theme.ink)
+    panel_title(axes, panel.title, theme.ink)
     axes.yaxis.set_major_locator(round_ticks(5))
     axes.xaxis.set_major_locator(round_ticks(6, whole=True))
     axes.margins(y=0.08)

@@ -155,6 +155,11 @@ def heading(axes: Axes, theme: Theme, title: str, note: str = "") -> None:
         )
 
 
+def panel_title(axes: Axes, text: str, color: str) -> None:
+    """What one of several panels shows, above it."""
+    axes.set_title(text, loc="left", fontsize=11, fontweight="bold", color=color, parse_math=False)
+
+
 def legend(figure: Figure, theme: Theme, title: str, entries: Mapping[str, Style]) -> None:
     """Title with a row of arm names below it, flush left above all panels."""
     handles = [Line2D([], [], color=e.color, linestyle=e.dash, lw=3) for e in entries.values()]

@@ -1,7 +1,10 @@
 """The part of the report that shows how training went."""
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from matplotlib.figure import Figure
 
 from sage_jax.evaluate.curves import plot_training, recorded
 from sage_jax.evaluate.drawn import add_picture
@@ -11,6 +14,22 @@ from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.trend_plots import plot_positions, plot_q
 from sage_jax.evaluate.trends import Trends
+
+_HISTORY = {"alt": "pass@1 and pass@k on held-out problems against the training step"}
+_TRAINING = {
+    "alt": "training curves: reward, entropy, KL, guide, length",
+    "caption": "Thin: each step. Thick: running mean. Shaded: smallest to largest q.",
+}
+_Q = {
+    "alt": "share of tokens at each q of the guide, against the training step",
+    "caption": "Of the completions in samples/, a column a step at which some were written. At 1 "
+    "the anchor is as it was; where all is there, the guide does nothing.",
+}
+_POSITIONS = {
+    "alt": "KL to the reference and entropy of the policy against the position of the token",
+    "caption": "Means over the completions in samples/ of the last quarter of the steps; KL is "
+    "k3's estimate. A peak is where the policy has moved, or is unsure.",
+}
 
 
 def _history(run: Run) -> list[EvalResult]:
@@ -34,63 +53,22 @@ def training_section(
         trends: of each run.
         order: all arms of the report, so that colours agree with its other plots.
     """
-    figures = []
     histories = {run.name: points for run in runs if len(points := _history(run)) > 1}
-    if histories:
-        figures.append(
-            add_picture(
-                folder,
-                "history",
-                lambda theme: plot_history(histories, theme=theme, order=order),
-                alt="pass@1 and pass@k on held-out problems against the training step",
-                wide=True,
-            )
-        )
     metrics = {run.name: run.metrics for run in runs if recorded(run.metrics)}
-    if metrics:
+    figures = []
+
+    def draw(name: str, plot: Callable[..., Figure], data: Mapping, **said: str) -> None:
+        made = functools.partial(plot, data, order=order)
         figures.append(
-            add_picture(
-                folder,
-                "training",
-                lambda theme: plot_training(metrics, theme=theme, order=order),
-                alt="training curves: reward, entropy, KL, guide, length",
-                caption="Thin: each step. Thick: running mean. Shaded: smallest to largest q.",
-                wide=True,
-            )
+            add_picture(folder, name, lambda theme: made(theme=theme), wide=True, **said)
         )
-    figures += _trend_figures(folder, trends, order)
-    return section("Training", *figures) if figures else Html("")
 
-
-def _trend_figures(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> list[Html]:
-    """Of the tokens of stored completions, as far as runs have them."""
-    found = []
+    if histories:
+        draw("history", plot_history, histories, **_HISTORY)
+    if metrics:
+        draw("training", plot_training, metrics, **_TRAINING)
     if any(own.q for own in trends.values()):
-        found.append(_q_picture(folder, trends, order))
+        draw("q", plot_q, trends, **_Q)
     if any(own.kl or own.entropy for own in trends.values()):
-        found.append(_positions_picture(folder, trends, order))
-    return found
-
-
-def _q_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
-    return add_picture(
-        folder,
-        "q",
-        lambda theme: plot_q(trends, theme=theme, order=order),
-        alt="share of tokens at each q of the guide, against the training step",
-        caption="Of the completions in samples/, a column a step at which some were written. At 1 "
-        "the anchor is as it was; where all is there, the guide does nothing.",
-        wide=True,
-    )
-
-
-def _positions_picture(folder: Path, trends: Mapping[str, Trends], order: Sequence[str]) -> Html:
-    return add_picture(
-        folder,
-        "positions",
-        lambda theme: plot_positions(trends, theme=theme, order=order),
-        alt="KL to the reference and entropy of the policy against the position of the token",
-        caption="Means over the completions in samples/ of the last quarter of the steps; KL is "
-        "k3's estimate. A peak is where the policy has moved, or is unsure.",
-        wide=True,
-    )
+        draw("positions", plot_positions, trends, **_POSITIONS)
+    return section("Training", *figures) if figures else Html("")

@@ -15,6 +15,7 @@ from sage_jax.evaluate.theme import (
     dress,
     legend,
     new_figure,
+    panel_title,
     round_ticks,
     short,
     styles,
@@ -52,7 +53,7 @@ def plot_q(
     for axes, (name, own) in zip(panels, guided.items(), strict=False):
         dress(axes, theme)
         mesh = axes.pcolormesh(*_grid(own, edges), norm=scale, cmap=colors, rasterized=True)
-        _title(axes, short(name, 34), chosen[name].color)
+        panel_title(axes, short(name, 34), chosen[name].color)
         _q_axis(axes, edges)
         axes.xaxis.set_major_locator(round_ticks(6, whole=True))
         axes.set_xlabel("training step")
@@ -133,7 +134,7 @@ def plot_positions(
         dress(axes, theme)
         for name, curve in curves.items():
             _line(axes, curve, chosen[name])
-        _title(axes, title, theme.ink)
+        panel_title(axes, title, theme.ink)
         axes.set_ylim(bottom=0)
         axes.xaxis.set_major_locator(round_ticks(6, whole=True))
         axes.set_xlabel("token of the completion")
@@ -148,7 +149,3 @@ def _line(axes: Axes, curve: Curve, style: Style) -> None:
         curve.positions, curve.means, color=style.color, linestyle=style.dash, linewidth=1.9,
         marker=marker,
     )  # fmt: skip
-
-
-def _title(axes: Axes, text: str, color: str) -> None:
-    axes.set_title(text, loc="left", fontsize=11, fontweight="bold", color=color, parse_math=False)
