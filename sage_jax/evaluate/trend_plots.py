@@ -86,8 +86,7 @@ def _grid(
     """Edges of steps and of q, and [Q, S] shares, as `pcolormesh` takes them."""
     steps = np.array(sorted(own), np.float64)
     middles = (steps[1:] + steps[:-1]) / 2
-    half = (middles[0] - steps[0], steps[-1] - middles[-1]) if len(middles) else (0.5, 0.5)
-    columns = np.concatenate([[steps[0] - half[0]], middles, [steps[-1] + half[1]]])
+    columns = np.concatenate([[steps[0] - 0.5], middles, [steps[-1] + 0.5]])
     first = int(np.searchsorted(Q_EDGES, edges[0]))
     shares = np.stack([own[int(step)][first : first + len(edges) - 1] for step in steps], axis=1)
     return columns, edges, shares

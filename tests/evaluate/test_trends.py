@@ -92,7 +92,7 @@ def test_plots_hold_every_arm_that_has_something(tmp_path):
     assert [axes.get_title(loc="left") for axes in shown[:2]] == ["branch", "gate"]
     low, high = shown[0].get_ylim()
     assert low < 0.1 < 1.2 < high
-    assert [axes.get_xlim() for axes in shown[:2]] == [(-3.0, 13.0), (4.5, 5.5)]
+    assert [axes.get_xlim() for axes in shown[:2]] == [(0.5, 9.5), (4.5, 5.5)]
     odd = plot_q(dict.fromkeys("abc", trends["gate"]))
     assert sum(axes.get_visible() for axes in odd.axes) == 4  # Three arms and the bar of colours.
     lines = [len(axes.lines) for axes in plot_positions(trends).axes]
