@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sage_jax.evaluate.bootstrap import Interval, mean_intervals
+from sage_jax.evaluate.bootstrap import Interval, mean_intervals, resampled_means
 from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.passk import pass_at_k
 from studies import store
@@ -25,6 +25,7 @@ Arm = tuple[str, float]
 """Name and coefficient."""
 
 BASE: Arm = ("base", 0.0)
+NO_KL: Arm = ("no_kl", 0.0)
 FIGURES = (*(f"pass@{k}" for k in KS), "styles kept", "styles a problem")
 
 
@@ -54,6 +55,32 @@ def _key(row: Row) -> tuple[int, str, float]:
     return row["seed"], row["arm"], row["kl_coef"]
 
 
+def above(rows: Sequence[Row], arm: Arm, line: Sequence[Arm]) -> list[Interval]:
+    """How far the figures of an arm lie above a line of arms at its pass@1; [] if no seed has all.
+
+    The line joins the means of its arms in the order of their pass@1, drawn anew for every redraw
+    of the problems. Beyond its ends it is level.
+    """
+    found = {_key(row): by_problem(row) for row in rows}
+    drawn = (arm, *line)
+    seeds = [seed for seed in sorted({row["seed"] for row in rows})
+             if all((seed, *one) in found for one in drawn)]  # fmt: skip
+    if not seeds:
+        return []
+    own = np.stack([np.concatenate([found[seed, *one] for seed in seeds]) for one in drawn], 1)
+    means = resampled_means(own.reshape(len(own), -1)).reshape(-1, *own.shape[1:])
+    bounds = np.quantile([*map(_over, means)], [0.025, 0.975], axis=0)
+    return [*map(Interval, _over(own.mean(axis=0)), *bounds)]
+
+
+def _over(means: np.ndarray) -> list[float]:
+    """Of [A, F] figures, the first arm's above the line of the others at its first figure."""
+    (x, *first), line = means[0], means[means[1:, 0].argsort() + 1]
+    return [
+        y - float(np.interp(x, line[:, 0], ys)) for y, ys in zip(first, line.T[1:], strict=True)
+    ]
+
+
 def arms(rows: Sequence[Row]) -> list[Arm]:
     """All arms in the order of their first rows, the base left out."""
     return [*dict.fromkeys((row["arm"], row["kl_coef"]) for row in rows if row["arm"] != "base")]
@@ -80,6 +107,21 @@ def contrasts(rows: Sequence[Row]) -> Iterator[list[str]]:
                 yield [f"{_name((name, coef))} − {other}", *map(_cell, found)]
 
 
+def distances(rows: Sequence[Row]) -> Iterator[list[str]]:
+    """Each arm above the frontiers of k3 and of the exact reverse KL.
+
+    A frontier goes from training without a KL over its own coefficients to the base, whose
+    coefficient is without limit. An arm of it lies above the line of the others by what the line
+    errs by.
+    """
+    for arm in arms(rows):
+        for frontier in ("k3", "exact"):
+            own = [one for one in arms(rows) if one[0] == frontier]
+            line = [one for one in (BASE, NO_KL, *own) if one != arm]
+            if own and arm != NO_KL and (found := above(rows, arm, line)):
+                yield [f"{_name(arm)} above {frontier}", *map(_cell, found)]
+
+
 def _name(arm: Arm) -> str:
     return arm[0] if arm == BASE else f"{arm[0]} @{arm[1]:g}"
 
@@ -90,15 +132,18 @@ def _cell(interval: Interval) -> str:
 
 
 def report(rows: Sequence[Row]) -> str:
-    """Both tables, of the rows that have counts."""
+    """The three tables, of the rows that have counts."""
     rows = [row for row in rows if "correct" in row]
-    first = table(["arm", "seeds", *FIGURES], lines(rows))
-    second = table(["", *FIGURES], contrasts(rows))
-    return f"{first}\n\n{second}\n"
+    tables = (
+        table(["arm", "seeds", *FIGURES], lines(rows)),
+        table(["", *FIGURES], contrasts(rows)),
+        table(["", *FIGURES[1:]], distances(rows)),
+    )
+    return "\n\n".join(tables) + "\n"
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Print them."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(prog="python -m studies.over_problems", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--results", type=Path, default=RESULTS)

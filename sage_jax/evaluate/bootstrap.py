@@ -36,8 +36,11 @@ def _redraws(problems: int, rows: int, seed: int, start: int) -> np.ndarray:
     return np.bincount(flat, minlength=rows * problems).reshape(rows, problems).astype(np.int32)
 
 
-def _resampled_means(values: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
-    """Means of `resamples` redraws of the rows of values [Q, K]: [resamples, K]."""
+def resampled_means(values: np.ndarray, *, resamples: int = 4000, seed: int = 0) -> np.ndarray:
+    """Means of redraws of the rows of values [Q, K], with replacement: [resamples, K].
+
+    What `mean_intervals` takes its bounds from, for figures that are no means of problems.
+    """
     problems = len(values)
     step = max(1, _CHUNK // problems)
     means = []
@@ -71,7 +74,7 @@ def mean_intervals(
     Source: Efron and Tibshirani 1993, chapter 13 (the percentile interval).
     """
     table = _checked(np.asarray(values, dtype=np.float64), level, resamples)
-    redrawn = _resampled_means(table, resamples=resamples, seed=seed)
+    redrawn = resampled_means(table, resamples=resamples, seed=seed)
     bounds = np.quantile(redrawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
     columns = zip(table.mean(axis=0), *bounds, strict=True)
     return [Interval(float(mean), float(low), float(high)) for mean, low, high in columns]
@@ -157,7 +160,7 @@ def average_interval(
     tables = [_checked(suite[:, None], level, resamples) for suite in values]
     redrawn = np.mean(
         [
-            _resampled_means(table, resamples=resamples, seed=seed + place)
+            resampled_means(table, resamples=resamples, seed=seed + place)
             for place, table in enumerate(tables)
         ],
         axis=0,

@@ -37,6 +37,33 @@ def test_pairs_are_of_seeds_that_have_both():
     assert over_problems.difference(ROWS, ("gated", 0.2), over_problems.BASE) == []
 
 
+def test_a_distance_is_from_the_line_at_the_same_pass_at_1():
+    flat = [[16, 16, 16, 16]] * 2
+    rows = [
+        row("base", 0.0, [8, 24], flat),  # .25, all four styles.
+        row("no_kl", 0.0, [48, 48], [[48, 0, 0, 0]] * 2),  # .75, one style.
+        row("k3", 0.1, [24, 40], [[24, 0, 0, 0], [20, 20, 0, 0]]),  # .5, on neither line.
+        row("gated", 0.1, [36, 44], [[18, 18, 0, 0]] * 2),  # .625, two styles.
+    ]
+    base, no_kl, k3, gated = ((one["arm"], one["kl_coef"]) for one in rows)
+    kept = over_problems.FIGURES.index("styles kept") - 1  # pass@1 is what they share.
+    straight = over_problems.above(rows, gated, [base, no_kl])[kept]
+    assert straight.mean == pytest.approx(0.5 - (1 + 3 * 0.25) / 4)
+    assert straight.low <= straight.mean <= straight.high
+    bent = over_problems.above(rows, gated, [no_kl, base, k3])[kept]
+    assert bent.mean == pytest.approx(0.5 - (0.375 + 0.25) / 2)
+    itself = over_problems.above(rows, k3, [base, k3, no_kl])
+    assert all((one.mean, one.low, one.high) == (0, 0, 0) for one in itself)
+    assert over_problems.above(rows, ("gated", 0.2), [base, no_kl]) == []
+
+
+def test_a_frontier_leaves_out_its_own_arm_and_needs_both_ends():
+    ends = [ROWS[0], row("no_kl", 0.0, [48, 48], [[48, 0, 0, 0]] * 2)]
+    named = [line[0] for line in over_problems.distances([*ends, *ROWS[1:3]])]
+    assert named == ["k3 @0.1 above k3", "gated @0.1 above k3"]
+    assert [*over_problems.distances(ROWS)] == []
+
+
 def test_tables_hold_each_arm_and_its_contrast_to_k3(tmp_path, capsys):
     for one in ROWS:
         store.append(tmp_path / "real.jsonl", one)
@@ -49,7 +76,7 @@ def test_tables_hold_each_arm_and_its_contrast_to_k3(tmp_path, capsys):
 
 def test_without_a_base_or_counts_there_is_less():
     bare = {name: value for name, value in ROWS[2].items() if name not in ("correct", "styles")}
-    first, second = over_problems.report([ROWS[1], bare]).split("\n\n")
+    first, second, third = over_problems.report([ROWS[1], bare]).split("\n\n")
     assert [line[:18] for line in first.splitlines()[2:]] == ["| k3 @0.1 | 1 | 0."]
-    assert len(second.splitlines()) == 2
-    assert len(over_problems.report([]).splitlines()) == 5
+    assert len(second.splitlines()) == len(third.splitlines()) == 2
+    assert len(over_problems.report([]).splitlines()) == 8
