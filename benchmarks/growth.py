@@ -19,7 +19,7 @@ from phases import Phases, timed
 from shapes import SHAPES
 from work import Sizes
 
-from sage_jax.evaluate.theme import LIGHT
+from sage_jax.evaluate.report.theme import LIGHT
 
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "growth.png"
 PHASES = ("rollout", "score", "update")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 
-from sage_jax.evaluate.theme import (
+from sage_jax.evaluate.report.theme import (
     LIGHT,
     Style,
     Theme,

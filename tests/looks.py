@@ -2,7 +2,7 @@
 
 import re
 
-from sage_jax.evaluate.theme import DARK, LIGHT, styles
+from sage_jax.evaluate.report.theme import DARK, LIGHT, styles
 
 
 def looks_of(runs):

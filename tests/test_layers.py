@@ -35,5 +35,10 @@ def test_imports_point_downward(path):
     assert not imported(path) & above
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "evaluate").glob("[!_]*.py")), ids=lambda p: p.stem)
+def test_figures_stand_without_the_report(path):
+    assert "sage_jax.evaluate.report" not in path.read_text()
+
+
 def test_the_walk_finds_what_it_looks_for():
     assert imported(ROOT / "run" / "step.py") >= {"data", "learn", "losses", "rollout"}

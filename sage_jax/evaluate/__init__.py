@@ -14,9 +14,9 @@ from sage_jax.evaluate.majority import majority_at_k
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.passk import all_pass_at_k, ladder, pass_at_k
 from sage_jax.evaluate.permutation import sign_flips
-from sage_jax.evaluate.printed import print_table
 from sage_jax.evaluate.problem_result import ProblemResult, tally
-from sage_jax.evaluate.report import write_report
+from sage_jax.evaluate.report.printed import print_table
+from sage_jax.evaluate.report.report import write_report
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run, read_run, read_runs
 from sage_jax.evaluate.samples import Sample

@@ -16,10 +16,10 @@ from sage_jax import setup
 from sage_jax.config import ConfigError
 from sage_jax.data.tasks import Prompts, Task
 from sage_jax.evaluate import EvalResult, paired_differences
-from sage_jax.evaluate.plots import describe
-from sage_jax.evaluate.printed import print_suites
+from sage_jax.evaluate.report.plots import describe
+from sage_jax.evaluate.report.printed import print_suites
+from sage_jax.evaluate.report.suite_section import lay_out, write_tables
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.evaluate.suite_section import lay_out, write_tables
 from sage_jax.evaluate.suites import contaminated, suite_file
 from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass

@@ -16,8 +16,8 @@ from sage_jax import config as configs
 from sage_jax import parallel, setup
 from sage_jax.config import ConfigError
 from sage_jax.evaluate.entropies import bins, by_position, propose
-from sage_jax.evaluate.entropy_plot import plot_entropies
-from sage_jax.evaluate.theme import save
+from sage_jax.evaluate.report.entropy_plot import plot_entropies
+from sage_jax.evaluate.report.theme import save
 from sage_jax.files import write_atomically
 from sage_jax.learn.keys import Purpose, derive
 from sage_jax.learn.logprobs import logprobs

@@ -8,7 +8,7 @@ from sage_jax import config as configs
 from sage_jax import models, yaml_text
 from sage_jax.evaluate import EvalResult, Interval, paired_differences
 from sage_jax.evaluate.passk import ladder
-from sage_jax.evaluate.plots import describe
+from sage_jax.evaluate.report.plots import describe
 from sage_jax.evaluate.runs import read_run
 from sage_jax.models.license import license_of
 from sage_jax.run.run_folder import RunFolder

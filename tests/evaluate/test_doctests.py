@@ -6,10 +6,10 @@ import pytest
 
 @pytest.mark.parametrize(
     "name",
-    ["bootstrap", "comparison", "completions", "draws", "entropies", "figures", "holm", "latex",
-     "majority", "markdown", "metrics", "modes", "over_seeds", "page", "passk", "permutation",
-     "points", "problem_result", "student", "tables", "theme", "timing",
-     "token_data", "trends"],
+    ["bootstrap", "comparison", "completions", "draws", "entropies", "figures", "holm", "majority",
+     "metrics", "modes", "over_seeds", "passk", "permutation", "problem_result", "student",
+     "trends", *(f"report.{name}" for name in
+     ("latex", "markdown", "page", "points", "tables", "theme", "timing", "token_data"))],
 )  # fmt: skip
 def test_examples_in_docstrings(name):
     found = doctest.testmod(importlib.import_module(f"sage_jax.evaluate.{name}"))

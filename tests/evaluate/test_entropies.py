@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sage_jax.evaluate.entropies import bins, by_position, density, propose
-from sage_jax.evaluate.entropy_plot import plot_entropies
-from sage_jax.evaluate.theme import png
+from sage_jax.evaluate.report.entropy_plot import plot_entropies
+from sage_jax.evaluate.report.theme import png
 
 
 def planted(rng, *modes):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from sage_jax.evaluate import ResultError, write_report
+from sage_jax.evaluate.report.theme import DARK
+from sage_jax.evaluate.report.trend_plots import plot_positions, plot_q
 from sage_jax.evaluate.samples import Tokens
-from sage_jax.evaluate.theme import DARK
-from sage_jax.evaluate.trend_plots import plot_positions, plot_q
 from sage_jax.evaluate.trends import Q_EDGES, by_position, q_shares, read_trends
 
 LOGPS, REF_LOGPS = np.log([0.5, 0.25, 0.9]), np.log([0.25, 0.25, 0.3])

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sage_jax.evaluate.tables import flatten
+from sage_jax.evaluate.report.tables import flatten
 from sage_jax.run.tracking.tracker import Opening, load, require
 
 _BATCH = 100  # Params that a server takes at once.

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.text import Text
 
-from sage_jax.evaluate.theme import DPI, short
+from sage_jax.evaluate.report.theme import DPI, short
 
 _NEAR, *_FAR = (8.0, 18.0, 30.0, 44.0)  # Points between a point and its name.
 _SIDES = [(1, 0), (1, 1), (1, -1), (0, 1), (0, -1), (-1, 0), (-1, 1), (-1, -1)]

@@ -8,9 +8,7 @@ from matplotlib.figure import Figure
 
 from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.passk import ladder
-from sage_jax.evaluate.results import EvalResult
-from sage_jax.evaluate.support import Support
-from sage_jax.evaluate.theme import (
+from sage_jax.evaluate.report.theme import (
     LIGHT,
     Style,
     Theme,
@@ -25,6 +23,8 @@ from sage_jax.evaluate.theme import (
     short,
     styles,
 )
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.support import Support
 
 _HISTORY_K = 64
 _SOLVED = 0.95  # Beyond it curves run into one another.

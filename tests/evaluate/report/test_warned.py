@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sage_jax.evaluate import ResultError, write_report
-from sage_jax.evaluate.warned import read_warned
+from sage_jax.evaluate.report.warned import read_warned
 
 
 def test_the_page_lists_what_each_run_warned_of_as_text(tmp_path, write_run):

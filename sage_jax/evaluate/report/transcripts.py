@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sage_jax.evaluate.page import Html, arm_name, join, tag
+from sage_jax.evaluate.report.page import Html, arm_name, join, tag
+from sage_jax.evaluate.report.tables import Looks
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.samples import Sample
-from sage_jax.evaluate.tables import Looks
 
 _PROBLEMS_SHOWN = 4
 _SAMPLES_SHOWN = 4

@@ -10,11 +10,11 @@ from rich.table import Table
 from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.figures import is_share
-from sage_jax.evaluate.plots import describe
-from sage_jax.evaluate.points import points
+from sage_jax.evaluate.report.plots import describe
+from sage_jax.evaluate.report.points import points
+from sage_jax.evaluate.report.suite_table import SuiteTable, Text
+from sage_jax.evaluate.report.tables import end_columns
 from sage_jax.evaluate.runs import read_runs
-from sage_jax.evaluate.suite_table import SuiteTable, Text
-from sage_jax.evaluate.tables import end_columns
 
 _WIDTH = 200  # Where output goes to a file, which has none of its own.
 

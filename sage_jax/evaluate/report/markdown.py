@@ -1,6 +1,6 @@
 """A table of suites as Markdown."""
 
-from sage_jax.evaluate.suite_table import SuiteTable, Text
+from sage_jax.evaluate.report.suite_table import SuiteTable, Text
 
 _ABSENT = "—"
 

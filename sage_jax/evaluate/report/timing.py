@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sage_jax.evaluate.page import Html, arm_name, table, tag
+from sage_jax.evaluate.report.page import Html, arm_name, table, tag
+from sage_jax.evaluate.report.tables import Looks, plain
 from sage_jax.evaluate.runs import Run
-from sage_jax.evaluate.tables import Looks, plain
 
 _PARTS = {
     "sampling": ("rollout",),

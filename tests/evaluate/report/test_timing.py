@@ -6,7 +6,7 @@ import pytest
 from looks import looks_of, text
 
 from sage_jax.evaluate import read_runs
-from sage_jax.evaluate.timing import split, split_table, timing_table
+from sage_jax.evaluate.report.timing import split, split_table, timing_table
 
 
 @pytest.fixture(scope="module")

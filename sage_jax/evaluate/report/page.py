@@ -7,8 +7,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sage_jax.evaluate.stylesheet import CSS
-from sage_jax.evaluate.theme import Style
+from sage_jax.evaluate.report.stylesheet import CSS
+from sage_jax.evaluate.report.theme import Style
 
 
 class Html(str):

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from sage_jax.evaluate.page import Html, arm_name, section, tag
-from sage_jax.evaluate.shown import Moves, Shown
-from sage_jax.evaluate.tables import Looks
-from sage_jax.evaluate.token_data import packed
+from sage_jax.evaluate.report.page import Html, arm_name, section, tag
+from sage_jax.evaluate.report.shown import Moves, Shown
+from sage_jax.evaluate.report.tables import Looks
+from sage_jax.evaluate.report.token_data import packed
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ HINT = (
 
 def _asset(name: str) -> str:
     """A file that lies beside this one."""
-    return resources.files("sage_jax.evaluate").joinpath(name).read_text(encoding="utf-8")
+    return resources.files("sage_jax.evaluate.report").joinpath(name).read_text(encoding="utf-8")
 
 
 ALIVE = {

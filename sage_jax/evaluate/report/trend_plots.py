@@ -8,7 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
-from sage_jax.evaluate.theme import (
+from sage_jax.evaluate.report.theme import (
     LIGHT,
     Style,
     Theme,

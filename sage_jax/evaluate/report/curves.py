@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from sage_jax.evaluate.metrics import smooth, thin
-from sage_jax.evaluate.theme import (
+from sage_jax.evaluate.report.theme import (
     LIGHT,
     Style,
     Theme,

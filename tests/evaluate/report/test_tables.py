@@ -6,8 +6,8 @@ from looks import looks_of, text
 from sage_jax.evaluate import Interval, Sample, read_runs
 from sage_jax.evaluate.comparison import compare
 from sage_jax.evaluate.permutation import sign_flips
-from sage_jax.evaluate.tables import change, config_tables, difference_table, figure
-from sage_jax.evaluate.transcripts import transcripts
+from sage_jax.evaluate.report.tables import change, config_tables, difference_table, figure
+from sage_jax.evaluate.report.transcripts import transcripts
 
 
 @pytest.fixture(scope="module")

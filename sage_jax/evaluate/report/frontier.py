@@ -7,12 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sage_jax.evaluate.labels import label_points
 from sage_jax.evaluate.passk import ladder
-from sage_jax.evaluate.plots import describe
-from sage_jax.evaluate.results import EvalResult
-from sage_jax.evaluate.runs import Run
-from sage_jax.evaluate.theme import (
+from sage_jax.evaluate.report.labels import label_points
+from sage_jax.evaluate.report.plots import describe
+from sage_jax.evaluate.report.theme import (
     LIGHT,
     Theme,
     dress,
@@ -21,6 +19,8 @@ from sage_jax.evaluate.theme import (
     percent_ticks,
     styles,
 )
+from sage_jax.evaluate.results import EvalResult
+from sage_jax.evaluate.runs import Run
 
 _LARGEST_K = 16  # Beyond it small tasks are solved by every model, and nothing is told apart.
 

@@ -6,10 +6,10 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from sage_jax.evaluate import read_runs, support_expansion
-from sage_jax.evaluate.curves import plot_training
-from sage_jax.evaluate.plots import plot_history, plot_pass_at_k, plot_support
+from sage_jax.evaluate.report.curves import plot_training
+from sage_jax.evaluate.report.plots import plot_history, plot_pass_at_k, plot_support
+from sage_jax.evaluate.report.theme import DARK, LIGHT, png, save
 from sage_jax.evaluate.support import Support
-from sage_jax.evaluate.theme import DARK, LIGHT, png, save
 
 
 def pixels(figure) -> np.ndarray:

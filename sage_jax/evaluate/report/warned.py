@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sage_jax.evaluate.page import Html, arm_name, section, table
+from sage_jax.evaluate.report.page import Html, arm_name, section, table
+from sage_jax.evaluate.report.tables import Looks
 from sage_jax.evaluate.runs import Run
-from sage_jax.evaluate.tables import Looks
 from sage_jax.files import ResultError, read_json_lines
 
 

@@ -14,10 +14,10 @@ from vision import VISION, lab, linear, luminance
 from sage_jax.evaluate import Sample, read_runs, write_report
 from sage_jax.evaluate.comparison import compare
 from sage_jax.evaluate.completions import Completion
+from sage_jax.evaluate.report.shown import Shown, shown
+from sage_jax.evaluate.report.token_data import KINDS, LEVELS, packed, quantised
+from sage_jax.evaluate.report.token_view import ALIVE
 from sage_jax.evaluate.samples import FIGURES, Tokens
-from sage_jax.evaluate.shown import Shown, shown
-from sage_jax.evaluate.token_data import KINDS, LEVELS, packed, quantised
-from sage_jax.evaluate.token_view import ALIVE
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\ud800"
 TEXTS = ("It", "", " is", " 🙂", "x" * 600, HOSTILE)

@@ -9,12 +9,12 @@ import numpy as np
 from sage_jax.evaluate.bootstrap import Interval
 from sage_jax.evaluate.comparison import Comparison, chosen_ks
 from sage_jax.evaluate.figures import is_share
-from sage_jax.evaluate.page import Html, arm_name, join, table, tag
-from sage_jax.evaluate.points import points
+from sage_jax.evaluate.report.page import Html, arm_name, join, table, tag
+from sage_jax.evaluate.report.points import points
+from sage_jax.evaluate.report.theme import Style
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.support import Support, expected_support
-from sage_jax.evaluate.theme import Style
 
 _PAIRS_UNFOLDED = 12
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sage_jax.evaluate.curves import plot_training, recorded
-from sage_jax.evaluate.drawn import add_picture
-from sage_jax.evaluate.page import Html, section
-from sage_jax.evaluate.plots import plot_history
+from sage_jax.evaluate.report.curves import plot_training, recorded
+from sage_jax.evaluate.report.drawn import add_picture
+from sage_jax.evaluate.report.page import Html, section
+from sage_jax.evaluate.report.plots import plot_history
+from sage_jax.evaluate.report.trend_plots import plot_positions, plot_q
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
-from sage_jax.evaluate.trend_plots import plot_positions, plot_q
 from sage_jax.evaluate.trends import Trends
 
 _HISTORY = {"alt": "pass@1 and pass@k on held-out problems against the training step"}

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
 from sage_jax.evaluate.entropies import Proposal, bins
-from sage_jax.evaluate.theme import LIGHT, Theme, dress, heading, new_figure, round_ticks
+from sage_jax.evaluate.report.theme import LIGHT, Theme, dress, heading, new_figure, round_ticks
 
 _TICKS = (0, 0.01, 0.05, 0.1, 0.2, 0.5, 1.0)
 

@@ -6,11 +6,11 @@ import pytest
 from sage_jax.evaluate import EvalResult, ProblemResult, mean_interval, sign_flips
 from sage_jax.evaluate.bootstrap import average_interval
 from sage_jax.evaluate.holm import holm
-from sage_jax.evaluate.latex import to_latex
-from sage_jax.evaluate.markdown import to_markdown
+from sage_jax.evaluate.report.latex import to_latex
+from sage_jax.evaluate.report.markdown import to_markdown
+from sage_jax.evaluate.report.subsets import with_clean
+from sage_jax.evaluate.report.suite_table import suite_table
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.evaluate.subsets import with_clean
-from sage_jax.evaluate.suite_table import suite_table
 
 
 def evaluated(*correct: int, samples: int = 4, seed: int = 0, ids: str = "abcdefgh") -> EvalResult:

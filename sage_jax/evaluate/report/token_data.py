@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from sage_jax.evaluate.report.shown import Moves, Shown
 from sage_jax.evaluate.samples import Tokens
-from sage_jax.evaluate.shown import Moves, Shown
 
 NONE = 255
 _BYTE = 192

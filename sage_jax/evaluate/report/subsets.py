@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from sage_jax.evaluate.suite_table import AVERAGE, Result, Runs
+from sage_jax.evaluate.report.suite_table import AVERAGE, Result, Runs
 
 CLEAN = "clean"
 

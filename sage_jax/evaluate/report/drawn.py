@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from sage_jax.evaluate.page import Html, picture
-from sage_jax.evaluate.theme import DARK, LIGHT, Theme, png
+from sage_jax.evaluate.report.page import Html, picture
+from sage_jax.evaluate.report.theme import DARK, LIGHT, Theme, png
 from sage_jax.files import write_atomically
 
 Draw = Callable[[Theme], Figure]

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sage_jax.evaluate.comparison import Comparison, compare
-from sage_jax.evaluate.drawn import add_picture
-from sage_jax.evaluate.frontier import families, plot_frontier
-from sage_jax.evaluate.page import Html, arm_name, document, join, section, tag
-from sage_jax.evaluate.plots import describe, plot_pass_at_k, plot_support
-from sage_jax.evaluate.runs import Run, read_runs
-from sage_jax.evaluate.shown import shown
-from sage_jax.evaluate.suite_section import suites_section
-from sage_jax.evaluate.support import Support, support_expansion
-from sage_jax.evaluate.tables import (
+from sage_jax.evaluate.report.drawn import add_picture
+from sage_jax.evaluate.report.frontier import families, plot_frontier
+from sage_jax.evaluate.report.page import Html, arm_name, document, join, section, tag
+from sage_jax.evaluate.report.plots import describe, plot_pass_at_k, plot_support
+from sage_jax.evaluate.report.shown import shown
+from sage_jax.evaluate.report.suite_section import suites_section
+from sage_jax.evaluate.report.tables import (
     Looks,
     change,
     config_tables,
@@ -21,13 +19,15 @@ from sage_jax.evaluate.tables import (
     summary_table,
     support_table,
 )
-from sage_jax.evaluate.theme import DARK, LIGHT, styles
-from sage_jax.evaluate.timing import split_table, timing_table
-from sage_jax.evaluate.token_view import ALIVE, tokens_section
-from sage_jax.evaluate.training_section import training_section
-from sage_jax.evaluate.transcripts import transcripts
+from sage_jax.evaluate.report.theme import DARK, LIGHT, styles
+from sage_jax.evaluate.report.timing import split_table, timing_table
+from sage_jax.evaluate.report.token_view import ALIVE, tokens_section
+from sage_jax.evaluate.report.training_section import training_section
+from sage_jax.evaluate.report.transcripts import transcripts
+from sage_jax.evaluate.report.warned import warnings_section
+from sage_jax.evaluate.runs import Run, read_runs
+from sage_jax.evaluate.support import Support, support_expansion
 from sage_jax.evaluate.trends import read_trends
-from sage_jax.evaluate.warned import warnings_section
 from sage_jax.files import write_atomically
 from sage_jax.paths import as_path
 

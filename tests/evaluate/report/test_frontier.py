@@ -7,11 +7,11 @@ from matplotlib.text import Text
 
 from sage_jax.evaluate import EvalResult, ProblemResult, read_runs
 from sage_jax.evaluate.comparison import Comparison
-from sage_jax.evaluate.frontier import families, plot_frontier
-from sage_jax.evaluate.labels import label_points
-from sage_jax.evaluate.plots import plot_pass_at_k
-from sage_jax.evaluate.tables import end_columns
-from sage_jax.evaluate.theme import LIGHT, new_figure
+from sage_jax.evaluate.report.frontier import families, plot_frontier
+from sage_jax.evaluate.report.labels import label_points
+from sage_jax.evaluate.report.plots import plot_pass_at_k
+from sage_jax.evaluate.report.tables import end_columns
+from sage_jax.evaluate.report.theme import LIGHT, new_figure
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,13 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-from sage_jax.evaluate.latex import to_latex
-from sage_jax.evaluate.markdown import to_markdown
-from sage_jax.evaluate.page import Html, section, table, tag
+from sage_jax.evaluate.report.latex import to_latex
+from sage_jax.evaluate.report.markdown import to_markdown
+from sage_jax.evaluate.report.page import Html, section, table, tag
+from sage_jax.evaluate.report.subsets import with_clean
+from sage_jax.evaluate.report.suite_table import SuiteTable, Text, suite_table
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.seeded import SeededResult
-from sage_jax.evaluate.subsets import with_clean
-from sage_jax.evaluate.suite_table import SuiteTable, Text, suite_table
 from sage_jax.evaluate.suites import BASE, contaminated, of_runs, trained_on
 from sage_jax.files import write_atomically
 

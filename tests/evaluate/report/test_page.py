@@ -2,7 +2,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from sage_jax.evaluate.page import Html, document, markup, picture, section, table, tag
+from sage_jax.evaluate.report.page import Html, document, markup, picture, section, table, tag
 
 
 @pytest.mark.parametrize(

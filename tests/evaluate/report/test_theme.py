@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from vision import VISION, lab, linear, luminance
 
-from sage_jax.evaluate.theme import DARK, LIGHT, new_figure, png, shard, styles
+from sage_jax.evaluate.report.theme import DARK, LIGHT, new_figure, png, shard, styles
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
