@@ -1,15 +1,28 @@
 """Every method at the coefficient that suits it: chosen on some seeds, reported on others."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from studies import markdown
-from studies.frontier import Pair, Row, above, by_pair, curves, difference, interval, starred
+from studies.frontier import (
+    Interval,
+    Pair,
+    Row,
+    above,
+    by_pair,
+    curves,
+    difference,
+    interval,
+    starred,
+)
 
 LOST = 0.01
 """Of the base model's pass@64: as much as a coefficient may lose and still be chosen."""
 
 FRONTIERS = ("k3", "exact")
 """Arms that the others are compared with."""
+
+Held = Mapping[str, Mapping[Pair, Row]]
+"""Runs of each arm at its chosen coefficient, by pair."""
 
 _VALIDATION = 0
 _SHOWN = ("pass@1", "pass@16", "pass@64", "modes/kept")
@@ -38,42 +51,43 @@ def table(rows: Sequence[Row]) -> str:
     if not reported:
         return ""
     arms = list(dict.fromkeys(row["arm"] for row in reported if row["arm"] != "base"))
-    coefs = {arm: choose(rows, arm) for arm in arms}
-    held = {
-        arm: by_pair(reported, arm=arm, kl_coef=coef)
-        for arm, coef in coefs.items()
-        if coef is not None
-    }
-    order = sorted(held, key=lambda arm: -_mean(held[arm], "pass@1"))
-    columns = {
-        f"pass@1 − {other}'s": [
-            difference(held[arm], held[other], "pass@1") if other in held and other != arm else None
-            for arm in order
-        ]
-        for other in FRONTIERS
-    }
-    for other in FRONTIERS:
-        line = curves(reported, other)
-        columns[f"above {other}, pass@16"] = [
-            above(held[arm], line, "pass@16") if other != arm else None for arm in order
-        ]
-    cells = {name: starred(column) for name, column in columns.items()}
+    coefs = {arm: coef for arm in arms if (coef := choose(rows, arm)) is not None}
+    own = {arm: by_pair(reported, arm=arm, kl_coef=coef) for arm, coef in coefs.items()}
+    held = dict(sorted(own.items(), key=lambda one: -_mean(one[1], "pass@1")))
+    cells = {name: starred(column) for name, column in _columns(reported, held).items()}
     lines = [
         [
             arm,
             f"{coefs[arm]:g}",
-            *(f"{_mean(held[arm], metric):.3f}" for metric in _SHOWN),
+            *(f"{_mean(own, metric):.3f}" for metric in _SHOWN),
             *(column[place] for column in cells.values()),
         ]
-        for place, arm in enumerate(order)
+        for place, (arm, own) in enumerate(held.items())
     ]
-    head = ["arm", "kl_coef", *_SHOWN, *cells]
     lost = [arm for arm in arms if arm not in held]
-    return markdown.table(head, lines) + (
+    return markdown.table(["arm", "kl_coef", *_SHOWN, *cells], lines) + (
         f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else ""
     )
 
 
-def _mean(rows: dict[Pair, Row], metric: str) -> float:
+def _columns(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
+    """Differences from the frontiers' own chosen coefficients, and distances above their lines."""
+    apart = {
+        f"pass@1 − {other}'s": [
+            difference(own, held[other], "pass@1") if other in held and other != arm else None
+            for arm, own in held.items()
+        ]
+        for other in FRONTIERS
+    }
+    lines = {other: curves(rows, other) for other in FRONTIERS}
+    return apart | {
+        f"above {other}, pass@16": [
+            above(own, line, "pass@16") if other != arm else None for arm, own in held.items()
+        ]
+        for other, line in lines.items()
+    }
+
+
+def _mean(rows: Mapping[Pair, Row], metric: str) -> float:
     """Over warm-starts, the seeds of one averaged first."""
     return interval({pair: row[metric] for pair, row in rows.items()}).mean

@@ -6,10 +6,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from studies import chosen, contrasts, markdown, plots, store
-from studies.frontier import Pair, Row, above, by_pair, chord, curves, difference, starred
+from studies.frontier import (
+    Interval,
+    Pair,
+    Row,
+    above,
+    by_pair,
+    chord,
+    curves,
+    difference,
+    starred,
+)
 from studies.laboratory import RESULTS
 
 _SHOWN = ("pass@1", "pass@16", "pass@64")
+
+Held = Mapping[tuple[str, float], Mapping[Pair, Row]]
+"""Runs of each arm and coefficient, by pair."""
 
 
 def means(rows: Mapping[Pair, Row], metric: str) -> float:
@@ -25,40 +38,54 @@ def table(rows: Sequence[Row]) -> str:
     exact reverse KL at the same pass@1; 95% intervals over warm-starts. A star: p < .05 after
     Holm's correction for all lines of the column.
     """
-    lines = {frontier: curves(rows, frontier) for frontier in chosen.FRONTIERS}
     named = sorted({(row["arm"], row["kl_coef"]) for row in rows}, key=_order(rows))
-    held = [by_pair(rows, arm=arm, kl_coef=coef) for arm, coef in named]
-    columns = {
+    held = {one: by_pair(rows, arm=one[0], kl_coef=one[1]) for one in named}
+    columns = _distances(rows, held) | _differences(rows, held)
+    marked = {name: starred(column) for name, column in columns.items()}
+    body = [
+        [*_figures(arm, coef, own), *(column[place] for column in marked.values())]
+        for place, ((arm, coef), own) in enumerate(held.items())
+    ]
+    head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "entropy", "s", *columns]
+    return markdown.table(head, body)
+
+
+def _distances(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
+    """Of each arm above each frontier, by column; none of a frontier's own arms."""
+    lines = {frontier: curves(rows, frontier) for frontier in chosen.FRONTIERS}
+    return {
         f"above {frontier}, {metric}": [
-            above(own, lines[frontier], metric) if arm != frontier else None
-            for (arm, _), own in zip(named, held, strict=True)
+            above(own, line, metric) if arm != frontier else None for (arm, _), own in held.items()
         ]
-        for frontier in chosen.FRONTIERS
+        for frontier, line in lines.items()
         for metric in ("pass@16", "pass@64")
     }
-    same = [by_pair(rows, arm="k3", kl_coef=coef) for _, coef in named]
-    for metric in ("pass@1", "pass@64"):
-        columns[f"− k3, {metric}"] = [
-            difference(own, k3, metric) if arm not in ("k3", "base") and k3 else None
-            for (arm, _), own, k3 in zip(named, held, same, strict=True)
+
+
+def _differences(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
+    """Of each arm from k3 at its coefficient, by column."""
+    k3 = {coef: by_pair(rows, arm="k3", kl_coef=coef) for _, coef in held}
+    return {
+        f"− k3, {metric}": [
+            difference(own, k3[coef], metric) if arm not in ("k3", "base") and k3[coef] else None
+            for (arm, coef), own in held.items()
         ]
-    marked = {name: starred(column) for name, column in columns.items()}
-    head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "entropy", "s", *columns]
-    body = [
-        [
-            arm,
-            f"{coef:g}" if arm != "base" else "",
-            str(len(own)),
-            *(f"{means(own, metric):.3f}" for metric in (*_SHOWN, "modes/kept")),
-            *(
-                _of_training(own, metric, form)
-                for metric, form in (("kl", ".3f"), ("entropy", ".3f"), ("seconds", ".1f"))
-            ),
-            *(column[place] for column in marked.values()),
-        ]
-        for place, ((arm, coef), own) in enumerate(zip(named, held, strict=True))
+        for metric in ("pass@1", "pass@64")
+    }
+
+
+def _figures(arm: str, coef: float, own: Mapping[Pair, Row]) -> list[str]:
+    """The cells of a line that are not differences."""
+    return [
+        arm,
+        f"{coef:g}" if arm != "base" else "",
+        str(len(own)),
+        *(f"{means(own, metric):.3f}" for metric in (*_SHOWN, "modes/kept")),
+        *(
+            _of_training(own, metric, form)
+            for metric, form in (("kl", ".3f"), ("entropy", ".3f"), ("seconds", ".1f"))
+        ),
     ]
-    return markdown.table(head, body)
 
 
 def _of_training(rows: Mapping[Pair, Row], metric: str, form: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import QuadMesh
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
@@ -46,29 +47,40 @@ def plot_q(
     edges = _edges([share for own in guided.values() for share in own.values()])
     rows = -(-len(guided) // 2)
     figure = new_figure(theme, 8.3, 0.7 + 2.6 * rows)
-    grid = figure.subplots(rows, min(2, len(guided)), squeeze=False, sharey=True)
-    panels = [*grid.flat]
-    scale = PowerNorm(0.4, 0, 1)  # A token in a hundred is to be seen.
-    colors = LinearSegmentedColormap.from_list("share", [theme.surface, theme.ink])
+    panels = [*figure.subplots(rows, min(2, len(guided)), squeeze=False, sharey=True).flat]
     for axes, (name, own) in zip(panels, guided.items(), strict=False):
         dress(axes, theme)
-        mesh = axes.pcolormesh(*_grid(own, edges), norm=scale, cmap=colors, rasterized=True)
+        mesh = _q_panel(axes, own, edges, theme)
         panel_title(axes, short(name, 34), chosen[name].color)
-        _q_axis(axes, edges)
-        axes.xaxis.set_major_locator(round_ticks(6, whole=True))
-        axes.set_xlabel("training step")
     for axes in panels[len(guided) :]:
         axes.set_visible(False)
-    bar = figure.colorbar(mesh, ax=figure.axes, format=PercentFormatter(1.0, decimals=0), pad=0.02)
-    bar.set_ticks([0.01, 0.1, 0.3, 1.0])
-    bar.ax.tick_params(colors=theme.muted, labelsize=10, length=0)
-    bar.set_label("tokens", color=theme.muted, fontsize=10.5)
-    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
+    _share_bar(figure, mesh, theme)
     figure.suptitle(
         "Guide q of tokens, over training", x=0.01, ha="left", color=theme.ink,
         fontsize=14, fontweight="bold",
     )  # fmt: skip
     return figure
+
+
+def _q_panel(
+    axes: Axes, own: Mapping[int, np.ndarray], edges: np.ndarray, theme: Theme
+) -> QuadMesh:
+    """Shares of tokens at each step and q, the darker the more of them."""
+    scale = PowerNorm(0.4, 0, 1)  # A token in a hundred is to be seen.
+    colors = LinearSegmentedColormap.from_list("share", [theme.surface, theme.ink])
+    mesh = axes.pcolormesh(*_grid(own, edges), norm=scale, cmap=colors, rasterized=True)
+    _q_axis(axes, edges)
+    axes.xaxis.set_major_locator(round_ticks(6, whole=True))
+    axes.set_xlabel("training step")
+    return mesh
+
+
+def _share_bar(figure: Figure, mesh: QuadMesh, theme: Theme) -> None:
+    bar = figure.colorbar(mesh, ax=figure.axes, format=PercentFormatter(1.0, decimals=0), pad=0.02)
+    bar.set_ticks([0.01, 0.1, 0.3, 1.0])
+    bar.ax.tick_params(colors=theme.muted, labelsize=10, length=0)
+    bar.set_label("tokens", color=theme.muted, fontsize=10.5)
+    bar.outline.set_visible(False)  # pyright: ignore[reportCallIssue]
 
 
 def _edges(shares: Sequence[np.ndarray]) -> np.ndarray:
