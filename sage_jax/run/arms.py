@@ -7,6 +7,7 @@ from sage_jax.data.tasks import Task
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
 from sage_jax.run.facts import facts
+from sage_jax.run.kept_warnings import kept_warnings
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.run_lock import owned
@@ -49,7 +50,8 @@ def train_arms(config: configs.Config, path: Path) -> None:
             inputs.keep(config, home, seen, inputs.refuse_other_problems(home, task))
             home.share(config)
 
-        open_and_warm_up(config, home, stop, opened=share).task.close()
+        with kept_warnings(home.warnings_file, ready=home.shared_file.is_file):
+            open_and_warm_up(config, home, stop, opened=share).task.close()
         inputs.keep(config, home, seen)
         for name, arm in arms.items():
             with owned(folders[name].path):

@@ -21,10 +21,12 @@ from sage_jax.evaluate import EvalResult, read_runs, write_report
 from sage_jax.run import commands
 from sage_jax.run.arms import train_arms
 from sage_jax.run.checkpoint import Checkpoints
+from sage_jax.run.console import warn
 from sage_jax.run.exporting import Asked, export_run
 from sage_jax.run.loop import train
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.stop import Stopped, StopRequest
+from sage_jax.run.warmup import open_and_warm_up
 
 
 def lines(folder):
@@ -144,9 +146,16 @@ def test_arms_that_cannot_run_are_refused_before_the_first_starts(
 
 
 @pytest.mark.slow
-def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path):
+def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path, monkeypatch):
     arms = {"no_kl": {"guide": "none", "loss": {"kl_coef": 0.0}}, "sage": {}}
     config = make_config({"arms": arms, "train": {"steps": 2, "eval_every": 1}})
+
+    def loud(*args, **options):
+        opened = open_and_warm_up(*args, **options)
+        warn("an odd warm-up")
+        return opened
+
+    monkeypatch.setattr("sage_jax.run.arms.open_and_warm_up", loud)
     train_arms(config, tmp_path)
     bases = [EvalResult.load(tmp_path / arm / "eval" / "base.json") for arm in arms]
     assert bases[0] == bases[1]
@@ -155,6 +164,7 @@ def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path):
     assert [run.name for run in read_runs([tmp_path])] == ["no_kl", "sage"]
     page = write_report([tmp_path], tmp_path / "report").read_text()
     assert "no_kl" in page
+    assert page.count("an odd warm-up") == 1
     other = configs.override(config, {"warmup": {"learning_rate": 0.5}})
     with pytest.raises(ConfigError, match=r"warmup\.learning_rate: 0\.002 there, 0\.5 now"):
         train_arms(other, tmp_path)

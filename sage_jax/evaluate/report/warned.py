@@ -13,13 +13,18 @@ from sage_jax.files import ResultError, read_json_lines
 def warnings_section(runs: Sequence[Run], looks: Looks) -> Html:
     """A line for each warning of each run; nothing where there are none.
 
+    What arms share, their warm-up, warned of is in the folder that they lie in.
+
     Raises:
         ResultError: a file of warnings is corrupt.
     """
+    homes = dict.fromkeys(run.path.parent for run in runs)
+    told = [(Html("what arms share"), home) for home in homes if (home / "shared.yaml").is_file()]
+    told += [(arm_name(run.name, looks[run.name]), run.path) for run in runs]
     rows = [
-        [arm_name(run.name, looks[run.name]), when, text]
-        for run in runs
-        for when, text in read_warned(run.path / "warnings.jsonl")
+        [name, when, text]
+        for name, folder in told
+        for when, text in read_warned(folder / "warnings.jsonl")
     ]
     if not rows:
         return Html("")

@@ -18,6 +18,16 @@ def test_the_page_lists_what_each_run_warned_of_as_text(tmp_path, write_run):
     assert "2017-07-14 02:40:00" in page
 
 
+def test_what_arms_share_warned_once_for_all_of_them(tmp_path, write_run):
+    arms = [write_run(tmp_path / name) for name in ("one", "two")]
+    said = {"time": 1.5e9, "text": "an odd warm-up"}
+    (tmp_path / "warnings.jsonl").write_text(json.dumps(said) + "\n")
+    assert "an odd warm-up" not in write_report(arms, tmp_path / "out").read_text()
+    (tmp_path / "shared.yaml").write_text("{}")
+    page = write_report(arms, tmp_path / "out").read_text()
+    assert page.count("an odd warm-up") == 1
+
+
 @pytest.mark.parametrize(
     "line", ["[]", "{}", '{"text": 1, "time": 2}', '{"text": "", "time": true}',
              '{"text": "", "time": 1e300}']
