@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Patch
 
-from sage_jax.evaluate import theme
+from sage_jax.evaluate.report import theme
 from sage_jax.losses import InertGuideWarning, by_name, guides, weights
 from studies import targets
 

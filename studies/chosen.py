@@ -54,7 +54,9 @@ def table(rows: Sequence[Row]) -> str:
     coefs = {arm: coef for arm in arms if (coef := choose(rows, arm)) is not None}
     own = {arm: by_pair(reported, arm=arm, kl_coef=coef) for arm, coef in coefs.items()}
     held = dict(sorted(own.items(), key=lambda one: -_mean(one[1], "pass@1")))
-    cells = {name: starred(column) for name, column in _columns(reported, held).items()}
+    pairs = [len(own) for own in held.values()]
+    columns = _columns(reported, held)
+    cells = {name: starred(column, of=pairs) for name, column in columns.items()}
     lines = [
         [
             arm,

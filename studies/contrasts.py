@@ -43,7 +43,10 @@ def table(rows: Sequence[Row]) -> str:
             shown.append((f"{_name(left)} − {_name(right)}", differences))
     if not shown:
         return ""
-    columns = [starred([found[place] for _, found in shown]) for place in range(len(_METRICS))]
+    pairs = [found[0].pairs for _, found in shown]
+    columns = [
+        starred([found[place] for _, found in shown], of=pairs) for place in range(len(_METRICS))
+    ]
     lines = [[name, *cells] for (name, _), *cells in zip(shown, *columns, strict=True)]
     return markdown.table(["", *_METRICS], lines)
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
+from scipy.interpolate import PchipInterpolator
 
 from sage_jax.evaluate.holm import holm
 
@@ -23,12 +24,14 @@ class Interval(NamedTuple):
         half: half the width of the t-interval; NaN of fewer than two warm-starts.
         p: of the two-sided t-test against 0.
         count: warm-starts.
+        pairs: runs.
     """
 
     mean: float
     half: float
     p: float
     count: int
+    pairs: int
 
     def __str__(self) -> str:
         mean = f"{round(self.mean, 3) + 0.0:+.3f}"  # + 0.0: no minus before 0.
@@ -45,20 +48,28 @@ def interval(values: Mapping[Pair, float]) -> Interval:
     means = [np.mean([v for (base, _), v in values.items() if base == one]) for one in bases]
     count, mean = len(means), float(np.mean(means)) if means else float("nan")
     if count < 2:
-        return Interval(mean, float("nan"), float("nan"), count)
+        return Interval(mean, float("nan"), float("nan"), count, len(values))
     error = float(np.std(means, ddof=1)) / count**0.5
     half = float(stats.t.ppf(0.975, count - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, count - 1)) if error else float(mean == 0)
-    return Interval(mean, half, p, count)
+    return Interval(mean, half, p, count, len(values))
 
 
-def starred(column: Sequence[Interval | None]) -> list[str]:
-    """Cells of a column, with a star where p < .05 after Holm's correction for all of them."""
+def starred(column: Sequence[Interval | None], *, of: Sequence[int]) -> list[str]:
+    """Cells of a column, with a star where p < .05 after Holm's correction for all of them.
+
+    `of` are the pairs that each line has; a cell of fewer says of how many it is.
+    """
     corrected = holm([math.nan if one is None else one.p for one in column])
     return [
-        "" if one is None or not one.count else f"{one}{' *' if p < 0.05 else ''}"
-        for one, p in zip(column, corrected, strict=True)
+        "" if one is None or not one.count else _cell(one, p, pairs)
+        for one, p, pairs in zip(column, corrected, of, strict=True)
     ]
+
+
+def _cell(one: Interval, p: float, pairs: int) -> str:
+    fewer = f" ({one.pairs} of {pairs})" if one.count > 1 and one.pairs < pairs else ""
+    return f"{one}{' *' if p < 0.05 else ''}{fewer}"
 
 
 def by_pair(rows: Iterable[Row], **wanted: Any) -> dict[Pair, Row]:
@@ -78,13 +89,13 @@ def above(
 ) -> Interval:
     """How much more of `metric` a run has than a frontier at the same `at`, within each pair.
 
-    The frontier is the line through its runs in the order of `at`. A run outside of their range is
-    left out, and counts by the number of warm-starts.
+    The frontier is a curve through its runs in the order of `at`, straight where there are two. A
+    run outside of their range is left out, see `Interval.pairs`.
     """
     found = {}
     for pair, row in rows.items():
-        line = _line(lines.get(pair, {}).values(), metric, at)
-        height = line(row[at]) if line else None
+        curve = _curve(lines.get(pair, {}).values(), metric, at)
+        height = curve(row[at]) if curve else None
         if height is not None:
             found[pair] = row[metric] - height
     return interval(found)
@@ -99,24 +110,28 @@ def curves(rows: Iterable[Row], arm: str) -> dict[Pair, Curve]:
     return {**found}
 
 
-def chord(lines: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1") -> dict[float, Interval]:
-    """What the interpolation errs by: each inner run of a frontier above the line of the others."""
+def left_out(
+    lines: Mapping[Pair, Curve], metric: str, *, at: str = "pass@1"
+) -> dict[float, Interval]:
+    """What reading off errs by: each inner run of a frontier above the curve of the others."""
     coefs = sorted({coef for curve in lines.values() for coef in curve})
-    left_out = {}
+    found = {}
     for coef in coefs[1:-1]:
         rows = {pair: curve[coef] for pair, curve in lines.items() if coef in curve}
         rest = {p: {c: r for c, r in curve.items() if c != coef} for p, curve in lines.items()}
-        left_out[coef] = above(rows, rest, metric, at=at)
-    return left_out
+        found[coef] = above(rows, rest, metric, at=at)
+    return found
 
 
-def _line(rows: Iterable[Row], metric: str, at: str) -> Callable[[float], float | None] | None:
-    points = sorted((row[at], row[metric]) for row in rows)
+def _curve(rows: Iterable[Row], metric: str, at: str) -> Callable[[float], float | None] | None:
+    """Through a frontier's points, by monotone cubics (Fritsch and Butland 1984)."""
+    points = dict(sorted((row[at], row[metric]) for row in rows))
     if len(points) < 2:
         return None
-    xs, ys = map(np.array, zip(*points, strict=True))
+    through = PchipInterpolator([*points], [*points.values()], extrapolate=False)
 
     def height(x: float) -> float | None:
-        return float(np.interp(x, xs, ys)) if xs[0] <= x <= xs[-1] else None
+        found = float(through(x))
+        return None if math.isnan(found) else found
 
     return height

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from scipy.interpolate import PchipInterpolator
 
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals, resampled_means
 from sage_jax.evaluate.modes import exact_effective_modes
@@ -56,10 +57,10 @@ def _key(row: Row) -> tuple[int, str, float]:
 
 
 def above(rows: Sequence[Row], arm: Arm, line: Sequence[Arm]) -> list[Interval]:
-    """How far the figures of an arm lie above a line of arms at its pass@1; [] if no seed has all.
+    """How far the figures of an arm lie above a curve of arms at its pass@1; [] if no seed has all.
 
-    The line joins the means of its arms in the order of their pass@1, drawn anew for every redraw
-    of the problems. Beyond its ends it is level.
+    The curve (monotone cubics) goes through the means of its arms in the order of their pass@1,
+    anew for every redraw of the problems. Beyond its ends it is level.
     """
     found = {_key(row): by_problem(row) for row in rows}
     drawn = (arm, *line)
@@ -73,12 +74,11 @@ def above(rows: Sequence[Row], arm: Arm, line: Sequence[Arm]) -> list[Interval]:
     return [*map(Interval, _over(own.mean(axis=0)), *bounds)]
 
 
-def _over(means: np.ndarray) -> list[float]:
-    """Of [A, F] figures, the first arm's above the line of the others at its first figure."""
-    (x, *first), line = means[0], means[means[1:, 0].argsort() + 1]
-    return [
-        y - float(np.interp(x, line[:, 0], ys)) for y, ys in zip(first, line.T[1:], strict=True)
-    ]
+def _over(means: np.ndarray) -> np.ndarray:
+    """Of [A, F] figures, the first arm's above the curve of the others at its first figure."""
+    places, order = np.unique(means[1:, 0], return_index=True)
+    curve = PchipInterpolator(places, means[1:][order, 1:])
+    return means[0, 1:] - curve(means[0, 0].clip(places[0], places[-1]))
 
 
 def arms(rows: Sequence[Row]) -> list[Arm]:
@@ -111,8 +111,8 @@ def distances(rows: Sequence[Row]) -> Iterator[list[str]]:
     """Each arm above the frontiers of k3 and of the exact reverse KL.
 
     A frontier goes from training without a KL over its own coefficients to the base, whose
-    coefficient is without limit. An arm of it lies above the line of the others by what the line
-    errs by.
+    coefficient is without limit. An arm of it lies above the curve of the others by what the curve
+    errs by at twice the distance.
     """
     for arm in arms(rows):
         for frontier in ("k3", "exact"):

@@ -12,9 +12,9 @@ from studies.frontier import (
     Row,
     above,
     by_pair,
-    chord,
     curves,
     difference,
+    left_out,
     starred,
 )
 from studies.laboratory import RESULTS
@@ -36,12 +36,14 @@ def table(rows: Sequence[Row]) -> str:
 
     Differences are to k3 at the same coefficient, distances above the frontiers of k3 and of the
     exact reverse KL at the same pass@1; 95% intervals over warm-starts. A star: p < .05 after
-    Holm's correction for all lines of the column.
+    Holm's correction for all lines of the column. A run with more or less pass@1 than all of a
+    frontier is left out; the cell then says of how many runs it is.
     """
     named = sorted({(row["arm"], row["kl_coef"]) for row in rows}, key=_order(rows))
     held = {one: by_pair(rows, arm=one[0], kl_coef=one[1]) for one in named}
     columns = _distances(rows, held) | _differences(rows, held)
-    marked = {name: starred(column) for name, column in columns.items()}
+    pairs = [len(own) for own in held.values()]
+    marked = {name: starred(column, of=pairs) for name, column in columns.items()}
     body = [
         [*_figures(arm, coef, own), *(column[place] for column in marked.values())]
         for place, ((arm, coef), own) in enumerate(held.items())
@@ -95,9 +97,9 @@ def _of_training(rows: Mapping[Pair, Row], metric: str, form: str) -> str:
 
 
 def bias(rows: Sequence[Row]) -> str:
-    """What reading a frontier off a line errs by, from its own runs left out one at a time."""
+    """What reading a frontier off a curve errs by, from its own runs left out one at a time."""
     found = {
-        f"{frontier}, {metric}": chord(curves(rows, frontier), metric)
+        f"{frontier}, {metric}": left_out(curves(rows, frontier), metric)
         for frontier in chosen.FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
@@ -132,17 +134,19 @@ def main(words: Sequence[str] | None = None) -> None:
         {(r["setting"], r["learning_rate"]) for r in rows if r["learning_rate"]}
     ):
         own = [r for r in rows if r["setting"] == setting and r["learning_rate"] in (rate, 0.0)]
+        name = f"{setting}-{rate:g}"
         parts = (
+            f"# Runs of `{setting}` at a learning rate of {rate:g}",
+            f"![every arm on the plane of pass@1 and pass@k]({name}.png)",
+            f"![pass@k over k]({name}-pass-at-k.png)",
             chosen.table(own),
             contrasts.table(own),
             table(own),
-            f"The line of a frontier, each of its runs left out:\n\n{bias(own)}",
+            f"What a frontier's curve errs by, each of its runs left out:\n\n{bias(own)}",
         )
-        title = f"# Runs of `{setting}` at a learning rate of {rate:g}"
-        text = "\n\n".join([title, *(part for part in parts if part)]) + "\n"
-        (given.out / f"{setting}-{rate:g}.md").write_text(text)
-        plots.frontier(own, given.out / f"{setting}-{rate:g}.png")
-        plots.pass_at_k(own, _suited(own), given.out / f"{setting}-{rate:g}-pass-at-k.png")
+        (given.out / f"{name}.md").write_text("\n\n".join(filter(None, parts)) + "\n")
+        plots.frontier(own, given.out / f"{name}.png")
+        plots.pass_at_k(own, _suited(own), given.out / f"{name}-pass-at-k.png")
 
 
 if __name__ == "__main__":

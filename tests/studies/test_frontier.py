@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from studies.frontier import above, chord, difference, interval
+from studies.frontier import above, difference, interval, left_out, starred
 
 
 def rows(values):
@@ -30,13 +30,16 @@ def test_differences_are_of_shared_pairs():
     assert difference(left, right, "pass@1").mean == pytest.approx(0.1)
 
 
-def test_the_distance_above_a_frontier_is_read_off_its_line():
+def test_the_distance_above_a_frontier_is_read_off_its_curve():
     line = {0.1: {"pass@1": 0.4, "pass@64": 0.5}, 0.2: {"pass@1": 0.2, "pass@64": 0.9}}
     curves = {(base, 0): line for base in range(3)}
     runs = rows({(0, 0): (0.3, 0.75), (1, 0): (0.25, 0.8), (2, 0): (0.5, 0.9)})
     found = above(runs, curves, "pass@64")
     # At .3 the line is at .7, at .25 at .8; .5 is outside of it.
     assert (found.mean, found.count) == (pytest.approx(0.025), 2)
+    (fewer, *_) = starred([found, None], of=[3, 3])
+    assert fewer == "+0.025 ± 0.318 (2 of 3)"
+    assert starred([found], of=[2]) == ["+0.025 ± 0.318"]
 
 
 def test_a_frontier_of_its_own_runs_tells_what_the_line_errs_by():
@@ -45,5 +48,13 @@ def test_a_frontier_of_its_own_runs_tells_what_the_line_errs_by():
         (base, 0): {c: {"pass@1": x, "pass@64": y} for c, (x, y) in bent.items()}
         for base in range(2)
     }
-    (one,) = chord(curves, "pass@64").values()
+    (one,) = left_out(curves, "pass@64").values()
     assert one.mean == pytest.approx(0.8 - 0.7)
+
+
+def test_a_bent_frontier_is_read_off_closer_than_by_straight_lines():
+    line = {x: {"pass@1": x, "pass@64": 1 - x * x} for x in (0.0, 0.2, 0.4, 0.6)}
+    runs = rows({(0, 0): (0.3, 1 - 0.3**2), (1, 0): (0.3, 1 - 0.3**2)})
+    straight = 0.1 * 0.1  # Of x² and its chord, in the middle between points .2 apart.
+    found = above(runs, {(base, 0): line for base in range(2)}, "pass@64")
+    assert abs(found.mean) < 0.2 * straight

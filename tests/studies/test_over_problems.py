@@ -37,12 +37,12 @@ def test_pairs_are_of_seeds_that_have_both():
     assert over_problems.difference(ROWS, ("gated", 0.2), over_problems.BASE) == []
 
 
-def test_a_distance_is_from_the_line_at_the_same_pass_at_1():
+def test_a_distance_is_from_the_curve_at_the_same_pass_at_1():
     flat = [[16, 16, 16, 16]] * 2
     rows = [
         row("base", 0.0, [8, 24], flat),  # .25, all four styles.
         row("no_kl", 0.0, [48, 48], [[48, 0, 0, 0]] * 2),  # .75, one style.
-        row("k3", 0.1, [24, 40], [[24, 0, 0, 0], [20, 20, 0, 0]]),  # .5, on neither line.
+        row("k3", 0.1, [24, 40], [[12, 12, 0, 0], [14, 13, 13, 0]]),  # .5, just between them.
         row("gated", 0.1, [36, 44], [[18, 18, 0, 0]] * 2),  # .625, two styles.
     ]
     base, no_kl, k3, gated = ((one["arm"], one["kl_coef"]) for one in rows)
@@ -50,8 +50,10 @@ def test_a_distance_is_from_the_line_at_the_same_pass_at_1():
     straight = over_problems.above(rows, gated, [base, no_kl])[kept]
     assert straight.mean == pytest.approx(0.5 - (1 + 3 * 0.25) / 4)
     assert straight.low <= straight.mean <= straight.high
-    bent = over_problems.above(rows, gated, [no_kl, base, k3])[kept]
-    assert bent.mean == pytest.approx(0.5 - (0.375 + 0.25) / 2)
+    through = over_problems.above(rows, gated, [no_kl, base, k3])[kept]
+    assert through.mean == pytest.approx(straight.mean)
+    (*_, solved, _, _) = over_problems.above(rows, gated, [base, no_kl])
+    assert solved.mean == pytest.approx(0, abs=1e-9)  # pass@64 is 1 of all.
     itself = over_problems.above(rows, k3, [base, k3, no_kl])
     assert all((one.mean, one.low, one.high) == (0, 0, 0) for one in itself)
     assert over_problems.above(rows, ("gated", 0.2), [base, no_kl]) == []
