@@ -9,6 +9,7 @@ from sage_jax.run import inputs
 from sage_jax.run.facts import facts
 from sage_jax.run.kept_warnings import kept_warnings
 from sage_jax.run.loop import train
+from sage_jax.run.openings import try_openings
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.run_lock import owned
 from sage_jax.run.stop import StopRequest
@@ -25,8 +26,8 @@ def train_arms(config: configs.Config, path: Path) -> None:
     Raises:
         LockError: if another program trains in this folder.
         HostsError: if the processes do not have one config, code and data.
-        ConfigError: if an arm cannot run; configs, devices and folders of all of them are checked
-            before the first one starts.
+        ConfigError: if an arm cannot run; configs, devices, folders, problems and rewards of all of
+            them are checked before the first one starts.
         Stopped: if asked to stop.
     """
     arms = configs.arms(config)
@@ -38,6 +39,7 @@ def train_arms(config: configs.Config, path: Path) -> None:
         if not arm.mesh.auto:
             open_mesh(arm)
         folders[name].refuse_drift(arm)
+    try_openings(config, arms)
     with StopRequest(within_s=config.train.stop_within_s) as stop, owned(path):
         if not arms:
             train(config, RunFolder(path), stop)

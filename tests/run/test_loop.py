@@ -131,6 +131,7 @@ def test_a_run_that_never_fitted_leaves_no_folder(make_config, tmp_path):
     ("arms", "message"),
     [
         ({"base": {}}, "arms.base: this name is taken"),
+        ({"rates": {}}, "arms.rates: this name is taken"),
         ({"a": {"seed": 3}}, "so seed cannot differ between them"),
         ({"a": {"loss": {"kl_coef": 0.0}}}, "arms.a: guide is 'branch', but loss.kl_coef is 0"),
         ({"a": {"mesh": {"data": 4}, "rollout": {"num_prompts": 2}}}, "num_prompts 2 is not"),
