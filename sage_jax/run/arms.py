@@ -1,11 +1,13 @@
 """Training the arms of a comparison one after the other, from one warmed-up model."""
 
+import contextlib
 from pathlib import Path
 
 from sage_jax import config as configs
 from sage_jax.data.tasks import Task
 from sage_jax.parallel import hosts
 from sage_jax.run import inputs
+from sage_jax.run.entropies import keep_entropies
 from sage_jax.run.facts import facts
 from sage_jax.run.kept_warnings import kept_warnings
 from sage_jax.run.loop import train
@@ -53,7 +55,10 @@ def train_arms(config: configs.Config, path: Path) -> None:
             home.share(config)
 
         with kept_warnings(home.warnings_file, ready=home.shared_file.is_file):
-            open_and_warm_up(config, home, stop, opened=share).task.close()
+            base = open_and_warm_up(config, home, stop, opened=share)
+        with contextlib.closing(base.task):
+            keep_entropies(config, base, home)
+        del base  # Each arm has the memory to itself.
         inputs.keep(config, home, seen)
         for name, arm in arms.items():
             with owned(folders[name].path):
