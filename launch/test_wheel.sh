@@ -27,5 +27,6 @@ JAX_PLATFORMS=cpu sage-jax quickstart --warmup.steps 40 --warmup.min_pass1 0 --t
   --train.eval_every 3 --eval.num_problems 32 --eval.num_samples 16 > "$home/quickstart.txt" ||
   { cat "$home/quickstart.txt"; exit 1; }
 test -s runs/quickstart/report/index.html
+test -s runs/quickstart/report/entropies.png
 sage-jax parts guide gated > /dev/null
 echo "wheel: $(cd "$home/dist" && echo *)"

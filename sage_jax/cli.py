@@ -412,8 +412,10 @@ def _tell_results(folders: list[Path], out: Path) -> None:
     """Write the page, and print the table of pass@k and where the page lies."""
     from sage_jax.evaluate import print_table, write_report
 
-    page = write_report(folders, out)
+    page, picture = write_report(folders, out), out / "entropies.png"
     print_table(folders)
+    if picture.is_file():
+        sys.stdout.write(f"where the reference branches: {picture}\n")
     sys.stdout.write(f"{page}\n")
 
 

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from sage_jax import config as configs
+from sage_jax.data.rates import COLUMNS
 from sage_jax.parts.listing import ROOMS
-from sage_jax.setup import objective
+from sage_jax.setup import objective, reads
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 FILES = sorted(CONFIGS.glob("*.yaml"))
@@ -362,6 +363,14 @@ def test_the_arena_of_7b_is_in_the_papers_setting(ours):
     assert {arm.mesh for arm in arms.values()} == {config.mesh} == {of_paper.mesh}
 
 
+def test_arms_that_read_rates_name_the_file_that_the_command_of_their_config_writes(ours):
+    config, arms = ours["arena_7b"]
+    of = {name: arm.task.rates_file for name, arm in arms.items() if reads(arm) & COLUMNS}
+    assert of == dict.fromkeys(("pba", "dph"), f"runs/{config.name}/rates.jsonl")
+    text = (CONFIGS / "arena_7b.yaml").read_text()
+    assert "#   sage-jax rate configs/arena_7b.yaml\n# It writes runs/arena_7b/rates.jsonl" in text
+
+
 @pytest.mark.parametrize(
     "room", [room for room in ROOMS if room.module.startswith("sage_jax.losses")],
     ids=lambda room: room.kind,
@@ -370,6 +379,22 @@ def test_every_part_of_a_loss_is_in_a_config_of_ours(room, ours):
     runs = [one for config, arms in ours.values() for one in arms.values() or [config]]
     used = {spec.use for one in runs for _, spec, where in one.parts if where == room}
     assert used >= set(room.names())
+
+
+SWITCHES = {
+    "gated": {"share", "hold", "cover", "width"},
+    "tempered": {"ramp", "threshold", "by_reward", "over"},
+    "clipped": {"delta"},
+    "dppo": {"divergence"},
+    "exact": {"renormalize"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("use", SWITCHES)
+def test_options_that_make_another_loss_are_in_an_arm_of_7b(use, ours):
+    _, arms = ours["arena_7b"]
+    specs = [spec for arm in arms.values() for _, spec, _ in arm.parts if spec.use == use]
+    assert {name for spec in specs for name in spec.options} >= SWITCHES[use]
 
 
 @pytest.mark.parametrize("name", ["tiny", "1e5", "9E999", "0E0", "12", "true", "2020-01-01"])

@@ -7,6 +7,8 @@ from sage_jax.config.sections import Config
 from sage_jax.faults import ConfigError
 from sage_jax.parts.modules import near_miss
 
+_TAKEN = {"base", "warmup", "report", "eval", "suites", "entropies", "rates"}
+
 
 def arms(config: Config) -> dict[str, Config]:
     """The configs of the arms, by name; empty if the run has none."""
@@ -30,7 +32,7 @@ def arm(config: Config, name: str) -> Config:
 
 def _check_arm(config: Config, name: str, changes: dict[str, Any]) -> None:
     """Refuse an arm whose folder would be another's, or that would need a warm-up of its own."""
-    if name in ("base", "warmup", "report", "eval"):
+    if name in _TAKEN:
         raise ConfigError(f"arms.{name}: this name is taken by a folder beside the arms")
     shared = {"model", "task", "warmup", "seed"} & set(changes)
     task = changes.get("task")

@@ -298,6 +298,9 @@ class Train(Section):
     """Seconds before a step, save or evaluation of ten times the usual length is reported."""
     max_bad_steps: int = Field(default=3, ge=1)
     """Steps in a row whose update was skipped for NaN or infinity, after which the run stops."""
+    entropies: int = Field(default=0, ge=0)
+    """Training problems that the reference completes before training, for the histogram of its
+    entropies on the page, as `sage-jax entropies` draws it; 0 draws none."""
 
 
 # Temperature and nucleus: of the paper's tables; of most published figures on AIME and its kind

@@ -45,7 +45,7 @@ def read_rates(path: str | Path) -> dict[str, float]:
     try:
         lines = json_lines.read_lines(as_path(path))
     except json_lines.JsonLinesError as error:
-        raise DataError(f"{path}: {error}") from error
+        raise DataError(f"{path}: {error}; `sage-jax rate` writes such a file") from error
     for number, line in enumerate(lines, start=1):
         id, rate = _read(line, f"{path}, line {number}")
         if id in found:

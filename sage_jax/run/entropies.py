@@ -15,7 +15,8 @@ from rich.table import Table
 from sage_jax import config as configs
 from sage_jax import parallel, setup
 from sage_jax.config import ConfigError
-from sage_jax.evaluate.entropies import bins, by_position, propose
+from sage_jax.evaluate.branching import Branching
+from sage_jax.evaluate.entropies import Proposal, bins, by_position, propose
 from sage_jax.evaluate.report.entropy_plot import plot_entropies
 from sage_jax.evaluate.report.theme import save
 from sage_jax.files import write_atomically
@@ -25,7 +26,9 @@ from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import of_rollout
 from sage_jax.learn.shards import Shards
 from sage_jax.parallel import hosts
+from sage_jax.run.console import log
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.run.stages import stage
 from sage_jax.run.starting import source_of_config, source_of_run
 
 _SHOWN = 16  # Positions that the terminal names.
@@ -70,6 +73,22 @@ def entropies(config: configs.Config, source: str, out: Path, *, problems: int) 
         base.task.close()
     if hosts.is_main():
         _tell(config, source, values, mask, out)
+
+
+def keep_entropies(config: configs.Config, base: setup.Base, folder: RunFolder) -> None:
+    """Write down and draw the entropies of a run's reference, where its page finds them.
+
+    `train.entropies` says of how many problems. Arms share those of the folder they lie in, and
+    what is there already is kept. A collective.
+    """
+    problems, out = config.train.entropies, folder.path / "entropies"
+    known = folder.is_arm() or (out / "entropies.json").is_file()
+    if not problems or hosts.agree(known):
+        return
+    with stage("the reference's entropies"):
+        values, mask = sampled_entropies(config, base, problems=problems)
+    if hosts.is_main():
+        log(_write(config, folder.source(config), values, mask, out).told())
 
 
 def sampled_entropies(
@@ -119,19 +138,31 @@ def _drawing(config: configs.Config, base: setup.Base, rows: int) -> Callable[..
 def _tell(
     config: configs.Config, source: str, values: np.ndarray, mask: np.ndarray, out: Path
 ) -> None:
-    flat, positions = values[mask > 0], by_position(values, mask)
-    # Of a certain token rounding may leave a little less than nothing.
-    flat = np.maximum(flat, 0.0)
-    proposal = propose(flat)
-    edges, shares = bins(flat)
+    proposal = _write(config, source, values, mask, out)
+    flat = _flat(values, mask)
     terminal = Terminal(highlight=False)
-    terminal.print(_histogram(edges, shares, flat.size, len(values)))
-    for line in _position_lines(positions):
+    terminal.print(_histogram(*bins(flat), flat.size, len(values)))
+    for line in _position_lines(by_position(values, mask)):
         terminal.print(line, markup=False)
     terminal.print(proposal.told(), markup=False)
     if proposal.valley is not None:
         line = f"guide: {{use: gated, threshold: {proposal.valley.threshold:.2f}}}"
         terminal.print(line, markup=False)
+    terminal.print(f"wrote {out / 'entropies.png'} and entropies.json", markup=False)
+
+
+def _flat(values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    # Of a certain token rounding may leave a little less than nothing.
+    return np.maximum(values[mask > 0], 0.0)
+
+
+def _write(
+    config: configs.Config, source: str, values: np.ndarray, mask: np.ndarray, out: Path
+) -> Proposal:
+    """Write `entropies.json` and `entropies.png`, and give the threshold they propose."""
+    flat, positions = _flat(values, mask), by_position(values, mask)
+    proposal = propose(flat)
+    found = Branching.of(flat, proposal, positions, task=config.task.label)
     written = {
         "name": config.name,
         "model": source,
@@ -139,13 +170,12 @@ def _tell(
         "temperature": config.rollout.temperature,
         "problems": len(values),
         **proposal.as_json(),
-        "histogram": {"edges": edges.tolist(), "shares": shares.tolist()},
+        "histogram": {"edges": found.edges.tolist(), "shares": found.shares.tolist()},
         "positions": [{"mean": mean, "tokens": count} for mean, count in positions],
     }
+    save(plot_entropies(found), out / "entropies.png")
     write_atomically(out / "entropies.json", (json.dumps(written, indent=1) + "\n").encode())
-    picture = plot_entropies(flat, proposal, positions, title=config.task.label)
-    save(picture, out / "entropies.png")
-    terminal.print(f"wrote {out / 'entropies.png'} and entropies.json", markup=False)
+    return proposal
 
 
 def _histogram(edges: np.ndarray, shares: np.ndarray, tokens: int, completions: int) -> Table:

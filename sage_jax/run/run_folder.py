@@ -168,6 +168,7 @@ class RunFolder:
 # What may change between the parts of one run without changing what is computed.
 _MAY_CHANGE = {
     "train.checkpoint_every", "train.keep_checkpoints", "train.sample_every",
+    "train.entropies",
     "train.max_bad_steps", "train.stall_s", "train.stop_within_s", "mesh.auto", "mesh.data",
     "mesh.fsdp", "mesh.tensor", "task.num_workers", "task.max_lost", "rollout.compactions",
     "rollout.cache_doublings", "rollout.chunks", "optimizer.packing", "warmup.attempts",

@@ -15,6 +15,7 @@ from sage_jax.data.tasks import Task
 from sage_jax.evaluate import EvalResult
 from sage_jax.learn.learner import Learner
 from sage_jax.learn.state import TrainState
+from sage_jax.run.entropies import keep_entropies
 from sage_jax.run.evaluation import evaluate_model
 from sage_jax.run.events import Event
 from sage_jax.run.run_folder import RunFolder
@@ -82,6 +83,7 @@ def open_session(
     with contextlib.ExitStack() as closing:
         base = open_and_warm_up(config, folder, stop, opened=opened, emit=emit)
         closing.callback(base.task.close)
+        keep_entropies(config, base, folder)
         learner = setup.make_learner(config, base)
         step = make_step(config, base, learner)
         closing.callback(step.close)

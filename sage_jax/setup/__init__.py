@@ -11,6 +11,7 @@ from sage_jax.setup.base import (
     open_suite,
     open_task,
     random_model,
+    reads,
     with_params,
 )
 from sage_jax.setup.decoding import decoding, filled, sampler
@@ -40,6 +41,7 @@ __all__ = [
     "open_suite",
     "open_task",
     "random_model",
+    "reads",
     "resolve_mesh",
     "sampler",
     "start",

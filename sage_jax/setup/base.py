@@ -155,7 +155,7 @@ def open_task(
             "eval.exact false, or take one that can, such as programs or brackets"
         )
     # Of a task of one's own that says nothing of it, the first step will tell.
-    if _reads_modes(config) and not getattr(task, "tells_modes", True):
+    if "modes" in reads(config) and not getattr(task, "tells_modes", True):
         task.close()
         raise ConfigError(
             f"the loss reads modes, and the task {config.task.use!r} tells no ways of being right "
@@ -215,9 +215,10 @@ def _beside(config: configs.Config, loaded: models.Loaded | models.Described | N
     return Beside(held_out, others)
 
 
-def _reads_modes(config: configs.Config) -> bool:
-    by_rule = any(rule.use == "rare_by_mode" for rule in config.loss.advantage)
-    return by_rule or "modes" in make_loss(config).needs
+def reads(config: configs.Config) -> frozenset[str]:
+    """What training reads of problems: columns of the data by name, and `modes`."""
+    by_rule = {"modes" for rule in config.loss.advantage if rule.use == "rare_by_mode"}
+    return make_loss(config).needs & {*COLUMNS, "modes"} | by_rule
 
 
 def _setting(
@@ -236,5 +237,5 @@ def _setting(
         max_completion_length=config.rollout.max_completion_length,
         stop_ids=(*ends, *(one for one in own if one is not None)),
         embeddings=loaded.config.vocab_size if loaded else None,
-        rates=make_loss(config).needs & COLUMNS if trains else None,
+        rates=reads(config) & COLUMNS if trains else None,
     )

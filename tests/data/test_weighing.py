@@ -113,6 +113,11 @@ def test_a_gaussian_draws_most_about_its_target(write):
     ]
 
 
+def test_where_there_is_no_file_the_command_that_writes_one_is_named():
+    with pytest.raises(DataError, match=r"^nowhere: cannot be read: .*; `sage-jax rate` writes"):
+        make("nowhere")
+
+
 def test_unlike_files_are_told_and_a_curriculum_needs_every_rate(write, caplog):
     path = write({"p-0": 0.5, "zz": 1, "p-9": 0.5})
     make(path)

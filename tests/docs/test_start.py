@@ -22,6 +22,12 @@ def test_the_arms_that_are_added_can_be_trained(tmp_path):
     folder.share(config)  # Is not refused.
 
 
+def test_the_quickstart_draws_the_histogram_that_the_page_and_the_readme_speak_of():
+    assert configs.load(pages.ROOT / "configs" / "quickstart.yaml").train.entropies > 0
+    for page in ("README.md", "docs/start.md"):
+        assert "report/entropies.png" in (pages.ROOT / page).read_text()
+
+
 def test_problems_of_ones_own_are_read(tmp_path, monkeypatch):
     import byte_models  # Transformers takes seconds.
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from sage_jax.evaluate.branching import Branching
 from sage_jax.evaluate.entropies import bins, by_position, density, propose
 from sage_jax.evaluate.report.entropy_plot import plot_entropies
 from sage_jax.evaluate.report.theme import png
@@ -113,7 +114,8 @@ def test_the_proposal_is_json():
 def test_the_picture_shows_the_threshold_where_there_is_one(forks):
     entropies = planted(np.random.default_rng(0), (0.8, 0.1, 500), (1.9, 0.1, forks))
     found = propose(entropies)
-    figure = plot_entropies(entropies, found, [(1.9, 100), (0.8, 100), (0.8, 90)], title="tiny")
+    positions = [(1.9, 100), (0.8, 100), (0.8, 90)]
+    figure = plot_entropies(Branching.of(entropies, found, positions, task="tiny"))
     left, right = figure.axes
     _, shares = bins(entropies, most=40)
     heights = [bar.get_height() for bar in left.patches]  # pyright: ignore

@@ -13,7 +13,7 @@ from sage_jax.learn.logprobs import logprobs
 from sage_jax.learn.passes import Pass
 from sage_jax.learn.sequences import Sequences
 from sage_jax.learn.shards import Shards
-from sage_jax.run.entropies import entropies_of_run, sampled_entropies
+from sage_jax.run.entropies import entropies_of_run, keep_entropies, sampled_entropies
 from sage_jax.run.run_folder import RunFolder
 
 
@@ -35,6 +35,22 @@ def test_of_a_run_it_prints_and_writes_what_its_reference_says(undisturbed, tmp_
         assert f"guide: {{use: gated, threshold: {read['threshold']:.2f}}}" in printed
     with Image.open(tmp_path / "out" / "entropies.png") as picture:
         assert picture.width > 1000
+
+
+def test_a_run_keeps_them_once_and_arms_those_of_their_folder(make_config, make_base, tmp_path):
+    config = make_config({"train": {"entropies": 4}, "eval": {"batch_prompts": 4}})
+    base, home = make_base(config), RunFolder(tmp_path / "home")
+    keep_entropies(make_config(), base, home)
+    assert not home.path.exists()
+    keep_entropies(config, base, home)
+    file = home.path / "entropies" / "entropies.json"
+    assert json.loads(file.read_text())["problems"] == 4
+    file.write_text("{}")
+    keep_entropies(config, base, home)
+    assert file.read_text() == "{}"
+    home.share(config)
+    keep_entropies(config, base, RunFolder(home.path / "arm"))
+    assert not (home.path / "arm").exists()
 
 
 def test_it_samples_the_model_itself_once_a_training_problem(make_config, make_base):

@@ -131,6 +131,7 @@ def test_a_run_that_never_fitted_leaves_no_folder(make_config, tmp_path):
     ("arms", "message"),
     [
         ({"base": {}}, "arms.base: this name is taken"),
+        ({"rates": {}}, "arms.rates: this name is taken"),
         ({"a": {"seed": 3}}, "so seed cannot differ between them"),
         ({"a": {"loss": {"kl_coef": 0.0}}}, "arms.a: guide is 'branch', but loss.kl_coef is 0"),
         ({"a": {"mesh": {"data": 4}, "rollout": {"num_prompts": 2}}}, "num_prompts 2 is not"),
@@ -148,7 +149,7 @@ def test_arms_that_cannot_run_are_refused_before_the_first_starts(
 @pytest.mark.slow
 def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path, monkeypatch):
     arms = {"no_kl": {"guide": "none", "loss": {"kl_coef": 0.0}}, "sage": {}}
-    config = make_config({"arms": arms, "train": {"steps": 2, "eval_every": 1}})
+    config = make_config({"arms": arms, "train": {"steps": 2, "eval_every": 1, "entropies": 8}})
 
     def loud(*args, **options):
         opened = open_and_warm_up(*args, **options)
@@ -165,6 +166,7 @@ def test_arms_share_their_base_and_stand_side_by_side(make_config, tmp_path, mon
     page = write_report([tmp_path], tmp_path / "report").read_text()
     assert "no_kl" in page
     assert page.count("an odd warm-up") == 1
+    assert page.count("Where the reference branches") == 1
     other = configs.override(config, {"warmup": {"learning_rate": 0.5}})
     with pytest.raises(ConfigError, match=r"warmup\.learning_rate: 0\.002 there, 0\.5 now"):
         train_arms(other, tmp_path)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sage_jax.evaluate.comparison import Comparison, compare
 from sage_jax.evaluate.report.drawn import add_picture
+from sage_jax.evaluate.report.entropy_section import entropy_section, read_branching
 from sage_jax.evaluate.report.frontier import families, plot_frontier
 from sage_jax.evaluate.report.page import Html, arm_name, document, join, section, tag
 from sage_jax.evaluate.report.plots import describe, plot_pass_at_k, plot_support
@@ -195,12 +196,12 @@ def _remaining_sections(runs: Sequence[Run], looks: Looks) -> list[Html]:
 def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     """Compares run folders (or folders of arms): PNG plots and one self-contained HTML page.
 
-    Writes frontier.png, pass_at_k.png, support.png, history.png, training.png, q.png and
-    positions.png, as far as the runs hold what they show, each also as *_dark.png; suites.md and
-    suites.tex where suites were evaluated; and index.html with the plots inside, summary and paired
-    differences with intervals, support expansion, warnings, completions token by token,
-    configuration differences and timings. The page needs no network; it runs one script, its own,
-    which shows completions, and all text of models is text in it.
+    Writes frontier.png, pass_at_k.png, entropies.png, support.png, history.png, training.png,
+    q.png and positions.png, as far as the runs hold what they show, each also as *_dark.png;
+    suites.md and suites.tex where suites were evaluated; and index.html with the plots inside,
+    summary and paired differences with intervals, support expansion, warnings, completions token by
+    token, configuration differences and timings. The page needs no network; it runs one script, its
+    own, which shows completions, and all text of models is text in it.
 
     Args:
         run_dirs: run folders, or folders that hold run folders; one colour each, in this order.
@@ -218,10 +219,12 @@ def write_report(run_dirs: Sequence[str | Path], out_dir: str | Path) -> Path:
     looks = _looks(runs, comparison)
     # What may be corrupt is read before anything is written.
     tokens, warned = _tokens_section(runs, comparison, looks), warnings_section(runs, looks)
+    branching = read_branching(runs)
     trends = {run.name: read_trends(run.path / "samples") for run in runs}
     parts = [_header(runs, comparison, looks)]
     if comparison.results:
         parts.append(_pass_section(folder, runs, comparison, looks))
+    parts.append(entropy_section(folder, branching))
     if comparison.pairs():
         parts.append(_difference_section(comparison, looks))
     parts.append(suites_section(folder, runs))
