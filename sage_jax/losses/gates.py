@@ -82,6 +82,23 @@ def hinge(logps: Array, anchor_logps: Array, *, distance: float = 0.01) -> Array
     return as_real(jnp.abs(logps - anchor_logps) > distance)
 
 
+def hinge_equal(
+    logps: Array, anchor_logps: Array, reward_range: Array, *, distance: float = 0.01
+) -> Array:
+    """`hinge` in groups whose rewards are all alike, 1 where they differ; [B, T].
+
+    Between `unequal`, which lets go of groups of equal rewards altogether, and `hinge`, which lets
+    small changes go everywhere. `reward_range` is [B, 1]. Ours, of these two. Raises ValueError for
+    a negative distance.
+
+    >>> logps, anchor_logps = jnp.full((2, 2), -1.0), jnp.array([[-1.005, -1.5]] * 2)
+    >>> print(hinge_equal(logps, anchor_logps, jnp.array([[1.0], [0.0]])))
+    [[1. 1.]
+     [0. 1.]]
+    """
+    return jnp.where(reward_range > 0, 1.0, hinge(logps, anchor_logps, distance=distance))
+
+
 def unclipped(
     ratios: Array, advantages: Array, *, eps_low: float = 0.2, eps_high: float = 0.2
 ) -> Array:
