@@ -127,6 +127,11 @@ GUIDES = (
     guides.branch_guide(),
     guides.token_guide(alpha=0.3, sigma=0.2),
     guides.random_guide(epsilon=0.5, sigma=0.15),
+    guides.gated_guide(threshold=1.0, width=0.3),
+    guides.gated_guide(share=0.4, hold=1.5),
+    guides.tempered_guide(phi=0.5),
+    guides.rival_guide(),
+    guides.support_guide(top_k=3),
     by_name.guide(by_vocabulary),
 )
 ESTIMATORS = (kl.k1, kl.k2, kl.k3, kl.forward, kl.exact, kl.forward_exact)
