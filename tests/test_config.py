@@ -538,12 +538,12 @@ def test_broken_arguments_of_parts_are_told(words, told):
 def test_parts_of_the_loss_are_chosen_on_the_command_line():
     config = configs.parse(BRACKETS)
     words = ["--loss.surrogate.eps_high", "0.3", "--loss.kl_estimator=exact", "--loss.reduction",
-             "{use: dapo}", "--loss.kl_estimator.renormalize", "true"]  # fmt: skip
+             "{use: dapo}", "--loss.kl_estimator.renormalize", "false"]  # fmt: skip
     rest, changes = configs.part_arguments(words, config)
     loss = configs.override(config, changes).model_dump(mode="json")["loss"]
     assert not rest
     assert loss["surrogate"] == {"use": "clipped", "eps_high": 0.3}
-    assert loss["kl_estimator"] == {"use": "exact", "renormalize": True}
+    assert loss["kl_estimator"] == {"use": "exact", "renormalize": False}
     assert loss["reduction"] == "dapo"
 
 

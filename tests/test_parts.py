@@ -8,7 +8,16 @@ import pytest
 from sage_jax import parts
 from sage_jax.faults import ConfigError
 from sage_jax.losses import by_name
-from sage_jax.parts import GUIDES, REWARDS, Spec
+from sage_jax.parts import (
+    ADVANTAGES,
+    ESTIMATORS,
+    GATES,
+    GUIDES,
+    REDUCTIONS,
+    REWARDS,
+    SURROGATES,
+    Spec,
+)
 
 OWN = """
 import jax.numpy as jnp
@@ -77,6 +86,13 @@ def test_a_part_of_ones_own_is_found_with_its_arguments(own):
     assert not part.asks("max_steps")
     made = resolve(use=f"{own}:Ladder", rungs=3).call(max_steps=5)
     assert made.rungs == 3
+
+
+def test_every_part_of_a_loss_shows_an_example():
+    rooms = (ADVANTAGES, ESTIMATORS, GATES, GUIDES, REDUCTIONS, SURROGATES)
+    found = [room.get(name) for room in rooms for name in room.names()]
+    assert len(found) > 40
+    assert not [one.__name__ for one in found if ">>>" not in (one.__doc__ or "")]
 
 
 def test_what_a_reward_takes_positionally_may_be_a_column_of_the_data(own):

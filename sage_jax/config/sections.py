@@ -195,7 +195,8 @@ class Loss(Section):
     kl_estimator: Part = Spec(use="k3")
     """Estimator of the KL term. `k1`, `k2`, `k3` and `exact` are of the reverse KL, `forward` and
     `forward_exact` of the forward KL; the exact ones sum over the vocabulary and take
-    `renormalize`, which divides the shaped anchor by its sum. Or `module:function` of your own."""
+    `renormalize`, which divides the shaped anchor by its sum: true by default for `exact`, false
+    for `forward_exact`. Or `module:function` of your own."""
     kl_in: Literal["loss", "reward", "advantage"] = "loss"
     """Where the KL stands: a term of the loss; taken off the reward, before advantages; or off the
     advantages, centred in each group (ZCPO)."""

@@ -96,17 +96,31 @@ def rloo(rewards: Array, *, group_size: int) -> Array:
 
 
 def group(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
-    """Reward minus the group mean, by the group's standard deviation (GRPO, arXiv 2402.03300)."""
+    """Reward minus the group mean, by the group's standard deviation (GRPO, arXiv 2402.03300).
+
+    >>> found = group(jnp.array([1.0, 0.0, 0.0, 0.0]), group_size=4)  # std is 1/2
+    >>> print([f"{one:.1f}" for one in found.tolist()])
+    ['1.5', '-0.5', '-0.5', '-0.5']
+    """
     return group_relative(rewards, group_size=group_size, scale="group", epsilon=epsilon)
 
 
 def batch(rewards: Array, *, group_size: int, epsilon: float = 1e-4) -> Array:
-    """Reward minus the group mean, by the standard deviation of all rewards."""
+    """Reward minus the group mean, by the standard deviation of all rewards.
+
+    >>> found = batch(jnp.array([1.0, 0.0, 0.0, 0.0]), group_size=2)  # std is 1/2
+    >>> print([f"{one:.1f}" for one in found.tolist()])
+    ['1.0', '-1.0', '0.0', '0.0']
+    """
     return group_relative(rewards, group_size=group_size, scale="batch", epsilon=epsilon)
 
 
 def none(rewards: Array, *, group_size: int) -> Array:
-    """Reward minus the group mean, not divided (Dr. GRPO, arXiv 2503.20783, section 3.2)."""
+    """Reward minus the group mean, not divided (Dr. GRPO, arXiv 2503.20783, section 3.2).
+
+    >>> print(none(jnp.array([1.0, 0.0, 0.0, 0.0]), group_size=4))
+    [ 0.75 -0.25 -0.25 -0.25]
+    """
     return group_relative(rewards, group_size=group_size, scale="none")
 
 

@@ -113,7 +113,8 @@ def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options:
 
     It asks by name for all that is `READABLE`, such as `logps` and `anchor_logps`, and gives
     [B, T]; `name` is that of the metric, its mean over valid tokens. An argument `renormalize` that
-    is true leaves guides over the vocabulary alone to move it, whatever it declares by `moved_by`.
+    is true, given or by default, leaves guides over the vocabulary alone to move it, whatever it
+    declares by `moved_by`.
     It raises ValueError when it runs for terms that are missing or another shape.
     """
     label = f"the estimator {_label(function)}"
@@ -125,7 +126,7 @@ def estimator(function: Callable[..., Array], /, *, name: str = "kl", **options:
         return losses, {name: reduce.mean(losses, terms.valid)}
 
     use = anchor_use(function)
-    if (_bound(function) | options).get("renormalize"):
+    if _value(function, options, "renormalize"):
         use = replace(use, moved_by=use.moved_by & {"vocabulary"}, renormalized=True)
     return TokenLoss(token_loss, (use,), _needs(function))
 
@@ -266,8 +267,11 @@ def _inner(function: Callable[..., Any]) -> Callable[..., Any]:
     return _inner(function.func) if isinstance(function, functools.partial) else function
 
 
-def _bound(function: Callable[..., Any]) -> dict[str, Any]:
-    return function.keywords if isinstance(function, functools.partial) else {}
+def _value(function: Callable[..., Any], options: dict[str, Any], name: str) -> Any:
+    """What an option will be: as given, as bound by a partial, or its default; else None."""
+    parameter = inspect.signature(function).parameters.get(name)
+    known = None if parameter is None or parameter.default is parameter.empty else parameter.default
+    return options.get(name, known)
 
 
 def _label(function: Callable[..., Any]) -> str:

@@ -110,6 +110,12 @@ def within_covariance(
     As many as `share` of all valid tokens are, rounded and at least one, or all there are. The
     draw of a row depends on `key` and its index in `rows` [B] alone. Raises ValueError without a
     key, for a share outside (0, 1], or unless low < high.
+
+    >>> old_logps, advantages = jnp.array([[-1.0, -3.0, -2.0]]), jnp.array([[2.0, 0.0, 1.0]])
+    >>> mask, key = jnp.ones((1, 3)), jax.random.key(0)
+    >>> options = {"share": 0.5, "low": 0.5, "high": 5.0}
+    >>> print(within_covariance(old_logps, advantages, mask, key, **options))  # Of 1, 1 and 0.
+    [[ True  True False]]
     """
     if not low < high:
         raise ValueError(f"low is {low} and high is {high}; low < high must hold")

@@ -38,6 +38,9 @@ def pass_at_k(group_size: int, *, k: int, scale: Scale = "group") -> Table:
     """R = hit(f, N, k); right (1 − R) / σ, wrong (1 − R − C(f−1, k−1) / C(N−1, k−1)) / σ.
 
     σ = √(R(1 − R)), and all is 0 where that is 0; `scale` "none" leaves σ out.
+
+    >>> pass_at_k(2, k=1)  # R is 0, 1/2, 1
+    ((0.0, 0.0), (1.0, -1.0), (0.0, 0.0))
     """
     check_k(k, group_size, group_size - 1, "with k = group_size every advantage is 0")
     if scale not in ("group", "none"):
@@ -100,13 +103,21 @@ def maxrl(group_size: int, *, truncation: int | None = None, zero_all_wrong: boo
 
 
 def focal(group_size: int, *, gamma: float = 0.5, epsilon: float = 1e-4) -> Table:
-    """A · (1 − c/N)^gamma."""
+    """A · (1 − c/N)^gamma.
+
+    >>> focal(4, gamma=1.0, epsilon=0.0)[3]  # A is 1/2 and −3/2, for std is 1/2
+    (0.125, -0.375)
+    """
     _at_least("gamma", gamma, 0)
     return _weighted(group_size, lambda c: (1 - c / group_size) ** gamma, epsilon)
 
 
 def posterior(group_size: int, *, k: int = 16, tau: float = 0.01, epsilon: float = 1e-4) -> Table:
-    """A · u(c) / u(1), u(c) = k Π_{j=1}^{k−1} (f + j) / (N + 1 + j); 0 where u(c) < tau (N + 1)."""
+    """A · u(c) / u(1), u(c) = k Π_{j=1}^{k−1} (f + j) / (N + 1 + j); 0 where u(c) < tau (N + 1).
+
+    >>> posterior(4, k=2, epsilon=0.0)[3]  # A is 1/2 and −3/2, u(3)/u(1) = (1 + 1)/(3 + 1)
+    (0.25, -0.75)
+    """
     check_size(group_size)
     check_k(k, group_size, None, "")
     _at_least("tau", tau, 0)
@@ -123,7 +134,11 @@ def posterior(group_size: int, *, k: int = 16, tau: float = 0.01, epsilon: float
 
 
 def flat_half(group_size: int, *, epsilon: float = 1e-4) -> Table:
-    """A, divided by 2 √(p(1 − p)) where p = c/N > 1/2."""
+    """A, divided by 2 √(p(1 − p)) where p = c/N > 1/2.
+
+    >>> [round(right * c, 2) for c, (right, _) in enumerate(flat_half(4))]  # √(3/4) · 2 from 1/2 on
+    [0.0, 1.5, 1.73, 1.73, 0.0]
+    """
 
     def weight(c: int) -> float:
         p = c / group_size
@@ -152,7 +167,11 @@ def quantile(group_size: int, *, at: float = 0.4, epsilon: float = 1e-4) -> Tabl
 
 
 def hit(f: int, n: int, k: int) -> Fraction:
-    """Chance that k of n samples, of which f are wrong, hold a right one."""
+    """Chance that k of n samples, of which f are wrong, hold a right one.
+
+    >>> hit(2, 4, 2)  # One of six pairs is wrong altogether.
+    Fraction(5, 6)
+    """
     return 1 - Fraction(math.comb(f, k), math.comb(n, k))
 
 

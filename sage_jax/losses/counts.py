@@ -146,6 +146,10 @@ def focal(
     """`group` · (1 − c/N)^gamma, c of N right: less for easy prompts (F-GRPO, arXiv 2602.06717).
 
     `gamma` 0 is `group`; the paper has 0.5 and 1. The mean of a group is 0.
+
+    >>> rewards = jnp.array([1.0, 1.0, 1.0, 0.0])  # `group` gives 1/2 and −3/2, √(1 − 3/4) is 1/2
+    >>> print(focal(rewards, group_size=4, epsilon=0.0))
+    [ 0.25  0.25  0.25 -0.75]
     """
     table = tables.focal(group_size, gamma=gamma, epsilon=epsilon)
     return of_counts(rewards, table, group_size=group_size, right_above=right_above)
@@ -165,6 +169,10 @@ def posterior(
     c of N samples are right, f wrong; p has a uniform prior, so
     u(c) = k Π_{j=1}^{k−1} (f + j)/(N + 1 + j). 0 where u(c) < tau · (N + 1). k may be above
     group_size; k = 1 with tau = 0 is `group`.
+
+    >>> rewards = jnp.array([1.0, 1.0, 1.0, 0.0])  # u(3)/u(1) = (1 + 1)/(3 + 1)
+    >>> print(posterior(rewards, group_size=4, k=2, epsilon=0.0))
+    [ 0.25  0.25  0.25 -0.75]
     """
     table = tables.posterior(group_size, k=k, tau=tau, epsilon=epsilon)
     return of_counts(rewards, table, group_size=group_size, right_above=right_above)
@@ -177,6 +185,12 @@ def flat_half(
 
     So all prompts of the easy half weigh alike: their right samples' advantages add up to
     √(1 − 1/N) · N/2, as at one half. Its anchor for prompts that are all right is another part.
+
+    >>> rewards = jnp.array([1.0, 1.0, 1.0, 0.0, 1.0, 1.0, 0.0, 0.0])
+    >>> found = flat_half(rewards, group_size=4).reshape(2, 4)
+    >>> right = jnp.where(found > 0, found, 0.0).sum(axis=1)
+    >>> print([f"{one:.2f}" for one in right.tolist()])  # √(3/4) · 2
+    ['1.73', '1.73']
     """
     table = tables.flat_half(group_size, epsilon=epsilon)
     return of_counts(rewards, table, group_size=group_size, right_above=right_above)
@@ -195,6 +209,10 @@ def quantile(
     Where c/N <= 1 − at the quantile is 0 and only right samples count, above it is 1 and only
     wrong ones do; `at` is the paper's K. At the tie c/N = 1 − at it is 0, as the paper states the
     rule; its code interpolates between 0 and 1 at one count beside the tie.
+
+    >>> rewards = jnp.array([1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0])  # std is 1/2 in both
+    >>> print(quantile(rewards, group_size=4, epsilon=0.0))
+    [ 2.  0.  0.  0.  0.  0.  0. -2.]
     """
     table = tables.quantile(group_size, at=at, epsilon=epsilon)
     return of_counts(rewards, table, group_size=group_size, right_above=right_above)

@@ -21,6 +21,9 @@ def base_pass_rate(
     `at_most` 0 anchors what the base never solves (PBA, arXiv 2607.20543), `at_least` 1 what it
     always solves (DPH-RL, arXiv 2509.07430). [B, 1] -> [B, 1].
     Raises ValueError for bounds outside [0, 1] or the wrong way round, or a negative factor.
+
+    >>> print(base_pass_rate(jnp.array([[0.0], [0.5]]), at_most=0.0)[:, 0])
+    [1. 0.]
     """
     return _within(base_pass_rate, at_least, at_most, outside)
 
@@ -32,6 +35,9 @@ def pass_rate(
 
     `at_least` 1 holds what is mastered alone (MCPO, arXiv 2604.16972, which anchors there to π_old
     and not to π_ref). Raises ValueError as `base_pass_rate`.
+
+    >>> print(pass_rate(jnp.array([[0.75], [1.0]]), at_least=1.0, outside=0.2)[:, 0])
+    [0.2 1. ]
     """
     return _within(pass_rate, at_least, at_most, outside)
 
@@ -54,6 +60,9 @@ def unequal(reward_range: Array, *, equal: float = 0.0) -> Array:
 
     In groups of equal rewards no advantage answers the KL, so that it alone moves the policy
     (arXiv 2610.12161, fault 3). Raises ValueError for a negative factor.
+
+    >>> print(unequal(jnp.array([[1.0], [0.0]]), equal=0.5)[:, 0])
+    [1.  0.5]
     """
     return jnp.where(reward_range > 0, 1.0, _factor("equal", equal))
 
@@ -64,10 +73,30 @@ def hinge(logps: Array, anchor_logps: Array, *, distance: float = 0.01) -> Array
     With k3 the gradient is that of k3 less its value at the nearer edge. MCPO (arXiv 2604.16972)
     has such a hinge, to π_old and, as others quote it, with the other sign in the exponent: alike
     to first order. Raises ValueError for a negative distance.
+
+    >>> print(hinge(jnp.full((1, 2), -1.0), jnp.array([[-1.005, -1.5]])))
+    [[0. 1.]]
     """
     if not distance >= 0:
         raise ValueError(f"distance is {distance}; it must be 0 or more")
     return as_real(jnp.abs(logps - anchor_logps) > distance)
+
+
+def hinge_equal(
+    logps: Array, anchor_logps: Array, reward_range: Array, *, distance: float = 0.01
+) -> Array:
+    """`hinge` in groups whose rewards are all alike, 1 where they differ; [B, T].
+
+    Between `unequal`, which lets go of groups of equal rewards altogether, and `hinge`, which lets
+    small changes go everywhere. `reward_range` is [B, 1]. Ours, of these two. Raises ValueError for
+    a negative distance.
+
+    >>> logps, anchor_logps = jnp.full((2, 2), -1.0), jnp.array([[-1.005, -1.5]] * 2)
+    >>> print(hinge_equal(logps, anchor_logps, jnp.array([[1.0], [0.0]])))
+    [[1. 1.]
+     [0. 1.]]
+    """
+    return jnp.where(reward_range > 0, 1.0, hinge(logps, anchor_logps, distance=distance))
 
 
 def unclipped(
@@ -93,6 +122,9 @@ def wrong(right: Array, *, otherwise: float = 0.0) -> Array:
     """1 on rows whose answer is wrong, else `otherwise`; [B, 1].
 
     Raises ValueError for a negative factor.
+
+    >>> print(wrong(jnp.array([[1.0], [0.0]]), otherwise=0.3)[:, 0])
+    [0.3 1. ]
     """
     return jnp.where(right > 0, _factor("otherwise", otherwise), 1.0)
 
@@ -114,6 +146,11 @@ def unlikely(
     before updates; with `only_wrong` false all of them, whatever their advantage. [B, T].
     The place of Lp-Reg (arXiv 2510.03222), which there has a KL from a proxy of the policy itself.
     Raises ValueError for a negative factor, and as `choices.least_likely`.
+
+    >>> advantages, sampled = jnp.array([[-1.0], [1.0]]), jnp.array([[-1.0, -9.0], [-8.0, -2.0]])
+    >>> print(unlikely(advantages, sampled, jnp.ones((2, 2)), share=0.5))
+    [[0. 1.]
+     [0. 0.]]
     """
     if chosen is None:
         chosen = least_likely(old_logps, mask, share=share)

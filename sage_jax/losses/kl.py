@@ -1,9 +1,9 @@
 """Distances between the policy and the (shaped) anchor: sampled and over the full vocabulary.
 
-The anchor is q · π_ref, not renormalised: `anchor_logps = ref_logps + log_q`. What these do to the
-policy differs more than their names suggest; see `reverse_kl`. The estimators are plain functions
-of arrays, `by_name.estimator` makes a token loss of any such function, and `moved_by` declares
-which guides move it.
+The anchor is q · π_ref, not renormalised: `anchor_logps = ref_logps + log_q`; only `exact` divides
+it by its sum. What these do to the policy differs more than their names suggest; see `reverse_kl`.
+The estimators are plain functions of arrays, `by_name.estimator` makes a token loss of any such
+function, and `moved_by` declares which guides move it.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,13 +29,20 @@ def k1(logps: Array, anchor_logps: Array) -> Array:
     """Log π − log anchor: unbiased for the reverse KL; in a loss its gradient has mean zero.
 
     Source: J. Schulman, "Approximating KL divergence" (2020).
+
+    >>> print(f"{float(k1(jnp.log(0.5), jnp.log(0.25))):.4f}")  # log 2
+    0.6931
     """
     return logps - anchor_logps
 
 
 @moved_by("token", "vocabulary")
 def k2(logps: Array, anchor_logps: Array) -> Array:
-    """½ (log π − log anchor)²: on-policy its gradient is unbiased for that of the reverse KL."""
+    """½ (log π − log anchor)²: on-policy its gradient is unbiased for that of the reverse KL.
+
+    >>> print(f"{float(k2(jnp.log(0.5), jnp.log(0.25))):.4f}")  # (log 2)² / 2
+    0.2402
+    """
     return 0.5 * jnp.square(logps - anchor_logps)
 
 
@@ -57,6 +64,9 @@ def forward(logps: Array, anchor_logps: Array) -> Array:
     The value's expectation under π is Σ_v a (log a − log π) − Σ_v a + 1 for the anchor a, which is
     KL(a ‖ π) when a sums to one. The gradient is that of k3, (1 − ρ) ∇log π, whose expectation is
     the gradient of that value, −Σ_v a ∇log π; differentiating the value itself would not give it.
+
+    >>> print(f"{float(forward(jnp.log(0.5), jnp.log(0.25))):.4f}")  # (1 − log 2) / 2
+    0.1534
     """
     away = anchor_logps - logps
     value = jnp.exp(away) * away - jnp.expm1(away)
@@ -66,13 +76,22 @@ def forward(logps: Array, anchor_logps: Array) -> Array:
 
 @moved_by("vocabulary")
 def exact(
-    logits: Array, ref_logits: Array, vocab_log_q: Array | None = None, *, renormalize: bool = False
+    logits: Array, ref_logits: Array, vocab_log_q: Array | None = None, *, renormalize: bool = True
 ) -> Array:
     """Reverse KL over the full vocabulary, Σ_v π (log π − log anchor).
 
     `logits`, `ref_logits` [..., V], temperature-scaled; `vocab_log_q` [..., V], or [...] or
     [..., 1] for a guide that is the same for every token. `renormalize` divides the anchor by its
-    sum Z first, which adds log Z. Token ids whose probability is 0 add 0. Result [...].
+    sum Z first, so that it is a distribution and the result a KL, 0 or more; without it log Z is
+    missing. In a loss that changes no gradient, since Z knows nothing of the policy; in the
+    advantages log Z of the prefix would be a bonus. Token ids whose probability is 0 add 0.
+    Result [...].
+
+    >>> policy, reference = jnp.log(jnp.array([0.5, 0.5])), jnp.log(jnp.array([0.8, 0.2]))
+    >>> log_q = jnp.log(0.5)  # The same for both: normalised, the reference as it is.
+    >>> found = [exact(policy, reference, log_q, renormalize=one) for one in (True, False)]
+    >>> print([f"{float(one):.4f}" for one in found])  # log 5/4, and log 2 more
+    ['0.2231', '0.9163']
     """
     log_probs = log_softmax(logits)
     anchor = _vocabulary_anchor(ref_logits, vocab_log_q, renormalize)
@@ -86,7 +105,13 @@ def forward_exact(
 ) -> Array:
     """Forward KL over the full vocabulary, Σ_v anchor (log anchor − log π); shapes as in `exact`.
 
-    Its gradient is −Σ_v anchor · ∇log π.
+    Its gradient is −Σ_v anchor · ∇log π, the expected gradient of `k3`. So the mass of q · π_ref is
+    the strength of the pull, and by default it stays: `renormalize` divides it away, and with it
+    every guide that is the same for all tokens. Without it the value may be below 0.
+
+    >>> policy, reference = jnp.log(jnp.array([0.5, 0.5])), jnp.log(jnp.array([0.8, 0.2]))
+    >>> print(f"{float(forward_exact(policy, reference)):.4f}")  # 0.8 log 1.6 + 0.2 log 0.4
+    0.1927
     """
     log_probs = log_softmax(logits)
     anchor = _vocabulary_anchor(ref_logits, vocab_log_q, renormalize)
@@ -96,7 +121,7 @@ def forward_exact(
 
 
 def reverse_kl(
-    *, estimator: Estimator = "k3", renormalize: bool = False, name: str = "kl"
+    *, estimator: Estimator = "k3", renormalize: bool | None = None, name: str = "kl"
 ) -> TokenLoss:
     """The KL term of a loss against `terms.anchor_logps`; `kl_coef * reverse_kl()`.
 
@@ -106,16 +131,17 @@ def reverse_kl(
     exact  the reverse KL itself, from `terms.logits` and `terms.ref_logits`; a q that is constant
            over the vocabulary, as every guide of shape [B, T] is, drops out of its gradient
 
-    `renormalize` applies to `exact` alone. The metric `name` is the mean over valid tokens.
+    `renormalize` applies to `exact` alone, and None is true there; false keeps the anchor's sum in
+    the value. The metric `name` is the mean over valid tokens.
     Raises ValueError for another estimator, or `renormalize` without `exact`.
     """
     if estimator not in _REVERSE:
         raise ValueError(f"estimator is {estimator!r}; it must be k1, k2, k3 or exact")
-    if not renormalize:
-        return by_name.estimator(_REVERSE[estimator], name=name)
-    if estimator != "exact":
+    if estimator == "exact":
+        return by_name.estimator(exact, name=name, renormalize=renormalize is not False)
+    if renormalize:
         raise ValueError(f"renormalize is True with {estimator}; only exact sees the vocabulary")
-    return by_name.estimator(exact, name=name, renormalize=True)
+    return by_name.estimator(_REVERSE[estimator], name=name)
 
 
 def forward_kl(
@@ -181,7 +207,8 @@ _REVERSE: Mapping[str, Callable[..., Array]] = {"k1": k1, "k2": k2, "k3": k3, "e
 
 def _vocabulary_anchor(ref_logits: Array, log_q: Array | None, renormalize: bool) -> Array:
     anchor = log_softmax(jax.lax.stop_gradient(ref_logits))
-    if log_q is not None:
-        log_q = jax.lax.stop_gradient(log_q)
-        anchor = anchor + (log_q if log_q.ndim == anchor.ndim else log_q[..., None])
+    if log_q is None:
+        return anchor
+    log_q = jax.lax.stop_gradient(log_q)
+    anchor = anchor + (log_q if log_q.ndim == anchor.ndim else log_q[..., None])
     return log_softmax(anchor) if renormalize else anchor

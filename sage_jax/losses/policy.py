@@ -104,6 +104,11 @@ def entropy_bonus() -> TokenLoss:
     """Minus the policy's entropy, per token; `coef * entropy_bonus()` rewards exploration.
 
     Its gradient flows through `terms.entropies`.
+
+    >>> terms = Terms(jnp.zeros((1, 2)), jnp.ones((1, 2)), entropies=jnp.array([[0.5, 2.0]]))
+    >>> losses, _ = entropy_bonus()(terms, step=0, key=None)
+    >>> print(losses)
+    [[-0.5 -2. ]]
     """
 
     def token_loss(terms: Terms, step: ArrayLike, key: Array | None) -> tuple[Array, Metrics]:

@@ -21,8 +21,15 @@ def rare_by_logps(
 
     A_i becomes A_i · c · w_i, w = (1 − τ) / c + τ · (1/ρ_i) / Σ_j 1/ρ_j over the c right ones,
     ρ = softmax(s) over these and τ the `temperature`; groups with fewer than two right ones stay.
-    Σ A over equal right ones is kept. Source: UCPO, arXiv 2605.00365. Raises ValueError for a
-    temperature outside [0, 1].
+    The c weights add up to c at every temperature, so that Σ A over right ones is kept wherever
+    these have one advantage, as with rewards of 0 and 1; where they differ it is not.
+    Source: UCPO, arXiv 2605.00365. Raises ValueError for a temperature outside [0, 1].
+
+    >>> terms = Terms(jnp.log(jnp.array([[0.4], [0.1], [0.5]])), jnp.ones((3, 1)),
+    ...     right=jnp.array([1.0, 1, 0]))  # ρ is 4/5 and 1/5
+    >>> found = rare_by_logps(jnp.array([1.0, 1, -2]), terms=terms, group_size=3, temperature=0.5)
+    >>> print([f"{one:.2f}" for one in found.tolist()])
+    ['0.70', '1.30', '-2.00']
     """
     _within("temperature", temperature)
     right, likely = _right(terms, group_size), _mean_logps(terms, group_size)
@@ -44,10 +51,14 @@ def rare_by_mode(
     least: float = 0.3,
     most: float = 3.0,
 ) -> Array:
-    """After a rule: right answers weigh ∝ (how many took the same way)^−power, 1 in the mean.
+    """After a rule: right answers weigh ∝ (how many took the same way)^−power, then clipped.
 
-    The weights are clipped to [least, most]. `terms.modes` say which way; a right row without one
-    (below 0) is a way of its own. Source: Cue-GRPO, arXiv 2608.03467.
+    The weights of a group's right rows are 1 in the mean and then clipped to [least, most]. Σ A
+    over right ones of one advantage is kept exactly where nothing is clipped; `most` takes from it
+    and `least` adds to it, and nothing evens that out. With the default values nothing is clipped
+    where at most 7 of a group are right, and first where 7 take one way and 1 another.
+    `terms.modes` say which way; a right row without one (below 0) is a way of its own.
+    Source: Cue-GRPO, arXiv 2608.03467, as others report it: 1 in the mean, then the clip.
     Raises ValueError for a negative power or bounds that do not hold 1.
 
     >>> terms = Terms(jnp.zeros((4, 1)), jnp.ones((4, 1)), right=jnp.array([1.0, 1, 1, 0]),
@@ -73,9 +84,17 @@ def rare_by_mode(
 def rare_by_rank(rewards: Array, *, terms: Terms, group_size: int, beta: float = 0.25) -> Array:
     """Before a rule: rewards r · (1 − beta · rank / G), rank 0 for the group's least likely.
 
-    By the log-probability of the whole completion; rows that are equally likely share the lower
-    rank. Source: unlikeliness reward, arXiv 2506.02355. Raises ValueError for a beta outside
-    [0, 1].
+    By the log-probability of the whole completion, among all rows; rows that are equally likely
+    share the lower rank. What right rows weigh is not kept: of rewards 1 and 0, Σ r over right ones
+    shrinks by 1 − beta · (their mean rank) / G, unless beta is 0 or they all have rank 0, and so
+    does Σ A after the rule `none`. Rules that divide by a standard deviation scale it anew. A group
+    that is all right no longer has equal rewards, and learns.
+    Source: unlikeliness reward, arXiv 2506.02355. Raises ValueError for a beta outside [0, 1].
+
+    >>> logps = jnp.array([[-1.0], [-3.0], [-2.0], [-4.0]])  # Ranks 3, 1, 2 and 0.
+    >>> terms = Terms(logps, jnp.ones((4, 1)))
+    >>> print(rare_by_rank(jnp.array([1.0, 1, 0, 0]), terms=terms, group_size=4, beta=0.5))
+    [0.625 0.875 0.    0.   ]
     """
     _within("beta", beta)
     likely = _sum_logps(terms, group_size)
@@ -96,6 +115,11 @@ def smoothed(
     log π(y) of the whole completion under the policy that sampled. Right answers that were likely
     gain less, wrong ones that were likely lose less. Source: differential smoothing (DS-GRPO),
     arXiv 2511.19942. Raises ValueError for a negative gamma.
+
+    >>> terms = Terms(jnp.array([[-50.0], [-20.0]]), jnp.ones((2, 1)), right=jnp.array([1.0, 0]))
+    >>> found = smoothed(jnp.array([1.0, -1.0]), terms=terms, group_size=2)
+    >>> print([f"{one:.2f}" for one in found.tolist()])
+    ['1.50', '-1.20']
     """
     for name, value in {"gamma_right": gamma_right, "gamma_wrong": gamma_wrong}.items():
         if not value >= 0:

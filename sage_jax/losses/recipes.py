@@ -10,7 +10,7 @@ from jax.typing import ArrayLike
 
 from . import anchors, by_name, kl, policy, reduce
 from ._arrays import Array
-from .compose import Gate, Guide, TokenLoss, observe
+from .compose import ANY, AnchorUse, Gate, Guide, TokenLoss, observe
 from .objectives import Objective, objective
 from .reduce import Reduction
 from .schedules import Scheduled, at
@@ -51,7 +51,7 @@ def sage(
         raise ValueError(f"kl_in is {kl_in!r}; it must be loss, reward or advantage")
     gated = anchors.gate(divergence, *gates)
     made = objective(
-        _with_divergence(surrogate, gated, kl_coef, in_loss=kl_in == "loss"),
+        _with_divergence(surrogate, gated, kl_coef, kl_in=kl_in),
         by_name.reduction(reduce.grpo) if reduction is None else reduction,
         transform=transform,
     )
@@ -157,13 +157,18 @@ def _before(
 
 
 def _with_divergence(
-    surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, *, in_loss: bool
+    surrogate: TokenLoss, divergence: TokenLoss, kl_coef: Scheduled, *, kl_in: KLIn
 ) -> TokenLoss:
     if isinstance(kl_coef, int | float) and kl_coef < 0:
         raise ValueError(f"kl_coef is {kl_coef}; it must be 0 or more")
     if _is_zero(kl_coef):
         return surrogate
-    return surrogate + (kl_coef * divergence if in_loss else observe(divergence))
+    if kl_in == "loss":
+        return surrogate + kl_coef * divergence
+    measured = observe(divergence)
+    if kl_in == "reward":  # k1 is taken off there, which every guide moves, whatever is measured.
+        measured = replace(measured, anchor_uses=(AnchorUse("k1", ANY, in_reward=True),))
+    return surrogate + measured
 
 
 def _is_zero(kl_coef: Scheduled) -> bool:

@@ -147,7 +147,12 @@ def grpo(losses: Array, mask: Array) -> Mean:
 
 
 def bnpo(losses: Array, mask: Array) -> Mean:
-    """Mean over all the valid tokens that are reduced together; the count is their number."""
+    """Mean over all the valid tokens that are reduced together; the count is their number.
+
+    >>> loss = jnp.array([[1.0, 3.0], [5.0, 9.0]])
+    >>> bnpo(loss, jnp.array([[1.0, 1.0], [1.0, 0.0]]))
+    Mean(3)
+    """
     return mean(losses, mask)
 
 
@@ -156,6 +161,10 @@ def dr_grpo(losses: Array, mask: Array, *, max_completion_length: int) -> Mean:
 
     `losses`, `mask` [B, T]; the count is B · max_completion_length.
     Raises ValueError for a length below 1.
+
+    >>> loss = jnp.array([[1.0, 3.0], [5.0, 9.0]])
+    >>> dr_grpo(loss, jnp.array([[1.0, 1.0], [1.0, 0.0]]), max_completion_length=10)
+    Mean(0.45)
     """
     if max_completion_length < 1:
         raise ValueError(
@@ -172,6 +181,10 @@ def dapo(losses: Array, mask: Array, *, tokens_per_row: Array | None = None) -> 
     `losses`, `mask` [B, T]. `tokens_per_row`, scalar or [B], is the mean number of valid tokens a
     row over the whole rollout batch, of which these rows may be a part; the count is its sum over
     these rows. None takes the tokens of these rows alone, which is then the same as `bnpo`.
+
+    >>> loss, mask = jnp.array([[1.0, 3.0]]), jnp.ones((1, 2))
+    >>> dapo(loss, mask, tokens_per_row=jnp.array([4.0]))  # Other rows are longer.
+    Mean(1)
     """
     if tokens_per_row is None:
         return mean(losses, mask)

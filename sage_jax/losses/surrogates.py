@@ -187,6 +187,12 @@ def clip_cov(
     Share beside those of `clipped`: `cov/chosen`. Source: Clip-Cov, arXiv 2505.22617, whose code
     draws among the tokens of a micro-batch; here it is of the whole batch, once, before updates.
     Raises ValueError as `clipped` and `choices.within_covariance`.
+
+    >>> one, sampled = jnp.ones((1, 3)), jnp.array([[-1.0, -3.0, -2.0]])
+    >>> advantages, key = jnp.array([[2.0, 0.0, 1.0]]), jax.random.key(0)
+    >>> loss, shares = clip_cov(one, advantages, sampled, one, key=key, share=0.5, low=0.5)
+    >>> print(loss, shares["cov/chosen"])  # Covariances of 1, 1 and 0.
+    [[ 0.  0. -1.]] [[ True  True False]]
     """
     if chosen is None:
         options = {"share": share, "low": low, "high": high}

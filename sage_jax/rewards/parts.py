@@ -24,17 +24,30 @@ def math(*, num_workers: int = 2, deadline_s: float = 5.0) -> VerifierPool:
 
 
 def number() -> NumberJudge:
-    """1 where the final answer is written as a number and equals the gold one; no processes."""
+    r"""1 where the final answer is written as a number and equals the gold one; no processes.
+
+    >>> pairs = [(r"\boxed{50}", "50"), (r"\boxed{37 + 13}", "50")]
+    >>> [verdict.reward for verdict in number().score(pairs)]
+    [1.0, 0.0]
+    """
     return NumberJudge()
 
 
 def boxed(completion: str) -> float:
-    r"""1 if exactly one non-empty `\boxed{...}` follows the thinking part, else 0."""
+    r"""1 if exactly one non-empty `\boxed{...}` follows the thinking part, else 0.
+
+    >>> boxed(r"<think>\boxed{4}?</think> \boxed{5}"), boxed(r"\boxed{4} or \boxed{5}")
+    (1.0, 0.0)
+    """
     return forms.boxed_once(completion)
 
 
 def matches(completion: str, *, pattern: str) -> float:
-    """1 if the whole completion matches a regular expression (a dot matches newlines), else 0."""
+    """1 if the whole completion matches a regular expression (a dot matches newlines), else 0.
+
+    >>> matches("so it is 5", pattern=".*[0-9]"), matches("5, so it is", pattern=".*[0-9]")
+    (1.0, 0.0)
+    """
     return forms.matches(completion, pattern)
 
 
@@ -54,6 +67,11 @@ def overlong(tokens: Any, mask: Any, *, cache: int) -> Any:
 
     Raises:
         ValueError: for a `cache` that is not from 1 to T.
+
+    >>> import numpy as np
+    >>> mask = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 1, 1]])
+    >>> print(overlong(mask, mask, cache=2))  # 2, 3 and 4 tokens, of 4.
+    [ 0.  -0.5 -1. ]
     """
     room = tokens.shape[1]
     if not 1 <= cache <= room:

@@ -82,14 +82,14 @@ def test_an_estimator_of_arrays_is_worth_one_of_ours(batch):
         return jnp.square(logps - anchor_logps) / 2
 
     def whole(logits, vocab_log_q, ref_logits):
-        return kl.exact(logits, ref_logits, vocab_log_q)
+        return kl.exact(logits, ref_logits, vocab_log_q, renormalize=False)
 
     guide = guides.branch_guide(threshold=0.2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InertGuideWarning)
         for own, ours in (
             (mine, reverse_kl(estimator="k2")),
-            (whole, reverse_kl(estimator="exact")),
+            (whole, reverse_kl(estimator="exact", renormalize=False)),
         ):
             pair = by_name.estimator(own), ours
             losses = [objective(loss, GRPO, transform=reshape(guide)) for loss in pair]
@@ -192,6 +192,24 @@ def test_what_is_declared_decides_what_is_warned_of(batch):
     assert warned(entropic, own)
     assert not warned(entropic, kl.forward_exact)
     assert warned(entropic, functools.partial(kl.forward_exact, renormalize=True))
+
+
+def test_a_default_counts_as_what_an_option_is():
+    def divided(logits, ref_logits, vocab_log_q=None, *, renormalize=True):
+        return kl.forward_exact(logits, ref_logits, vocab_log_q, renormalize=renormalize)
+
+    bound = functools.partial(divided, renormalize=False)
+    for function, options, expected in [
+        (kl.exact, {}, True),
+        (kl.forward_exact, {}, False),
+        (kl.exact, {"renormalize": False}, False),
+        (divided, {}, True),
+        (bound, {}, False),
+        (bound, {"renormalize": True}, True),
+    ]:
+        (use,) = by_name.estimator(function, **options).anchor_uses
+        assert use.renormalized == expected
+        assert use.moved_by <= {"vocabulary"} or not expected
 
 
 def test_a_guide_may_act_through_the_surrogate_alone():

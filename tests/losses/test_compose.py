@@ -76,6 +76,34 @@ def test_exact_kl_over_a_padded_vocabulary(function):
         assert not np.any(gradient[:, 5:])
 
 
+@pytest.mark.parametrize("shape", [(8, 7, 11), (8, 7, 1), (8, 7)])
+def test_exact_is_a_kl_to_the_shaped_anchor_as_a_distribution(batch, shape):
+    """Against NumPy, by default divided by its sum; `forward_exact` keeps the sum."""
+    log_q = np.random.default_rng(5).normal(size=shape)
+    p, a = (np.asarray(jax.nn.softmax(x)) for x in (batch.logits, batch.ref_logits))
+    a = a * np.exp(log_q if log_q.ndim == 3 else log_q[..., None])
+    z = a.sum(-1, keepdims=True)
+    assert np.abs(z - 1).max() > 0.2
+
+    def same(found, expected):
+        np.testing.assert_allclose(found, expected, atol=1e-12)
+
+    options = batch.logits, batch.ref_logits, jnp.asarray(log_q)
+    same(kl.exact(*options), np.sum(p * np.log(p * z / a), -1))
+    assert (kl.exact(*options) >= 0).all()
+    same(kl.exact(*options, renormalize=False), np.sum(p * np.log(p / a), -1))
+    same(kl.forward_exact(*options), np.sum(a * np.log(a / p), -1))
+    same(kl.forward_exact(*options, renormalize=True), np.sum(a / z * np.log(a / z / p), -1))
+
+    def gradient(renormalize):
+        return jax.grad(lambda x: kl.exact(x, *options[1:], renormalize=renormalize).sum())(
+            batch.logits
+        )
+
+    same(gradient(True), gradient(False))
+    assert np.any(gradient(True))
+
+
 def test_losses_add_and_scale_and_transforms_chain(batch):
     surrogate, divergence = clipped_surrogate(), reverse_kl()
     guide = guides.branch_guide()
@@ -207,7 +235,7 @@ TOKEN, RANDOM = guides.token_guide(max_steps=100), guides.random_guide(max_steps
         (TOKEN, reverse_kl(estimator="exact"), "guide token cannot act .* exact: a q that"),
         (
             TOKEN,
-            reverse_kl(estimator="exact", renormalize=True),
+            reverse_kl(estimator="exact", renormalize=False),
             "guide token cannot act under the KL estimator exact",
         ),
         (
@@ -239,6 +267,8 @@ def test_a_guide_with_nothing_to_act_on_is_warned_of():
         (RANDOM, {"divergence": forward_kl()}),
         (BRANCH, {"divergence": forward_kl(full_vocabulary=True)}),
         (BRANCH, {"kl_in": "reward", "divergence": reverse_kl(estimator="k1")}),
+        # What is taken off the reward is k1, whatever is measured beside it.
+        (BRANCH, {"kl_in": "reward", "divergence": reverse_kl(estimator="exact")}),
         (None, {"kl_coef": 0.0}),
     ],
 )

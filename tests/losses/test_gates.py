@@ -74,6 +74,11 @@ CASES = [
     (gates.ramp, {"at_zero": 2.0, "at_one": 0.5}, lambda x, b, t: [1.625, 0.5][b // 4]),
     (gates.unequal, {"equal": 0.5}, lambda x, b, t: [1.0, 0.5][b // 4]),
     (gates.hinge, {"distance": 0.3}, lambda x, b, t: float(x["away"][b, t] > 0.3)),
+    (
+        gates.hinge_equal,
+        {"distance": 0.3},
+        lambda x, b, t: float(b < 4 or x["away"][b, t] > 0.3),
+    ),
     (gates.unclipped, {"eps_low": 0.1, "eps_high": 0.15}, held_back),
     (
         gates.entropy,
@@ -122,6 +127,11 @@ GUIDES = (
     guides.branch_guide(),
     guides.token_guide(alpha=0.3, sigma=0.2),
     guides.random_guide(epsilon=0.5, sigma=0.15),
+    guides.gated_guide(threshold=1.0, width=0.3),
+    guides.gated_guide(share=0.4, hold=1.5),
+    guides.tempered_guide(phi=0.5),
+    guides.rival_guide(),
+    guides.support_guide(top_k=3),
     by_name.guide(by_vocabulary),
 )
 ESTIMATORS = (kl.k1, kl.k2, kl.k3, kl.forward, kl.exact, kl.forward_exact)
@@ -210,6 +220,19 @@ def test_the_hinge_with_k3_is_k3_less_its_value_at_the_edge(batch):
     own = grads(objective(by_name.estimator(hinged), GRPO), batch)
     np.testing.assert_allclose(found[2], own[2], atol=1e-15)
     assert 0 < np.mean(np.asarray(found[2])[np.asarray(batch.mask) > 0] == 0) < 1
+
+
+def test_groups_of_equal_rewards_have_a_hinge_and_others_the_whole_kl(batch):
+    def run(*held):
+        return np.asarray(grads(objective(anchors.gate(reverse_kl(), *held), GRPO), batch)[2])
+
+    hinged = run(by_name.gate(gates.hinge, distance=0.3))
+    found, whole = run(by_name.gate(gates.hinge_equal, distance=0.3)), run()
+    np.testing.assert_allclose(found[:4], whole[:4], atol=1e-15)
+    np.testing.assert_allclose(found[4:], hinged[4:], atol=1e-15)
+    assert np.abs(found[:4] - hinged[:4]).max() > 1e-3
+    assert np.abs(found[4:] - whole[4:]).max() > 1e-3
+    assert np.abs(found[4:]).max() > 1e-3
 
 
 @pytest.mark.parametrize("only_wrong", [False, True])
@@ -324,6 +347,7 @@ def test_what_gates_read_is_asked_for():
     loss = recipes.sage(None, gates=[gates.base_pass_rate, gates.hinge])
     assert loss.needs == {"advantages", "ref_logps", "base_pass_rate"}
     assert recipes.sage(None, kl_coef=0.0, gates=[gates.unequal]).needs == {"advantages"}
+    assert by_name.gate(gates.hinge_equal).needs == {"ref_logps", "reward_range"}
     inside = recipes.sage(None, kl_in="advantage", gates=[gates.unequal])
     assert inside.needs == {"advantages", "ref_logps", "old_logps", "reward_range"}
 
@@ -345,6 +369,7 @@ def column(logps):
         (functools.partial(gates.ramp, at_zero=0.1, at_one=float("nan")), "at_one is nan"),
         (functools.partial(gates.unequal, equal=-0.1), "equal is -0.1"),
         (functools.partial(gates.hinge, distance=-0.1), "distance is -0.1"),
+        (functools.partial(gates.hinge_equal, distance=-0.1), "distance is -0.1"),
         (functools.partial(gates.unclipped, eps_high=-0.1), "eps_high is -0.1"),
         (functools.partial(gates.unlikely, share=0.0), "share is 0.0; it must be in"),
         (functools.partial(gates.unlikely, elsewhere=-1.0), "elsewhere is -1.0; it must be 0 or"),

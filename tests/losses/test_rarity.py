@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from sage_jax.losses import Terms, rarity, recipes
+from sage_jax.losses import Terms, advantages, rarity, recipes
 
 pytestmark = pytest.mark.usefixtures("x64")
 G, RNG = 4, np.random.default_rng(8)
@@ -125,6 +125,56 @@ def test_right_answers_of_equal_advantage_weigh_as_much_together(terms, rule, am
     np.testing.assert_allclose(found.reshape(-1, G).sum(1), given.reshape(-1, G).sum(1), rtol=1e-6)
     np.testing.assert_array_equal(np.asarray(found)[RIGHT.ravel() == 0], -0.5)
     assert np.abs(found - given).max() > 0.1
+
+
+def partitions(number, most=None):
+    """Ways of writing a number as a sum, the largest part first."""
+    if not number:
+        yield []
+    for first in range(min(number, most or number), 0, -1):
+        for rest in partitions(number - first, first):
+            yield [first, *rest]
+
+
+def by_mode_of(groups):
+    """What right rows of groups of 8 weigh together, where so many each take one way."""
+    modes = np.full((len(groups), 8), -1)
+    for row, sizes in zip(modes, groups, strict=True):
+        row[: sum(sizes)] = np.repeat(np.arange(len(sizes)), sizes)
+    right = jnp.asarray((modes >= 0).ravel().astype(float))
+    ones = jnp.ones((right.size, 1))
+    own = Terms(ones, ones, right=right, modes=jnp.asarray(modes.ravel()))
+    found = rarity.rare_by_mode(jnp.where(right > 0, 1.0, 0.0), terms=own, group_size=8)
+    return np.asarray(found).reshape(-1, 8).sum(axis=1)
+
+
+def test_the_default_clip_of_modes_takes_nothing_from_up_to_seven_right_answers():
+    groups = [sizes for number in range(1, 8) for sizes in partitions(number)]
+    assert len(groups) == 44
+    np.testing.assert_allclose(by_mode_of(groups), [sum(sizes) for sizes in groups], rtol=1e-6)
+    kept = by_mode_of([*partitions(8)])
+    assert [s for s, one in zip(partitions(8), kept, strict=True) if one < 7.999] == [[7, 1]]
+    assert kept[1] == pytest.approx(8 - (8 / (7**0.2 + 1) - 3), rel=1e-6)
+
+
+def test_what_rarity_by_rank_takes_from_right_answers(terms):
+    beta, right = 0.5, RIGHT.ravel()
+    rewards = rarity.rare_by_rank(jnp.asarray(right), terms=terms, group_size=G, beta=beta)
+    ranks = [sum(total(row) > total(row // G * G + n) for n in range(G)) for row in range(32)]
+    for group in range(8):
+        rows = range(group * G, group * G + G)
+        own = [row for row in rows if right[row]]
+        factor = 1 - beta * np.mean([ranks[row] for row in own]) / G if own else 1.0
+        for rule, whole in ((lambda x: x, right), (centred, np.asarray(centred(right)))):
+            found = sum(float(rule(rewards)[row]) for row in own)
+            assert found == pytest.approx(factor * sum(whole[row] for row in own), abs=1e-12)
+        if group == 4:  # All are right, and no two are alike.
+            assert factor < 0.9
+            assert np.all(np.asarray(centred(rewards))[np.array(rows)] != 0)
+
+
+def centred(rewards):
+    return advantages.none(jnp.asarray(rewards), group_size=G)
 
 
 def test_the_rarer_a_right_answer_the_more_it_weighs(terms):

@@ -207,20 +207,55 @@ def test_on_sequences_of_equal_length_its_expected_gradient_is_that_of_the_rever
     assert (np.abs(of_kl[1]).max() > 0.05) == (estimator == "k1")
 
 
+def leaning(ref_logits):
+    """A guide over the vocabulary whose anchor has another sum at every prefix."""
+    return 0.2 * jnp.tanh(ref_logits)
+
+
+@pytest.mark.filterwarnings("ignore::sage_jax.losses.InertGuideWarning")
+def test_the_sum_of_the_anchor_of_a_prefix_is_no_bonus(make_arrays, make_terms):
+    """By default a guide by prefix changes nothing in the advantages, and else it does."""
+    arrays = make_arrays(43)
+    whole = make_terms(jnp.asarray(arrays["logits"]), arrays)
+
+    def run(guide, renormalize):
+        divergence = reverse_kl(estimator="exact", renormalize=renormalize)
+        loss = recipes.sage(guide, divergence=divergence, kl_in="advantage", kl_coef=2.0)
+        return np.asarray(loss.tilted(jnp.asarray(A), whole, group_size=4, step=0, key=None))
+
+    plain, branch = run(None, None), guides.branch_guide(ratio=0.9, threshold=0.2)
+    np.testing.assert_allclose(run(branch, None), plain, atol=1e-12)
+    np.testing.assert_array_equal(run(branch, True), run(branch, None))
+    assert np.abs(run(branch, False) - plain).max() > 0.005
+
+
 def test_a_guide_that_a_renormalised_anchor_does_not_see_is_told_of():
-    plain, divided = (reverse_kl(estimator="exact", renormalize=one) for one in (False, True))
+    plain, divided = (reverse_kl(estimator="exact", renormalize=one) for one in (False, None))
     recipes.sage(guides.branch_guide(), divergence=plain, kl_in="advantage")
     recipes.sage(guides.support_guide(), divergence=divided, kl_in="advantage")
     with pytest.warns(InertGuideWarning, match="the guide branch cannot act under the KL estimat"):
         recipes.sage(guides.branch_guide(), divergence=divided, kl_in="advantage")
 
 
-@pytest.mark.parametrize("guide", [None, guides.branch_guide(), guides.support_guide(top_k=3)])
-def test_distances_over_the_vocabulary_are_measured_in_parts(guide, make_arrays, make_terms):
+@pytest.mark.parametrize(
+    ("guide", "renormalize"),
+    [
+        (None, True),
+        (guides.branch_guide(), False),
+        (guides.support_guide(top_k=3), False),
+        (by_name.guide(leaning), True),
+    ],
+)
+def test_distances_over_the_vocabulary_are_measured_in_parts(
+    guide, renormalize, make_arrays, make_terms
+):
     arrays = make_arrays(43)
     whole = make_terms(jnp.asarray(arrays["logits"]), arrays)
     loss = recipes.sage(
-        guide, divergence=reverse_kl(estimator="exact"), gates=[in_the_red], kl_in="advantage"
+        guide,
+        divergence=reverse_kl(estimator="exact", renormalize=renormalize),
+        gates=[in_the_red],
+        kl_in="advantage",
     )
     assert loss.distances is not None
     assert loss.needs >= {"logits", "ref_logits", "old_logps"}
@@ -232,7 +267,11 @@ def test_distances_over_the_vocabulary_are_measured_in_parts(guide, make_arrays,
     log_probs, reference = (np.asarray(jax.nn.log_softmax(x)) for x in both)
     log_q = np.zeros(()) if guide is None else np.asarray(guide(whole, step=0, key=None))
     log_q = log_q[..., None] if log_q.ndim == 2 else log_q
-    expected = np.sum(np.exp(log_probs) * (log_probs - reference - log_q), axis=-1)
+    anchor = reference + log_q
+    total = np.log(np.sum(np.exp(anchor), axis=-1, keepdims=True))
+    assert guide is None or guide.name == "support" or np.abs(total[whole.mask > 0]).max() > 0.02
+    anchor = anchor - total if renormalize else anchor
+    expected = np.sum(np.exp(log_probs) * (log_probs - anchor), axis=-1)
     expected = expected * np.asarray(whole.mask) * (np.asarray(whole.advantages) < 0)[:, None]
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
     # Without logits, from what was measured; the same as with them at once.

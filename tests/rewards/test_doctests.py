@@ -17,6 +17,7 @@ MODULES = [
     "names",
     "notations",
     "number_judge",
+    "parts",
     "plain_text",
     "quantities",
     "reading",

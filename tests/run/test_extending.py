@@ -117,7 +117,7 @@ def test_a_task_may_bring_its_own_reward_and_name_its_files(config, folder_of_on
 def test_parts_are_listed_with_their_arguments(folder_of_ones_own):
     every = parts.listing()
     for word in ("branch, ratio: 0.3", "rloo", "matches, pattern", "  none\n", "boxed",
-                 "clipped, eps_low: 0.2", "exact, renormalize: false", "  dapo\n"):  # fmt: skip
+                 "clipped, eps_low: 0.2", "exact, renormalize: true", "  dapo\n"):  # fmt: skip
         assert word in every
     assert "guide:" not in parts.listing("reward")
     told = parts.listing("guide", "my_guides:gate")

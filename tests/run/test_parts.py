@@ -267,7 +267,12 @@ def test_what_no_problem_has_is_refused_before_anything_is_written(
         ({"guide": "bent_parts:looking"}, True, True, False),
         ({"guide": "none", "loss": {"kl_gates": "bent_parts:looking"}}, True, True, False),
         ({"guide": "none", "loss": {"kl_in": "advantage"}}, True, False, True),
-        ({"loss": {"kl_in": "advantage", "kl_estimator": "exact"}}, True, True, True),
+        (
+            {"guide": "none", "loss": {"kl_in": "advantage", "kl_estimator": "exact"}},
+            True,
+            True,
+            True,
+        ),
         ({"guide": "support", "loss": {"kl_in": "advantage"}}, True, True, True),
         ({"loss": {"sampler_correction": "mask"}}, True, False, True),
         ({"loss": {"kl_estimator": "k1", "kl_in": "reward"}}, True, False, True),

@@ -128,7 +128,11 @@ MORE_KNOBS = [
     {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
     {
         "guide": {"use": "gated", "share": 0.3, "hold": 2.5},
-        "loss": {"kl_estimator": "exact", "kl_in": "advantage", "kl_gates": ["unequal", "wrong"]},
+        "loss": {
+            "kl_estimator": {"use": "exact", "renormalize": False},
+            "kl_in": "advantage",
+            "kl_gates": ["unequal", "wrong"],
+        },
     },
 ]
 

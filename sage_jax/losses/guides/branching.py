@@ -47,6 +47,12 @@ def branch_guide(
 
     H in nats is `entropies` of the terms, or `ref_entropies` with source "ref". Raises ValueError
     for a negative ratio or threshold, and as `branch`.
+
+    >>> import jax.numpy as jnp
+    >>> terms = Terms(jnp.zeros((1, 2)), jnp.ones((1, 2)), entropies=jnp.array([[0.5, 2.2]]))
+    >>> log_q = branch_guide()(terms, step=0, key=None)
+    >>> print([f"{q:.2f}" for q in jnp.exp(log_q)[0].tolist()])
+    ['1.00', '1.30']
     """
     name = read_from(source, "entropies")
     check_bounds(q_min, q_max)

@@ -82,6 +82,10 @@ def held_high(
     Proportional control without a state: where the policy's entropy at the forks falls short of
     `target` nats, the anchor there grows. With nothing above it is `high`. `entropies` of the whole
     batch and `above`, the tokens that count, [B, T].
+
+    >>> entropies, above = jnp.array([[0.2, 1.0, 2.0]]), jnp.array([[0, 1, 1]])
+    >>> print(held_high(entropies, above, high=1.0, target=1.5))
+    1.0
     """
     entropies, above = as_real(entropies), as_valid(above)
     number = count(above, entropies.dtype)
@@ -148,6 +152,11 @@ def gated_guide(
     exact the gate has to be a factor of kl_coef.
     Raises ValueError unless 0 < low <= high, width >= 0, 0 < share < 1, hold > 0, 0 < cover <= 1,
     gain > 0 and q_max >= high, for both hold and cover, and as `schedules.falling`.
+
+    >>> terms = Terms(jnp.zeros((1, 2)), jnp.ones((1, 2)), ref_entropies=jnp.array([[0.8, 1.9]]))
+    >>> log_q = gated_guide()(terms, step=0, key=None)
+    >>> print([f"{q:.1f}" for q in jnp.exp(log_q)[0].tolist()])
+    ['0.1', '1.0']
     """
     name = read_from(source, "entropies")
     _check(low=low, high=high, width=width, share=share, hold=hold, gain=gain)

@@ -28,6 +28,12 @@ def random(
 
     `mask` and the result [B, T], float32. The noise of a row depends on `key` and its index in
     `rows` [B] alone. Raises ValueError without a key, or unless 0 < q_min <= 1 <= q_max.
+
+    >>> mask, key = jnp.ones((2, 3)), jax.random.key(0)
+    >>> whole = random(mask, key, epsilon=1.0)
+    >>> second = random(mask[1:], key, jnp.array([1]), epsilon=1.0)
+    >>> bool((second[0] == whole[1]).all() and jnp.any(whole != 0))
+    True
     """
     key = needed(key, "random")
     drawn = by_row(key, rows, mask.shape, 0, jax.random.uniform)
@@ -87,6 +93,11 @@ def random_guide(
     See `random`; `terms.rows` seeds each row, None counts from 0. A pair (upper, lower) falls as in
     `token_guide`. Raises ValueError for a probability above 1, and as `random` and
     `schedules.falling`.
+
+    >>> terms, key = Terms(jnp.zeros((1, 40)), jnp.ones((1, 40))), jax.random.key(0)
+    >>> log_q = random_guide(epsilon=0.5, sigma=1e6)(terms, step=0, key=key)
+    >>> sorted({f"{q:.1f}" for q in jnp.exp(log_q)[0].tolist()})  # So much noise meets the bounds.
+    ['0.6', '1.0', '1.4']
     """
     check_bounds(q_min, q_max)
     cycles: dict[str, Any] = {

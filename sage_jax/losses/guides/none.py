@@ -2,4 +2,8 @@
 
 
 def none_guide() -> None:
-    """No guide: q = 1, the reference as it is."""
+    """No guide: q = 1, the reference as it is.
+
+    >>> none_guide() is None
+    True
+    """

@@ -52,6 +52,13 @@ def rival_guide(*, q_min: float | None = None, q_max: float | None = None) -> Gu
     them that of z. The ratio is of whole answers, and grows with their length: bound q where some
     are much longer than others.
     Source: MARA, arXiv 2510.20817. Raises ValueError unless 0 < q_min <= 1 <= q_max.
+
+    >>> ref_logps, best = jnp.log(jnp.array([[0.2], [0.1]])), jnp.log(jnp.array([0.2, 0.2]))
+    >>> terms = Terms(ref_logps, jnp.ones((2, 1)), ref_logps=ref_logps, right=jnp.ones(2),
+    ...     best_ref_logps=best)
+    >>> log_q = rival_guide()(terms, step=0, key=None)
+    >>> print([f"{q:.1f}" for q in jnp.exp(log_q)[:, 0].tolist()])
+    ['1.0', '2.0']
     """
     _check(q_min, q_max)
 

@@ -51,6 +51,12 @@ def support_guide(*, top_k: int = 8, floor: Scheduled = 0.1) -> Guide:
     multiple of the policy's share of that set off the importance ratio.
     Raises ValueError unless top_k >= 1 and 0 < floor <= 1, and when it runs for a vocabulary that
     is smaller than `top_k`.
+
+    >>> logits = jnp.log(jnp.array([[[0.5, 0.3, 0.2]]]))
+    >>> terms = Terms(jnp.zeros((1, 1)), jnp.ones((1, 1)), ref_logits=logits)
+    >>> log_q = support_guide(top_k=2)(terms, step=0, key=None)
+    >>> print([f"{q:.2f}" for q in jnp.exp(log_q)[0, 0].tolist()])  # Z is 0.82.
+    ['1.22', '1.22', '0.12']
     """
     if top_k < 1:
         raise ValueError(f"top_k is {top_k}; it must be 1 or more")

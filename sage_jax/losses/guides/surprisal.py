@@ -36,6 +36,11 @@ def token(
     surprisals and mask, such as those in `weights`), ε standard normal noise from `key`, drawn by
     row as in `row_normals`. `logps`, `mask` and the result [B, T].
     Raises ValueError when σ is not 0 and there is no key, or unless 0 < q_min <= 1 <= q_max.
+
+    >>> import jax.numpy as jnp
+    >>> log_q = token(jnp.array([[-3.0, -1.0, -2.0]]), jnp.ones((1, 3)), normalize=rank)
+    >>> print([f"{q:.2f}" for q in jnp.exp(log_q)[0].tolist()])  # w is 1, 0, 1/2.
+    ['1.30', '1.00', '1.15']
     """
     valid, logps = as_valid(mask), as_real(logps)
     weights = normalize(keep(valid, -logps), valid)
@@ -64,6 +69,13 @@ def token_guide(
     pair (upper, lower) falls in `num_cycles` cosine cycles over `max_steps`
     steps, see `schedules.cosine_cycles`; a number is a constant. Raises ValueError for another
     name of a normaliser, and as `token` and `schedules.falling`.
+
+    >>> import jax.numpy as jnp
+    >>> terms = Terms(jnp.array([[-3.0, -1.0, -2.0]]), jnp.ones((1, 3)))
+    >>> guide = token_guide(alpha=0.4, sigma=0.0, normalize="rank")
+    >>> log_q = guide(terms, step=0, key=None)
+    >>> print([f"{q:.2f}" for q in jnp.exp(log_q)[0].tolist()])
+    ['1.40', '1.00', '1.20']
     """
     name, weigh = read_from(source, "logps"), _normalizer(normalize)
     check_bounds(q_min, q_max)

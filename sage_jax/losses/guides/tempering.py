@@ -38,6 +38,11 @@ def tempered_vocabulary(ref_logits: Array, mask: Array, *, phi: Knob) -> Array:
     q · π_ref sums to 1, so that it is the right anchor under sampled estimators too. Tokens that
     the reference never gives have q = 1, and stay without an anchor.
     `ref_logits` [B, T, V], temperature-scaled, `mask` [B, T], `phi` in [0, 1], or [B, T] or [B, 1].
+
+    >>> reference = jnp.array([[[0.8, 0.2]]])  # Roots are as 2 to 1.
+    >>> log_q = tempered_vocabulary(jnp.log(reference), jnp.ones((1, 1)), phi=0.5)
+    >>> print([f"{p:.3f}" for p in (reference * jnp.exp(log_q))[0, 0].tolist()])
+    ['0.667', '0.333']
     """
     log_probs = log_softmax(ref_logits)
     phi = like(phi, log_probs)
@@ -68,6 +73,9 @@ def phi_by_entropy(entropies: Array, *, phi: Knob, threshold: Knob) -> Array:
     """φ where H >= threshold and 1 below: flat where the text branches alone; [B, T].
 
     `entropies` in nats, best the reference's, [B, T].
+
+    >>> print(phi_by_entropy(jnp.array([[0.3, 1.5]]), phi=0.5, threshold=1.2))
+    [[1.  0.5]]
     """
     entropies = as_real(entropies)
     phi, threshold = like(phi, entropies), like(threshold, entropies)
@@ -106,6 +114,12 @@ def tempered_guide(
     A φ by position is ours, and so is one by entropy.
     Raises ValueError unless 0 <= phi <= 1, ramp >= 1 and threshold >= 0, for more than one of
     ramp, threshold and by_reward, or for another `over`.
+
+    >>> one = jnp.ones((1, 1))
+    >>> terms = Terms(jnp.log(0.5 * one), one, ref_logps=jnp.log(0.25 * one))
+    >>> log_q = tempered_guide(phi=0.5)(terms, step=0, key=None)
+    >>> print(f"{float(jnp.exp(log_q)[0, 0]):.1f}")
+    2.0
     """
     _check(phi=phi, ramp=ramp, threshold=threshold, by_reward=by_reward, over=over)
     name = "ref_logps" if over == "token" else "ref_logits"
