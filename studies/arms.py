@@ -18,6 +18,7 @@ from sage_jax.losses import (
     recipes,
     surrogates,
 )
+from studies.setting import Setting
 
 Values = Mapping[str, jax.Array]
 Make = Callable[[Values], dict[str, Any]]
@@ -106,6 +107,7 @@ GATE = {"low": 0.1, "high": 1.0, "threshold": 1.2}
 LADDER = (0.025, 0.05, 0.07, 0.1, 0.14, 0.2, 0.4)
 _SHORT = (0.05, 0.1, 0.14, 0.2, 0.4)
 _BESIDE = (0.0, 0.1, 0.14, 0.2)
+_STEPS = Setting().steps
 
 K3, K2, EXACT = anchored(), anchored(estimator=kl.k2), anchored(estimator=kl.exact)
 _GATED = {source: anchored(gated(source)) for source in ("policy", "ref")}
@@ -138,6 +140,11 @@ FEW = tuple(
 )
 """What shows whether the gate's shape helps on another puzzle."""
 
+WEAKER = tuple(
+    dataclasses.replace(arm, kl_coefs=(0.0125, 0.025)) for arm in FEW if arm.name != "no KL"
+)
+"""The same at weaker coefficients, where pass@64 falls little and an anchor may let go."""
+
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),
     Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"),
@@ -169,6 +176,12 @@ RIVALS = (
         kl_coefs=_BESIDE),
 )  # fmt: skip
 """Other answers to the same question, beside plain k3 where they have no anchor of their own."""
+
+SCHEDULED = (
+    Arm("token, scheduled", anchored(lambda values: guides.token_guide(max_steps=_STEPS))),
+    Arm("random, scheduled", anchored(lambda values: guides.random_guide(max_steps=_STEPS))),
+)
+"""The official guides whose constants fall in cycles over the run."""
 
 
 def _dose(name: str, **changed: float) -> Arm:

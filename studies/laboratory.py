@@ -22,7 +22,7 @@ import numpy as np
 from sage_jax import models
 from sage_jax.learn import Policy
 from studies import store
-from studies.arms import CORE, DOSES, FEW, RIVALS, Arm
+from studies.arms import CORE, DOSES, FEW, RIVALS, SCHEDULED, WEAKER, Arm
 from studies.figures import figures
 from studies.runs import Run, evaluate, train, warm_start
 from studies.setting import Setting
@@ -31,6 +31,8 @@ MAIN = Setting()
 SETTINGS = {
     "main": MAIN,
     "sixteen": Setting(programs=16, hidden_size=64),
+    # A size alone: four times the weights of "main", the same puzzle.
+    "wide": Setting(hidden_size=96),
     "quiet": Setting(noise=0.05, least_followed=0.66, after=MAIN, warmup_steps=500),
     # Values are as open as the gate's threshold: it cannot tell them from forks.
     "loud": Setting(noise=0.3, least_followed=0.14, after=MAIN, warmup_steps=500),
@@ -62,11 +64,14 @@ PLAN = (
     Block("main", CORE, 1e-3, 10),
     Block("sixteen", FEW, 1e-3, 10),
     Block("main", RIVALS, 1e-3, 10),
-    Block("main", DOSES, 1e-3, 5),
-    Block("main", FEW, 3e-4, 5),
-    Block("quiet", FEW, 1e-3, 5),
-    Block("loud", FEW, 1e-3, 5),
-    Block("brackets", FEW, 1e-3, 5),
+    Block("main", DOSES, 1e-3, 10),
+    Block("main", SCHEDULED, 1e-3, 10),
+    Block("main", FEW, 3e-4, 10),
+    Block("wide", FEW, 1e-3, 10),
+    Block("quiet", FEW, 1e-3, 10),
+    Block("loud", FEW, 1e-3, 10),
+    Block("brackets", FEW, 1e-3, 10),
+    Block("sixteen", WEAKER, 1e-3, 10),
 )
 BASES = 5
 _ROUNDS = 6
