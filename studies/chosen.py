@@ -4,25 +4,20 @@ from collections.abc import Mapping, Sequence
 
 from studies import markdown
 from studies.frontier import (
+    FRONTIERS,
+    Held,
     Interval,
     Pair,
     Row,
-    above,
     by_pair,
-    curves,
     difference,
+    distances,
     interval,
     starred,
 )
 
 LOST = 0.01
 """Of the base model's pass@64: as much as a coefficient may lose and still be chosen."""
-
-FRONTIERS = ("k3", "exact")
-"""Arms that the others are compared with."""
-
-Held = Mapping[str, Mapping[Pair, Row]]
-"""Runs of each arm at its chosen coefficient, by pair."""
 
 _VALIDATION = 0
 _SHOWN = ("pass@1", "pass@16", "pass@64", "modes/kept")
@@ -51,42 +46,36 @@ def table(rows: Sequence[Row]) -> str:
     if not reported:
         return ""
     arms = list(dict.fromkeys(row["arm"] for row in reported if row["arm"] != "base"))
-    coefs = {arm: coef for arm in arms if (coef := choose(rows, arm)) is not None}
-    own = {arm: by_pair(reported, arm=arm, kl_coef=coef) for arm, coef in coefs.items()}
+    suited = [(arm, coef) for arm in arms if (coef := choose(rows, arm)) is not None]
+    own = {one: by_pair(reported, arm=one[0], kl_coef=one[1]) for one in suited}
     held = dict(sorted(own.items(), key=lambda one: -_mean(one[1], "pass@1")))
     pairs = [len(own) for own in held.values()]
-    columns = _columns(reported, held)
+    columns = _differences(held) | distances(reported, held, metrics=["pass@16"])
     cells = {name: starred(column, of=pairs) for name, column in columns.items()}
     lines = [
         [
             arm,
-            f"{coefs[arm]:g}",
+            f"{coef:g}",
             *(f"{_mean(own, metric):.3f}" for metric in _SHOWN),
             *(column[place] for column in cells.values()),
         ]
-        for place, (arm, own) in enumerate(held.items())
+        for place, ((arm, coef), own) in enumerate(held.items())
     ]
-    lost = [arm for arm in arms if arm not in held]
+    lost = [arm for arm in arms if arm not in dict(suited)]
     return markdown.table(["arm", "kl_coef", *_SHOWN, *cells], lines) + (
         f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else ""
     )
 
 
-def _columns(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
-    """Differences from the frontiers' own chosen coefficients, and distances above their lines."""
-    apart = {
+def _differences(held: Held) -> dict[str, list[Interval | None]]:
+    """Of each arm from a frontier's own chosen coefficient, by column."""
+    chosen = {arm: own for (arm, _), own in held.items()}
+    return {
         f"pass@1 − {other}'s": [
-            difference(own, held[other], "pass@1") if other in held and other != arm else None
-            for arm, own in held.items()
+            difference(own, chosen[other], "pass@1") if other in chosen and other != arm else None
+            for arm, own in chosen.items()
         ]
         for other in FRONTIERS
-    }
-    lines = {other: curves(rows, other) for other in FRONTIERS}
-    return apart | {
-        f"above {other}, pass@16": [
-            above(own, line, "pass@16") if other != arm else None for arm, own in held.items()
-        ]
-        for other, line in lines.items()
     }
 
 

@@ -1,7 +1,7 @@
 """Statistics of paired runs: differences, and the distance above a frontier, with intervals."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +14,12 @@ Row = Mapping[str, Any]
 Pair = tuple[int, int]
 Curve = Mapping[float, Row]
 """Runs of one arm and pair by coefficient."""
+
+Held = Mapping[tuple[str, float], Mapping[Pair, Row]]
+"""Runs of each arm and coefficient, by pair."""
+
+FRONTIERS = ("k3", "exact")
+"""Arms that the others are compared with."""
 
 
 class Interval(NamedTuple):
@@ -94,11 +100,24 @@ def above(
     """
     found = {}
     for pair, row in rows.items():
-        curve = _curve(lines.get(pair, {}).values(), metric, at)
-        height = curve(row[at]) if curve else None
-        if height is not None:
-            found[pair] = row[metric] - height
-    return interval(found)
+        points = np.array([(one[at], one[metric]) for one in lines.get(pair, {}).values()])
+        if len(points) > 1:
+            found[pair] = row[metric] - float(curve(*points.T)(row[at]))
+    return interval({pair: over for pair, over in found.items() if not math.isnan(over)})
+
+
+def distances(
+    rows: Sequence[Row], held: Held, *, metrics: Sequence[str]
+) -> dict[str, list[Interval | None]]:
+    """Of each arm above each frontier, by column of a table; none of a frontier's own runs."""
+    lines = {frontier: curves(rows, frontier) for frontier in FRONTIERS}
+    return {
+        f"above {frontier}, {metric}": [
+            above(own, line, metric) if arm != frontier else None for (arm, _), own in held.items()
+        ]
+        for frontier, line in lines.items()
+        for metric in metrics
+    }
 
 
 def curves(rows: Iterable[Row], arm: str) -> dict[Pair, Curve]:
@@ -123,15 +142,10 @@ def left_out(
     return found
 
 
-def _curve(rows: Iterable[Row], metric: str, at: str) -> Callable[[float], float | None] | None:
-    """Through a frontier's points, by monotone cubics (Fritsch and Butland 1984)."""
-    points = dict(sorted((row[at], row[metric]) for row in rows))
-    if len(points) < 2:
-        return None
-    through = PchipInterpolator([*points], [*points.values()], extrapolate=False)
+def curve(places: np.ndarray, heights: np.ndarray) -> PchipInterpolator:
+    """Through a frontier's points in the order of their places; NaN beyond them.
 
-    def height(x: float) -> float | None:
-        found = float(through(x))
-        return None if math.isnan(found) else found
-
-    return height
+    Monotone cubics (Fritsch and Butland 1984). `heights` are [P] or [P, F].
+    """
+    inner, order = np.unique(places, return_index=True)
+    return PchipInterpolator(inner, heights[order], extrapolate=False)

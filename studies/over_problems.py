@@ -12,13 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals, resampled_means
 from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.passk import pass_at_k
 from studies import store
-from studies.frontier import Row
+from studies.frontier import Row, curve
 from studies.markdown import table
 from studies.real import KEPT, KS, RESULTS
 
@@ -76,9 +75,9 @@ def above(rows: Sequence[Row], arm: Arm, line: Sequence[Arm]) -> list[Interval]:
 
 def _over(means: np.ndarray) -> np.ndarray:
     """Of [A, F] figures, the first arm's above the curve of the others at its first figure."""
-    places, order = np.unique(means[1:, 0], return_index=True)
-    curve = PchipInterpolator(places, means[1:][order, 1:])
-    return means[0, 1:] - curve(means[0, 0].clip(places[0], places[-1]))
+    places = means[1:, 0]
+    at = means[0, 0].clip(places.min(), places.max())
+    return means[0, 1:] - curve(places, means[1:, 1:])(at)
 
 
 def arms(rows: Sequence[Row]) -> list[Arm]:

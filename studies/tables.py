@@ -7,22 +7,21 @@ from pathlib import Path
 
 from studies import chosen, contrasts, markdown, plots, store
 from studies.frontier import (
+    FRONTIERS,
+    Held,
     Interval,
     Pair,
     Row,
-    above,
     by_pair,
     curves,
     difference,
+    distances,
     left_out,
     starred,
 )
 from studies.laboratory import RESULTS
 
 _SHOWN = ("pass@1", "pass@16", "pass@64")
-
-Held = Mapping[tuple[str, float], Mapping[Pair, Row]]
-"""Runs of each arm and coefficient, by pair."""
 
 
 def means(rows: Mapping[Pair, Row], metric: str) -> float:
@@ -41,7 +40,7 @@ def table(rows: Sequence[Row]) -> str:
     """
     named = sorted({(row["arm"], row["kl_coef"]) for row in rows}, key=_order(rows))
     held = {one: by_pair(rows, arm=one[0], kl_coef=one[1]) for one in named}
-    columns = _distances(rows, held) | _differences(rows, held)
+    columns = distances(rows, held, metrics=["pass@16", "pass@64"]) | _differences(rows, held)
     pairs = [len(own) for own in held.values()]
     marked = {name: starred(column, of=pairs) for name, column in columns.items()}
     body = [
@@ -50,18 +49,6 @@ def table(rows: Sequence[Row]) -> str:
     ]
     head = ["arm", "kl_coef", "pairs", *_SHOWN, "modes kept", "KL", "entropy", "s", *columns]
     return markdown.table(head, body)
-
-
-def _distances(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
-    """Of each arm above each frontier, by column; none of a frontier's own arms."""
-    lines = {frontier: curves(rows, frontier) for frontier in chosen.FRONTIERS}
-    return {
-        f"above {frontier}, {metric}": [
-            above(own, line, metric) if arm != frontier else None for (arm, _), own in held.items()
-        ]
-        for frontier, line in lines.items()
-        for metric in ("pass@16", "pass@64")
-    }
 
 
 def _differences(rows: Sequence[Row], held: Held) -> dict[str, list[Interval | None]]:
@@ -100,7 +87,7 @@ def bias(rows: Sequence[Row]) -> str:
     """What reading a frontier off a curve errs by, from its own runs left out one at a time."""
     found = {
         f"{frontier}, {metric}": left_out(curves(rows, frontier), metric)
-        for frontier in chosen.FRONTIERS
+        for frontier in FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
     return "\n".join(
