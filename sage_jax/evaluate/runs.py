@@ -39,6 +39,11 @@ class Run:
     final: EvalResult | None
     samples: tuple[Sample, ...]
 
+    @property
+    def shared(self) -> Path | None:
+        """The folder of what arms share, in which this one lies; None of a run by itself."""
+        return self.path.parent if (self.path.parent / "shared.yaml").is_file() else None
+
 
 def _holds_run(folder: Path) -> bool:
     return (folder / "metrics.jsonl").is_file() or (folder / "config.yaml").is_file()

@@ -1,6 +1,6 @@
 """Where the reference branches: the section of a report."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from sage_jax.evaluate.branching import Branching
@@ -22,15 +22,9 @@ def read_branching(runs: Sequence[Run]) -> dict[Path, Branching]:
     Raises:
         ResultError: a file of entropies is corrupt.
     """
-    folders = dict.fromkeys(folder for run in runs for folder in _folders(run.path))
+    folders = dict.fromkeys(place for run in runs for place in (run.shared, run.path) if place)
     files = {folder: folder / "entropies" / "entropies.json" for folder in folders}
     return {folder: Branching.load(file) for folder, file in files.items() if file.is_file()}
-
-
-def _folders(path: Path) -> Iterator[Path]:
-    if (path.parent / "shared.yaml").is_file():
-        yield path.parent
-    yield path
 
 
 def entropy_section(folder: Path, found: dict[Path, Branching]) -> Html:
