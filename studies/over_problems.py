@@ -131,14 +131,22 @@ def _cell(interval: Interval) -> str:
 
 
 def report(rows: Sequence[Row]) -> str:
-    """The three tables, of the rows that have counts."""
+    """The three tables of each setting, of the rows that have counts."""
     rows = [row for row in rows if "correct" in row]
+    settings = dict.fromkeys(row["setting"] for row in rows)
+    return "\n".join(
+        f"# {setting}\n\n{_tables([row for row in rows if row['setting'] == setting])}\n"
+        for setting in settings
+    )
+
+
+def _tables(rows: Sequence[Row]) -> str:
     tables = (
         table(["arm", "seeds", *FIGURES], lines(rows)),
         table(["", *FIGURES], contrasts(rows)),
         table(["", *FIGURES[1:]], distances(rows)),
     )
-    return "\n\n".join(tables) + "\n"
+    return "\n\n".join(tables)
 
 
 def main(words: Sequence[str] | None = None) -> None:

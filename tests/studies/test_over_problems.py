@@ -78,7 +78,14 @@ def test_tables_hold_each_arm_and_its_contrast_to_k3(tmp_path, capsys):
 
 def test_without_a_base_or_counts_there_is_less():
     bare = {name: value for name, value in ROWS[2].items() if name not in ("correct", "styles")}
-    first, second, third = over_problems.report([ROWS[1], bare]).split("\n\n")
+    head, first, second, third = over_problems.report([ROWS[1], bare]).split("\n\n")
+    assert head == "# s"
     assert [line[:18] for line in first.splitlines()[2:]] == ["| k3 @0.1 | 1 | 0."]
     assert len(second.splitlines()) == len(third.splitlines()) == 2
-    assert len(over_problems.report([]).splitlines()) == 8
+    assert over_problems.report([]) == ""
+
+
+def test_settings_are_apart():
+    other = [one | {"setting": "t"} for one in ROWS]
+    found = over_problems.report([*ROWS, *other])
+    assert found == over_problems.report(ROWS) + "\n" + over_problems.report(other)
