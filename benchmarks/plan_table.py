@@ -72,7 +72,7 @@ def _step(step: dict[str, Any]) -> list[str]:
 def arms(plans: list[dict[str, Any]]) -> list[str]:
     """A row for each plan: peak and time of every step, whether all fit, and what the run costs."""
     names = ("arm", "peak of rollout", "of scoring", "of update", "fits", "rollout", "scoring",
-             "update", "a step", "the run")  # fmt: skip
+             "update", "a step", "the run", "its evaluations")  # fmt: skip
     return [_line(names), _line(["---"] * len(names)), *(_line(_arm(plan)) for plan in plans)]
 
 
@@ -83,9 +83,10 @@ def _arm(plan: dict[str, Any]) -> list[str]:
     cells = [plan["config"], *peaks, "yes" if plan["fits"] else "no"]
     cells += [f"{seconds:.3g} s" for seconds in times]
     if plan["cost"] is None:
-        return [*cells, "-", "-"]
+        return [*cells, "-", "-", "-"]
     run = f"{plan['cost']['chip_hours']:,.0f} chip-hours for {plan['cost']['steps']:,} steps"
-    return [*cells, f"{plan['cost']['step_seconds']:.3g} s", run]
+    beside = f"{plan['evaluations']['chip_hours']:,.0f} chip-hours"
+    return [*cells, f"{plan['cost']['step_seconds']:.3g} s", run, beside]
 
 
 def scaling(plans: list[dict[str, Any]]) -> list[str]:

@@ -10,7 +10,7 @@ from sage_jax.plan.roofline import roofline
 LOWER_BOUND = (
     "The run's cost is a lower bound: the sum of the estimates above, and as they are for "
     "completions of full length (shorter ones cost less). Not in it: rewards judged on the host, "
-    "evaluations, checkpoints, a warm-up, compiling, and rollouts that replace groups."
+    "checkpoints, a warm-up, compiling, and rollouts that replace groups."
 )
 
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 from sage_jax import config as configs
-from sage_jax.plan import arrays, memory
+from sage_jax.plan import arrays, evaluations, memory
 from sage_jax.plan.abstract import Abstract, open_abstract, shape_and_task
 from sage_jax.plan.advice import Change, advise
 from sage_jax.plan.arrays import Array
@@ -58,15 +58,21 @@ class Plan:
 
     @property
     def cost(self) -> RunCost | None:
-        """Of the whole run; None where a step was not compiled or the chip's rates are unknown."""
-        if any(step.costs is None for step in self.steps):
+        """Of all training steps; None where one was not compiled or the chip has no known rates."""
+        return self._cost(self.steps, times=self.config.train.steps)
+
+    @property
+    def evaluation_cost(self) -> RunCost | None:
+        """Of the evaluations, as rollouts that draw as many completions; None as `cost`."""
+        sampling = [step for step in self.steps if step.name == "rollout"]
+        return self._cost(sampling, times=evaluations.rollouts(self.config))
+
+    def _cost(self, steps: list[Step], *, times: int) -> RunCost | None:
+        if any(step.costs is None for step in steps):
             return None
-        return run_cost(
-            [cost for step in self.steps for _, cost in step.work],
-            self.topology.chip,
-            steps=self.config.train.steps,
-            devices=len(self.topology.devices),
-        )
+        work = [cost for step in steps for _, cost in step.work]
+        devices = len(self.topology.devices)
+        return run_cost(work, self.topology.chip, steps=times, devices=devices)
 
 
 def fits(step: Step, topology: Topology) -> bool:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from sage_jax.plan import evaluations
 from sage_jax.plan.arrays import Array
 from sage_jax.plan.chip_hours import LOWER_BOUND, RunCost
 from sage_jax.plan.compile import Step
@@ -35,6 +36,7 @@ def write(plan: Plan, console: Console) -> None:
         console.print(ASSUMPTIONS, style="dim")
     if plan.cost is not None:
         console.print(_cost(plan.cost))
+        console.print(_evaluations(plan))
         console.print(LOWER_BOUND, style="dim")
     _write_arrays(plan, console)
     _write_verdict(plan, console)
@@ -122,6 +124,18 @@ def _cost(cost: RunCost) -> str:
     )
 
 
+def _evaluations(plan: Plan) -> str:
+    cost, drawn = plan.evaluation_cost, evaluations.completions(plan.config)
+    if cost is None or not drawn:
+        return "Its evaluations draw nothing."
+    rollout = plan.config.rollout
+    trained = plan.config.train.steps * rollout.num_prompts * rollout.group_size
+    return (
+        f"Its evaluations draw {drawn:,} completions, training {trained:,}: at the rollout's pace "
+        f"{cost.hours:,.3g} hours, {cost.chip_hours:,.4g} chip-hours more."
+    )
+
+
 def _write_arrays(plan: Plan, console: Console) -> None:
     title = "Largest arrays per device: kept, and alive at each step's peak"
     table = Table(title=title, title_justify="left")
@@ -185,6 +199,7 @@ def as_json(plan: Plan) -> dict[str, Any]:
         "instead": [_step_json(step, plan) for step in plan.instead],
         "largest_kept": [dataclasses.asdict(array) for array in plan.arrays],
         "cost": plan.cost and _cost_json(plan.cost),
+        "evaluations": plan.evaluation_cost and _evaluations_json(plan, plan.evaluation_cost),
         "changes": [dataclasses.asdict(change) for change in plan.changes],
         "search": [dataclasses.asdict(one) for one in plan.found],
         "assumptions": ASSUMPTIONS,
@@ -194,6 +209,11 @@ def as_json(plan: Plan) -> dict[str, Any]:
 def _cost_json(cost: RunCost) -> dict[str, Any]:
     derived = {"hours": cost.hours, "chip_hours": cost.chip_hours, "bound": LOWER_BOUND}
     return dataclasses.asdict(cost) | derived
+
+
+def _evaluations_json(plan: Plan, cost: RunCost) -> dict[str, Any]:
+    drawn = evaluations.completions(plan.config)
+    return {"completions": drawn, "hours": cost.hours, "chip_hours": cost.chip_hours}
 
 
 def _step_json(step: Step, plan: Plan) -> dict[str, Any]:
