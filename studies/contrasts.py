@@ -17,6 +17,7 @@ CONTRASTS: tuple[tuple[At, At], ...] = (
     (("gated, ref, in the clip", 0.1), ("k3", 0.1)),
     (("gate on k2", 0.2), ("k2", 0.2)),
     (("gate on k2", 0.4), ("k2", 0.2)),
+    (("gate on k2", 0.4), ("exact", 0.2)),
     (("gate on exact", 0.4), ("exact", 0.2)),
     (("gate on k2", 0.2), ("gated, ref", 0.2)),
     (("k3, at the opening", 0.2), ("gate on k3", 0.2)),
