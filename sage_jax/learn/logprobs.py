@@ -39,7 +39,7 @@ def logprobs(
         return token_logprobs(model, part, slots, each)
 
     if packing is not None:
-        return _packed(of, sequences, packing)
+        return _packed(of, sequences, packing, each)
     count = len(sequences.tokens) // each.micro_batch
     parts, _ = split_groups(sequences, (), count, shards=each.shards.rows)
     scores = jax.lax.map(lambda part: of(part, None), parts)
@@ -47,7 +47,10 @@ def logprobs(
 
 
 def _packed(
-    of: Callable[..., tuple[jax.Array, jax.Array]], sequences: Sequences, packing: Packing
+    of: Callable[..., tuple[jax.Array, jax.Array]],
+    sequences: Sequences,
+    packing: Packing,
+    each: Pass,
 ) -> tuple[jax.Array, jax.Array]:
     def one(total: tuple[()], rows: Sequences, _: Any, slots: Slots):
         return total, of(rows, slots)
@@ -56,8 +59,10 @@ def _packed(
         sequences, packing = part
         return over_passes(packing, sequences, (), one, ())[1]
 
-    parts, _ = split_groups(sequences, (), len(packing.passes))
-    return join_groups(jax.lax.map(update, (parts, packing)), len(sequences.prompt_tokens))
+    groups, count = len(sequences.prompt_tokens), len(packing.passes)
+    parts, _ = split_groups(sequences, (), count)
+    parts = each.shards.settle(parts, groups // count)
+    return join_groups(jax.lax.map(update, (parts, packing)), groups)
 
 
 def token_logprobs(

@@ -1,8 +1,10 @@
 """How a pass over rows is cut: over devices, and into blocks of the vocabulary."""
 
 import dataclasses
+from typing import Any
 
-from jax.sharding import Mesh
+import jax
+from jax.sharding import Mesh, Sharding
 
 from sage_jax import parallel
 
@@ -21,17 +23,29 @@ class Shards:
         rows: devices that rows are split over.
         vocab: devices that the vocabulary is split over.
         logits: number of logits that one device holds at once.
+        whole: of arrays that every device holds whole.
     """
 
     rows: int
     vocab: int
     logits: int
+    whole: Sharding
 
     @classmethod
     def of(cls, mesh: Mesh, vocab_size: int) -> "Shards":
         """What a mesh makes of rows and of a vocabulary."""
         logits = _LOGITS_ON_CPU if parallel.on_cpu(mesh) else _LOGITS
-        return cls(parallel.row_shards(mesh), parallel.vocab_shards(mesh, vocab_size), logits)
+        cut = parallel.row_shards(mesh), parallel.vocab_shards(mesh, vocab_size)
+        return cls(*cut, logits, parallel.replicated(mesh))
+
+    def settle(self, parts: Any, groups: int) -> Any:
+        """Parts that are taken one after the other, whole where `groups` do not fill the devices.
+
+        On a slice of parts with fewer groups than devices of rows libtpu before 0.0.49 may abort
+        (AllGatherSimplifier). Passes over bins gather from whole arrays anyway.
+        """
+        even = groups % self.rows == 0
+        return parts if even else jax.lax.with_sharding_constraint(parts, self.whole)
 
     def block_size(self, tokens: int) -> int:
         """Entries of the vocabulary whose logits are held at once, for the tokens of a batch."""

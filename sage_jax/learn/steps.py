@@ -216,7 +216,11 @@ class Steps:
         that it changes.
         """
         terms = self.prepared(state.trained, frozen, rollout, terms, root, step)
-        parts = (*split_groups(of_rollout(rollout), terms, self.num_minibatches), packing)
+        parts = split_groups(of_rollout(rollout), terms, self.num_minibatches)
+        if packing is not None:
+            groups = len(rollout.prompt_tokens) // self.num_minibatches
+            parts = self.shards.settle(parts, groups)
+        parts = (*parts, packing)
 
         def one(state, drawn):
             part, index = drawn

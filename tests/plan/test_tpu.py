@@ -24,6 +24,19 @@ def test_a_small_config_on_eight_chips(small):
     assert all(array.size > 0 for array in update.arrays)
 
 
+def test_updates_with_fewer_groups_than_devices_compile(small):
+    # On a slice of their parts libtpu before 0.0.49 aborts, see `Shards.settle`.
+    changes = {
+        "mesh": {"data": 1, "fsdp": 16, "tensor": 4},
+        "model": {"architecture": {"num_heads": 8, "num_kv_heads": 4}},
+        "rollout": {"max_prompt_length": 64, "max_completion_length": 192},
+        "optimizer": {"num_minibatches": 2, "micro_batch": 16},
+        "lora": {"rank": 8},
+    }
+    plan = make_plan(configs.override(small, changes), "v5e:8x8")
+    assert [step.memory is not None for step in plan.steps] == [True] * 3
+
+
 def test_the_kernel_for_attention_compiles_and_takes_less(small):
     lengths = {"max_prompt_length": 512, "max_completion_length": 2048, "num_prompts": 8}
     changes = {"mesh": {"data": 2, "fsdp": 2, "tensor": 2}, "rollout": lengths}
