@@ -41,7 +41,7 @@ class Shards:
     def settle(self, parts: Any, groups: int) -> Any:
         """Parts that are taken one after the other, whole where `groups` do not fill the devices.
 
-        On a slice of parts with fewer groups than devices of rows libtpu before 0.0.49 may abort
+        On a slice of parts with fewer groups than devices of rows libtpu 0.0.42 to 0.0.46 may abort
         (AllGatherSimplifier). Passes over bins gather from whole arrays anyway.
         """
         even = groups % self.rows == 0
