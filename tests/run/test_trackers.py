@@ -76,11 +76,12 @@ def test_tensorboards_own_reader_agrees(tell_of_two_parts, tmp_path):
 
 
 def test_wandb_offline_goes_on_under_one_id(tell_of_two_parts, tmp_path, monkeypatch):
-    pytest.importorskip("wandb")
+    wandb = pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_API_KEY", "0123456789abcdef0123456789abcdef01234567")
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(tmp_path / "settings"))
     tell_of_two_parts(lambda: WandB(project="sage", tags=("a",)))
+    wandb.teardown()  # Runs finish before their service has written all that it was told.
     # Folders are named by the second; W&B adds "-1" to a second one of that name.
     files = sorted((tmp_path / "wandb").glob(f"offline-run-*-{told_id(tmp_path)}*/*.wandb"))
     first, second = (path.read_bytes() for path in files)
