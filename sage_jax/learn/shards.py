@@ -41,8 +41,9 @@ class Shards:
     def settle(self, parts: Any, groups: int) -> Any:
         """Parts that are taken one after the other, whole where `groups` do not fill the devices.
 
-        On a slice of parts with fewer groups than devices of rows libtpu 0.0.42 to 0.0.46 may abort
-        (AllGatherSimplifier). Passes over bins gather from whole arrays anyway.
+        Left to the compiler such parts lie over some of the devices, and every pass collects what
+        it takes of them anew. libtpu 0.0.41 to 0.0.47, those of JAX 0.10.1 to 0.11.1, abort where a
+        pass takes one row of what was collected (AllGatherSimplifier).
         """
         even = groups % self.rows == 0
         return parts if even else jax.lax.with_sharding_constraint(parts, self.whole)

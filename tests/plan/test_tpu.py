@@ -25,7 +25,7 @@ def test_a_small_config_on_eight_chips(small):
 
 
 def test_updates_with_fewer_groups_than_devices_compile(small):
-    # On a slice of their parts libtpu 0.0.42 to 0.0.46 abort, see `Shards.settle`.
+    # On a slice of their parts libtpu 0.0.41 to 0.0.47 abort, see `Shards.settle`.
     changes = {
         "mesh": {"data": 1, "fsdp": 16, "tensor": 4},
         "model": {"architecture": {"num_heads": 8, "num_kv_heads": 4}},
