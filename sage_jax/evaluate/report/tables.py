@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -122,7 +123,8 @@ def support_table(
         groups = {
             "gained": found.gained, "kept": found.kept, "lost": found.lost, "never": found.never,
         }  # fmt: skip
-        counts = [_leading(name, len(own)) if linked else len(own) for name, own in groups.items()]
+        runs = (comparison.base_of[name], name) if linked else ()
+        counts = [_leading(move, len(own), runs) for move, own in groups.items()]
         base = comparison.results[comparison.base_of[name]]
         smaller = [expected_support(base, comparison.results[name], k) for k in ks]
         moves = [f"+{e['gained']:.1f} / −{e['lost']:.1f}" for e in smaller]
@@ -136,11 +138,12 @@ def support_table(
     )
 
 
-def _leading(name: str, count: int) -> object:
-    """A count of problems gained or lost that leads to them."""
-    if not count or name not in ("gained", "lost"):
+def _leading(move: str, count: int, runs: Sequence[str]) -> object:
+    """A count of problems gained or lost that leads to what an arm and its base wrote of them."""
+    if not (count and runs) or move not in ("gained", "lost"):
         return count
-    return tag("a", count, href=f"#moved={name}", title=f"completions of problems {name}")
+    found = urlencode([("moved", move), *(("run", name) for name in runs)])
+    return tag("a", count, href=f"#{found}", title=f"completions of problems {move}")
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

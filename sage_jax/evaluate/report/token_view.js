@@ -237,7 +237,7 @@
     });
   }
 
-  // `#view=q&find=word&reward=both&moved=gained&problem=3` begins there.
+  // `#view=q&find=word&reward=both&moved=gained&run=one&run=other&problem=3` begins there.
   function preset() {
     const asked = new URLSearchParams(location.hash.slice(1));
     const set = (one, name) => { if (asked.has(name)) one.value = asked.get(name); };
@@ -245,6 +245,8 @@
     set(filters.querySelector("[type=search]"), "find");
     set(reward, "reward");
     set(moved, "moved");
+    const boxes = at("runs").querySelectorAll("input"), named = asked.getAll("run");
+    if (named.length) boxes.forEach((box, run) => { box.checked = named.includes(data.runs[run]); });
     filter();
     look([...Object.keys(data.views), "plain"].includes(asked.get("view")) ? asked.get("view") : view);
     if (asked.has("problem")) go(+asked.get("problem") - 1 || 0);

@@ -18,8 +18,8 @@ def warnings_section(runs: Sequence[Run], looks: Looks) -> Html:
     Raises:
         ResultError: a file of warnings is corrupt.
     """
-    homes = dict.fromkeys(run.shared for run in runs if run.shared)
-    told = [(Html("what arms share"), home) for home in homes]
+    homes = dict.fromkeys(run.shared for run in runs)
+    told = [(Html("what arms share"), home) for home in homes if home]
     told += [(arm_name(run.name, looks[run.name]), run.path) for run in runs]
     rows = [
         [name, when, text]

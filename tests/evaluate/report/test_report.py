@@ -97,8 +97,9 @@ def test_the_numbers_are_those_of_the_evaluation(arms, page):
 
 def test_problems_gained_and_lost_lead_to_their_completions(report):
     page = report.read_text()
-    assert re.search(r'href="#moved=gained"[^>]*>[1-9]', page)
-    assert 'href="#moved=never"' not in page
+    for arm in ("grpo", "sage"):
+        assert re.search(rf'href="#moved=gained&amp;run=base&amp;run={arm}"[^>]*>[1-9]', page)
+    assert 'href="#moved=never' not in page
 
 
 def test_same_runs_same_page(arms, report, tmp_path):

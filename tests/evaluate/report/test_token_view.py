@@ -266,6 +266,9 @@ def test_a_reader_clicks_through_tokens_filters_and_themes(tmp_path):
         page.open(url + "#reward=both&find=THREE&view=q")
         assert page.run(count) == "1 of 2 problems, 4 of 6 completions"
         assert classes(page)[2:] == ["   p4 "] * 2
+        page.open(url + "#run=sage&run=another")
+        assert page.run(count) == "2 of 2 problems, 3 of 6 completions"
+        assert page.run("document.querySelector('.tv-body h4').textContent") == "sage"
         # A link of the page, of problems that were gained.
         page.open(url)
         page.run("location.hash = '#moved=gained&view=plain'")
