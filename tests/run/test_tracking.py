@@ -15,6 +15,7 @@ import yaml
 from sage_jax import config as configs
 from sage_jax import parts
 from sage_jax.data.tasks import Judged
+from sage_jax.parallel import hosts
 from sage_jax.rollout import Finish
 from sage_jax.run.events import Started, Stopped
 from sage_jax.run.judging import Outcome
@@ -111,6 +112,12 @@ def test_several_trackers_share_one_report(make_config, tmp_path):
         own(Stopped(None))
     assert made == [tmp_path]
     assert [fake.told[-2][1] for fake in fakes] == [["final.json", "index.html"]] * 2
+
+
+def test_of_several_processes_the_first_tells(tell, tmp_path, monkeypatch):
+    monkeypatch.setattr(hosts, "is_main", lambda: False)
+    assert tell(Fake()).told == []
+    assert not (tmp_path / "report").exists()
 
 
 def test_a_report_that_cannot_be_made_is_told_and_not_sent(tell):

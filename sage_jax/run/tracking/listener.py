@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sage_jax.evaluate import EvalResult
+from sage_jax.parallel import hosts
 from sage_jax.paths import is_remote
 from sage_jax.run.console import warn
 from sage_jax.run.events import Evaluated, Event, Started, StepDone, Stopped, TrainingStarted
@@ -35,7 +36,8 @@ class Tracking:
     Figures are put together where the event is told; all that the tracker does is done on the
     thread of an `Outbox`. A step that the tracker was told of before is not told again, so that a
     run that goes on from an older checkpoint, whose steps come out the same, has each step once;
-    steps that were done before it had this tracker are told from metrics.jsonl.
+    steps that were done before it had this tracker are told from metrics.jsonl. Of several
+    processes the first tells, whichever are told of events: figures are the same on all.
 
     Args:
         tracker: that is told.
@@ -62,7 +64,7 @@ class Tracking:
 
     def __call__(self, event: Event) -> None:
         """Tell of an event."""
-        if isinstance(event, Started):
+        if isinstance(event, Started) and hosts.is_main():
             self._begin(event)
         elif self._outbox is not None:
             self._tell(event, self._outbox)
