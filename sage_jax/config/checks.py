@@ -53,7 +53,7 @@ def _groups(c: Config) -> Iterator[str]:
 
 
 def _rows(c: Config) -> Iterator[str]:
-    rows, updates = c.rollout.num_prompts * c.rollout.group_size, c.optimizer.num_minibatches
+    rows, updates = c.rollout.num_completions, c.optimizer.num_minibatches
     if rows % updates:
         yield (
             f"optimizer.num_minibatches {updates} does not divide the {rows} rows of a rollout "

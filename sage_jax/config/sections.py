@@ -158,6 +158,11 @@ class Rollout(Section):
     dynamic_sampling: int = Field(default=0, ge=0)
     """Further rollouts allowed a step to replace groups whose rewards are all equal."""
 
+    @property
+    def num_completions(self) -> int:
+        """Of a step, B = N · G."""
+        return self.num_prompts * self.group_size
+
 
 def as_tuple(value: Any) -> Any:
     """Several parts as they are, one as the only one."""

@@ -142,7 +142,7 @@ class Abstract:
 
     @property
     def _rows(self) -> int:
-        return self.config.rollout.num_prompts * self.config.rollout.group_size
+        return self.config.rollout.num_completions
 
     @property
     def _by_row(self) -> NamedSharding:

@@ -62,7 +62,7 @@ def _candidates(run: Abstract) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _smaller_batch(run: Abstract) -> Iterator[tuple[str, dict[str, Any]]]:
     rollout, shards = run.config.rollout, parallel.row_shards(run.mesh)
-    rows = rollout.num_prompts * rollout.group_size // run.config.optimizer.num_minibatches
+    rows = rollout.num_completions // run.config.optimizer.num_minibatches
     micro = run.config.optimizer.micro_batch or rows
     smaller = [size for size in range(shards, micro, shards) if rows % size == 0]
     if smaller:

@@ -63,7 +63,7 @@ def estimate(run: Abstract) -> dict[str, Memory]:
 
 def _sizes(run: Abstract) -> Sizes:
     config, shards = run.config, parallel.row_shards(run.mesh)
-    rows = config.rollout.num_prompts * config.rollout.group_size
+    rows = config.rollout.num_completions
     micro = config.optimizer.micro_batch or rows // config.optimizer.num_minibatches
     micro = max(micro // shards, 1)
     return Sizes(
@@ -152,7 +152,7 @@ def _saved(run: Abstract, sizes: Sizes) -> int:
 def _gradients(run: Abstract) -> int:
     """Gradients in the dtype of what is trained, and their float32 sums."""
     trained = run.learner.layout.trained
-    rows = run.config.rollout.num_prompts * run.config.rollout.group_size
+    rows = run.config.rollout.num_completions
     per_update = rows // run.config.optimizer.num_minibatches
     several = (run.config.optimizer.micro_batch or per_update) < per_update
     width = min(leaf.dtype.itemsize for leaf in memory.leaves(trained))

@@ -19,5 +19,4 @@ def completions(config: Config) -> int:
 
 def rollouts(config: Config) -> int:
     """As many rollouts of the training as draw the completions of the evaluations."""
-    drawn = config.rollout.num_prompts * config.rollout.group_size
-    return -(-completions(config) // drawn)
+    return -(-completions(config) // config.rollout.num_completions)

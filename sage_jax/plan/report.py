@@ -128,8 +128,7 @@ def _evaluations(plan: Plan) -> str:
     cost, drawn = plan.evaluation_cost, evaluations.completions(plan.config)
     if cost is None or not drawn:
         return "Its evaluations draw nothing."
-    rollout = plan.config.rollout
-    trained = plan.config.train.steps * rollout.num_prompts * rollout.group_size
+    trained = plan.config.train.steps * plan.config.rollout.num_completions
     return (
         f"Its evaluations draw {drawn:,} completions, training {trained:,}: at the rollout's pace "
         f"{cost.hours:,.3g} hours, {cost.chip_hours:,.4g} chip-hours more."

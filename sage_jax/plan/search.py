@@ -50,7 +50,7 @@ def search(
 def micro_batches(run: Abstract) -> list[int]:
     """Micro-batches that divide an update's rows and are split evenly, ascending."""
     rollout, shards = run.config.rollout, parallel.row_shards(run.mesh)
-    rows = rollout.num_prompts * rollout.group_size // run.config.optimizer.num_minibatches
+    rows = rollout.num_completions // run.config.optimizer.num_minibatches
     sizes = [size for size in range(shards, rows + 1, shards) if rows % size == 0]
     return [size for size in sizes if _is_valid(run, size)]
 

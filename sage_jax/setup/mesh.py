@@ -84,7 +84,7 @@ def open_mesh(config: configs.Config, devices: Sequence[Any] | None = None) -> M
 def _row_counts(config: configs.Config) -> dict[str, int]:
     """What is split over the devices of data x fsdp, by field."""
     rows, options = config.rollout, config.optimizer
-    per_update = rows.num_prompts * rows.group_size // options.num_minibatches
+    per_update = rows.num_completions // options.num_minibatches
     parted = "rollout.num_prompts / rollout.chunks" if rows.chunks > 1 else "rollout.num_prompts"
     return {
         parted: rows.num_prompts // rows.chunks,

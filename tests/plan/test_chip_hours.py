@@ -50,7 +50,7 @@ def test_evaluations_cost_the_rollouts_that_draw_as_many(plan):
     sampling = sum(part["seconds"] for part in said["steps"][0]["work"].values())
     drawn = completions(plan.config)
     assert said["evaluations"]["completions"] == drawn
-    of_one = plan.config.rollout.num_prompts * plan.config.rollout.group_size
+    of_one = plan.config.rollout.num_completions
     assert said["evaluations"]["hours"] == pytest.approx(-(-drawn // of_one) * sampling / 3600)
 
 
