@@ -15,7 +15,7 @@ import tyro
 
 from sage_jax import config as configs
 from sage_jax import parts, paths
-from sage_jax.telling import brief
+from sage_jax.telling import UserError, brief
 
 _USAGE = """usage: sage-jax COMMAND ...
 
@@ -200,7 +200,7 @@ def reported(command: Callable[[list[str]], None], rest: list[str]) -> None:
             hosts.fail("it said why itself", status=int(leaving.code))
         raise
     except Exception as error:
-        if isinstance(error, _messages()) or getattr(error, "errno", None) in _OF_THE_MACHINE:
+        if isinstance(error, UserError) or getattr(error, "errno", None) in _OF_THE_MACHINE:
             _fail(str(error))
         traceback.print_exc()
         hosts.end_after(error)
@@ -209,45 +209,6 @@ def reported(command: Callable[[list[str]], None], rest: list[str]) -> None:
 
 # A full disk, a quota, a read-only folder, missing rights, a disk that fails: no fault of ours.
 _OF_THE_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
-
-
-def _messages() -> tuple[type[Exception], ...]:
-    """Errors whose text is for the user; everything else is a fault of ours and keeps its trace."""
-    from sage_jax.data.problem import DataError
-    from sage_jax.data.rewards import RewardError
-    from sage_jax.files import ResultError
-    from sage_jax.models import ModelError
-    from sage_jax.parallel import HostsError, MeshError
-    from sage_jax.plan import PlanError
-    from sage_jax.rewards import VerifierError, VerifyFileError
-    from sage_jax.run.bad_steps import BadStepError
-    from sage_jax.run.checkpoint import CheckpointError
-    from sage_jax.run.export_check import CheckError
-    from sage_jax.run.inputs import InputError
-    from sage_jax.run.lost import LostVerdictsError
-    from sage_jax.run.pushing import PushError
-    from sage_jax.run.run_lock import LockError
-
-    return (
-        configs.ConfigError,
-        DataError,
-        ResultError,
-        ModelError,
-        MeshError,
-        HostsError,
-        PlanError,
-        VerifierError,
-        VerifyFileError,
-        CheckpointError,
-        CheckError,
-        PushError,
-        BadStepError,
-        LockError,
-        LostVerdictsError,
-        InputError,
-        RewardError,
-        paths.PathError,
-    )
 
 
 def _fail(message: str, *, status: int = 1) -> NoReturn:

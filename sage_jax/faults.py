@@ -6,13 +6,13 @@ from typing import Any
 
 import pydantic
 
-from sage_jax.telling import OneLine, brief, printable
+from sage_jax.telling import OneLine, UserError, brief, printable
 
 _DEEPEST = 20  # Of a fault that is named; no field of a config lies so deep.
 _MOST_FAULTS = 8  # That are told at once.
 
 
-class ConfigError(OneLine):
+class ConfigError(OneLine, UserError):
     """A configuration that cannot be run, with a message fit to be shown as it is."""
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sage_jax import json_text
 from sage_jax.paths import is_remote, write_object
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, UserError
 
 
-class ResultError(OneLine):
+class ResultError(OneLine, UserError):
     """A run folder or a file in it that cannot be read as what it should be."""
 
 

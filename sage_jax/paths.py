@@ -16,12 +16,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, UserError
 
 _SCHEME = "gs://"
 
 
-class PathError(OneLine):
+class PathError(OneLine, UserError):
     """A path that cannot be used; the message names it and why."""
 
 

@@ -1,4 +1,4 @@
-"""Foreign text inside a message of ours: one printable line, cut short."""
+"""What errors say to a user, and foreign text in it: one printable line, cut short."""
 
 import reprlib
 from typing import Any
@@ -6,6 +6,10 @@ from typing import Any
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 80
 _REPR.maxlevel = 3
+
+
+class UserError(Exception):
+    """An error whose text is for the user; any other is a fault of ours, and keeps its trace."""
 
 
 class OneLine(ValueError):

@@ -40,5 +40,15 @@ def test_figures_stand_without_the_report(path):
     assert "sage_jax.evaluate.report" not in path.read_text()
 
 
+def test_errors_are_for_the_user_but_those_that_readers_say_in_their_own_words():
+    trees = [ast.parse(path.read_text()) for path in ROOT.rglob("*.py")]
+    found = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    bases = {one.name: {ast.unparse(base) for base in one.bases} for one in found}
+    errors = {name for name in bases if name.endswith("Error") and name != "UserError"}
+    assert len(errors) > 10
+    others = {name for name in errors if "UserError" not in bases[name]}
+    assert others == {"JsonLinesError", "YamlError", "RowError"}
+
+
 def test_the_walk_finds_what_it_looks_for():
     assert imported(ROOT / "run" / "step.py") >= {"data", "learn", "losses", "rollout"}

@@ -14,13 +14,13 @@ from sage_jax.data.problem import Problem
 from sage_jax.parts import Part, place, said
 from sage_jax.rewards import values
 from sage_jax.rewards.workers import VerifierError
-from sage_jax.telling import OneLine, brief
+from sage_jax.telling import OneLine, UserError, brief
 
 Value = tuple[float, str]
 """A reward and a word on it."""
 
 
-class RewardError(OneLine):
+class RewardError(OneLine, UserError):
     """A reward of the user's own failed on a completion, or gave what is no reward."""
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, UserError
 
 
-class DataError(OneLine):
+class DataError(OneLine, UserError):
     """A data file or problem is not what it should be; the message says where and why."""
 
 

@@ -17,12 +17,14 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
+from sage_jax.telling import UserError
+
 VARIABLE, HEARTBEAT = "SAGE_DISTRIBUTED", "SAGE_HEARTBEAT_S"
 _FAILED = "sage_jax/failed"
 _LOOK_S = 1.0
 
 
-class HostsError(RuntimeError):
+class HostsError(UserError, RuntimeError):
     """Processes that cannot work as one program."""
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh
 
+from sage_jax.telling import UserError
+
 AXES = ("data", "fsdp", "tensor")
 
 
-class MeshError(ValueError):
+class MeshError(UserError, ValueError):
     """A mesh that the devices at hand cannot form."""
 
 

@@ -11,14 +11,14 @@ from typing import Any
 from sage_jax import json_lines, json_text
 from sage_jax.rewards.math import Verdict
 from sage_jax.rewards.pool import VerifierPool
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, UserError
 
 _FIELDS = ("id", "gold", "completion")
 # Enough to keep any number of workers busy without holding the verdicts of a large file.
 _IN_FLIGHT = 1024
 
 
-class VerifyFileError(OneLine):
+class VerifyFileError(OneLine, UserError):
     """A file to verify is not what it should be; the message names the line."""
 
 

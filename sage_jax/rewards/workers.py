@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from sage_jax.rewards import frames
 from sage_jax.rewards.math import CRASHED, DEADLINE, LOST, MEMORY
 from sage_jax.rewards.process import WALL_PER_DEADLINE, WorkerDied, WorkerOverdue, WorkerProcess
+from sage_jax.telling import UserError
 
 MEMORY_LIMIT = 1_500_000_000
 """Bytes that a worker may map beside what it begins with, unless said otherwise."""
@@ -23,7 +24,7 @@ _START_ATTEMPTS = 3
 _MOST_WORKERS = 1024  # Each of them is a process and a thread.
 
 
-class VerifierError(RuntimeError):
+class VerifierError(UserError, RuntimeError):
     """Workers cannot work: they do not start, lose everything, or their pool was closed."""
 
 

@@ -20,9 +20,10 @@ from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
 from sage_jax.run.run_folder import RunFolder
 from sage_jax.run.writes import best_effort
+from sage_jax.telling import UserError
 
 
-class BadStepError(RuntimeError):
+class BadStepError(UserError, RuntimeError):
     """A run that cannot go on, since its numbers are none."""
 
 

@@ -13,9 +13,10 @@ from sage_jax import paths
 from sage_jax.learn.placement import shapes
 from sage_jax.parallel import hosts
 from sage_jax.run import heap, manifest
+from sage_jax.telling import UserError
 
 
-class CheckpointError(ValueError):
+class CheckpointError(UserError, ValueError):
     """A checkpoint that does not fit the run, or is damaged."""
 
 

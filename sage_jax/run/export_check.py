@@ -14,7 +14,7 @@ from sage_jax import models, parallel, setup
 from sage_jax.learn.placement import place
 from sage_jax.learn.policy import LoRA, placer
 from sage_jax.run.trained import Trained
-from sage_jax.telling import OneLine
+from sage_jax.telling import OneLine, UserError
 
 PROMPTS = 8
 TOLERANCES = {
@@ -24,7 +24,7 @@ TOLERANCES = {
 """By the dtype of the export: nats that one token's log-probability may differ by, and why."""
 
 
-class CheckError(OneLine):
+class CheckError(OneLine, UserError):
     """An exported model that is not the run's."""
 
 

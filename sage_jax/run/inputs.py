@@ -22,7 +22,7 @@ from sage_jax.files import write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run import digests, named_data
 from sage_jax.run.run_folder import RunFolder
-from sage_jax.telling import OneLine, brief
+from sage_jax.telling import OneLine, UserError, brief
 
 SOURCE, BASE = "model.source", "the warmed-up base"
 MODEL = (SOURCE, BASE)
@@ -35,7 +35,7 @@ _ROW = 8  # Hexadecimal digits that a problem is known by.
 Facts = dict[str, Any]
 
 
-class InputError(OneLine):
+class InputError(OneLine, UserError):
     """Something that a run reads is not what it began with; the message says what differs."""
 
 

@@ -17,6 +17,7 @@ from sage_jax.rewards import LOST
 from sage_jax.run.dynamic_sampling import Batch
 from sage_jax.run.events import Event, StepDone
 from sage_jax.run.run_folder import RunFolder
+from sage_jax.telling import UserError
 
 RECENT = 1000
 """Verdicts that the share is taken of: the last steps that hold so many, or all so far."""
@@ -25,7 +26,7 @@ LEAST = 10
 """Lost verdicts among them below which no run is stopped, whatever their share."""
 
 
-class LostVerdictsError(RuntimeError):
+class LostVerdictsError(UserError, RuntimeError):
     """The verifier loses too many verdicts for the run to go on."""
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from sage_jax.config import ConfigError
 from sage_jax.paths import local_copy
-from sage_jax.telling import OneLine, brief
+from sage_jax.telling import OneLine, UserError, brief
 
 _NAME = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 
 
-class PushError(OneLine):
+class PushError(OneLine, UserError):
     """The hub does not take a model; the message says why, and never the token."""
 
 

@@ -13,11 +13,12 @@ from filelock import FileLock, Timeout
 from sage_jax import paths
 from sage_jax.files import ResultError, read_json_lines, write_atomically
 from sage_jax.parallel import hosts
+from sage_jax.telling import UserError
 
 _LOCK, _OWNER = ".lock", ".owner.json"
 
 
-class LockError(RuntimeError):
+class LockError(UserError, RuntimeError):
     """A run folder that another training owns."""
 
 
