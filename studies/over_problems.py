@@ -7,18 +7,16 @@ of these trained models is, and not what another seed of training would give, fo
 `studies.tables` is.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 
 from sage_jax.evaluate.bootstrap import Interval, mean_intervals, resampled_means
 from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.passk import pass_at_k
-from studies import store
 from studies.frontier import Row, curve
 from studies.markdown import table
+from studies.printing import by_setting, print_results
 from studies.real import KEPT, KS, RESULTS
 
 Arm = tuple[str, float]
@@ -92,9 +90,9 @@ def lines(rows: Sequence[Row]) -> Iterator[list[str]]:
         if not own:  # Of the base, whose rows may be older than counts.
             continue
         means = np.concatenate(own).mean(axis=0)
-        yield [_name(arm), str(len(own)), *(f"{mean:.3f}" for mean in means)]
+        yield [title(arm), str(len(own)), *(f"{mean:.3f}" for mean in means)]
         if arm != BASE and (found := difference(rows, arm, BASE)):
-            yield ["− base", "", *map(_cell, found)]
+            yield ["− base", "", *map(cell, found)]
 
 
 def contrasts(rows: Sequence[Row]) -> Iterator[list[str]]:
@@ -103,7 +101,7 @@ def contrasts(rows: Sequence[Row]) -> Iterator[list[str]]:
         for other in ("k3", "exact"):
             found = difference(rows, (name, coef), (other, coef))
             if found and name not in ("k3", other):
-                yield [f"{_name((name, coef))} − {other}", *map(_cell, found)]
+                yield [f"{title((name, coef))} − {other}", *map(cell, found)]
 
 
 def distances(rows: Sequence[Row]) -> Iterator[list[str]]:
@@ -118,14 +116,16 @@ def distances(rows: Sequence[Row]) -> Iterator[list[str]]:
             own = [one for one in arms(rows) if one[0] == frontier]
             line = [one for one in (BASE, NO_KL, *own) if one != arm]
             if own and arm != NO_KL and (found := above(rows, arm, line)):
-                yield [f"{_name(arm)} above {frontier}", *map(_cell, found)]
+                yield [f"{title(arm)} above {frontier}", *map(cell, found)]
 
 
-def _name(arm: Arm) -> str:
+def title(arm: Arm) -> str:
+    """An arm in words."""
     return arm[0] if arm == BASE else f"{arm[0]} @{arm[1]:g}"
 
 
-def _cell(interval: Interval) -> str:
+def cell(interval: Interval) -> str:
+    """A difference with its interval, and a star where that is clear of 0."""
     star = " *" if interval.excludes_zero else ""
     return f"{interval.mean:+.3f} [{interval.low:+.3f}, {interval.high:+.3f}]{star}"
 
@@ -133,11 +133,7 @@ def _cell(interval: Interval) -> str:
 def report(rows: Sequence[Row]) -> str:
     """The three tables of each setting, of the rows that have counts."""
     rows = [row for row in rows if "correct" in row]
-    settings = dict.fromkeys(row["setting"] for row in rows)
-    return "\n".join(
-        f"# {setting}\n\n{_tables([row for row in rows if row['setting'] == setting])}\n"
-        for setting in settings
-    )
+    return by_setting(rows, _tables)
 
 
 def _tables(rows: Sequence[Row]) -> str:
@@ -151,10 +147,8 @@ def _tables(rows: Sequence[Row]) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Print the tables."""
-    parser = argparse.ArgumentParser(prog="python -m studies.over_problems", description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--results", type=Path, default=RESULTS)
-    print(report(store.read(parser.parse_args(words).results)), end="")
+    prog = "python -m studies.over_problems"
+    print_results(report, words, results=RESULTS, prog=prog, about=__doc__)
 
 
 if __name__ == "__main__":

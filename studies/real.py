@@ -7,6 +7,7 @@ ones, whose folders may be gone, and
 """
 
 import argparse
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ import numpy as np
 
 from sage_jax.data.styles import STYLES
 from sage_jax.evaluate import EvalResult
+from sage_jax.evaluate.completions import read_completions
 from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.runs import Run, read_runs
-from studies import store
+from studies import beginnings, store
 
 RUNS, RESULTS = Path("runs/smollm2_styles"), Path(__file__).parent / "results" / "real.jsonl"
 KS = (1, 4, 16, 64)
@@ -31,19 +33,20 @@ def rows(runs: Iterable[Run]) -> Iterator[dict[str, Any]]:
     An arm is named by what stands before the first "-" of its folder's name, so that those of
     several coefficients are one.
     """
-    judged: set[int] = set()
+    runs, judged = [*runs], set()
     for run in runs:
         if run.base is None or run.final is None or run.final.tag != "final":
             continue
         if run.config["seed"] not in judged:
             judged.add(run.config["seed"])
-            base = figures(run.base) | counts(run.base)
+            own = [one for one in runs if one.config["seed"] == run.config["seed"]]
+            base = figures(run.base) | counts(run.base) | _written(own, run.base)
             yield _named(run, "base", {}, 0.0, 0.0) | base
         arm, config = run.path.name.partition("-")[0], run.config
         guide = _constants(config["guide"])
         rate, coef = config["optimizer"]["learning_rate"], config["loss"]["kl_coef"]
-        found = figures(run.final) | _while_training(run) | counts(run.final)
-        yield _named(run, arm, guide, coef, rate) | found
+        found = figures(run.final) | counts(run.final) | _written([run], run.final)
+        yield _named(run, arm, guide, coef, rate) | found | _while_training(run)
 
 
 def figures(result: EvalResult) -> dict[str, float]:
@@ -75,6 +78,13 @@ def counts(result: EvalResult) -> dict[str, Any]:
         "correct": [problem.correct for problem in problems],
         "styles": [[problem.modes.get(style, 0) for style in STYLES] for problem in problems],
     }
+
+
+def _written(runs: Sequence[Run], result: EvalResult) -> dict[str, Any]:
+    """What completions begin with, of the first run that holds the evaluation: arms share one."""
+    found = (sorted((run.path / "eval" / result.tag).glob("part-*.jsonl.gz")) for run in runs)
+    parts = next(filter(None, found), [])
+    return beginnings.count(itertools.chain.from_iterable(map(read_completions, parts)))
 
 
 def _constants(guide: str | dict[str, Any]) -> dict[str, Any]:
