@@ -23,7 +23,9 @@ from studies.figures import KS
 from studies.frontier import Row
 
 LINES = ("k3", "exact", "branch", "gated, ref", "gate on k2", "PKPO 4, gate on k2")
-"""Arms drawn as lines over their coefficients; all others as points."""
+"""Arms drawn as lines over their coefficients; all others as points, where they are not few."""
+_FEW = 8
+_NO_KL = ("no KL", "no_kl")
 
 
 def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
@@ -33,7 +35,8 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
     """
     figure = new_figure(theme, 11.5, 5.2)
     arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
-    lines = [arm for arm in LINES if arm in arms]
+    others = [arm for arm in arms if arm not in (*LINES, *_NO_KL)]
+    lines = [arm for arm in LINES if arm in arms] + (others if len(arms) <= _FEW else [])
     drawn = styles(lines, theme, bases=["base"])
     panels = figure.subplots(1, 2)
     for axes, k in zip(panels, (16, 64), strict=True):
