@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from sage_jax.data.arithmetic import OPERATIONS
 from sage_jax.data.styles import STYLES, work
 from sage_jax.evaluate.completions import Completion
 
@@ -18,7 +19,8 @@ def begun(id: str, completion: str) -> str:
     >>> begun("arithmetic-subtract-82-47", "From 47 up to 50 is 5.")
     'round'
     """
-    _, operation, a, b = id.split("-")
+    _, name, a, b = id.split("-")
+    operation = OPERATIONS[OPERATIONS.index(name)]
     worked = [work(style, operation, int(a), int(b)) for style in STYLES]
     shared = [_shared(one, completion.strip()) for one in worked]
     best = max(shared)

@@ -47,10 +47,10 @@ def _by_problem(row: Row) -> np.ndarray:
     return np.stack([np.array(row["written"]), np.array(row["written_right"])], axis=1)
 
 
-def means(rows: Sequence[Row], arm: Arm) -> np.ndarray | None:
-    """Figures of an arm, the mean over its seeds; None if it has none."""
+def means(rows: Sequence[Row], arm: Arm) -> np.ndarray:
+    """Figures of an arm, the mean over its seeds; empty if it has none."""
     pairs = [(own.mean(axis=0), base.mean(axis=0)) for own, base in _paired(rows, arm, BASE)]
-    return np.mean([figures(*pair) for pair in pairs], axis=0) if pairs else None
+    return np.mean([figures(*pair) for pair in pairs], axis=0) if pairs else np.empty(0)
 
 
 def difference(rows: Sequence[Row], arm: Arm, other: Arm) -> list[Interval]:
@@ -83,7 +83,7 @@ def _paired(rows: Sequence[Row], *wanted: Arm) -> Iterator[tuple[np.ndarray, ...
 def lines(rows: Sequence[Row]) -> Iterator[list[str]]:
     """Of the base and each arm its figures, and each style's share and how often it is right."""
     for arm in (BASE, *arms(rows)):
-        if (found := means(rows, arm)) is not None:
+        if len(found := means(rows, arm)):
             first, shares, skill = np.split(found, [len(FIGURES), len(FIGURES) + len(STYLES)])
             each = [f"{a:.2f} × {b:.3f}" for a, b in zip(shares, skill, strict=True)]
             yield [title(arm), *(f"{value:.3f}" for value in first), *each]
