@@ -81,10 +81,11 @@ def counts(result: EvalResult) -> dict[str, Any]:
 
 
 def _written(runs: Sequence[Run], result: EvalResult) -> dict[str, Any]:
-    """What completions begin with, of the first run that holds the evaluation: arms share one."""
+    """What completions begin with, of the first run that keeps them, as arms share a base's."""
     found = (sorted((run.path / "eval" / result.tag).glob("part-*.jsonl.gz")) for run in runs)
     parts = next(filter(None, found), [])
-    return beginnings.count(itertools.chain.from_iterable(map(read_completions, parts)))
+    read = itertools.chain.from_iterable(map(read_completions, parts))
+    return beginnings.count(read) if parts else {}
 
 
 def _constants(guide: str | dict[str, Any]) -> dict[str, Any]:

@@ -37,11 +37,17 @@ def test_an_arm_of_a_tiny_model_becomes_a_row(byte_model, tmp_path):
     assert names == [("base", 0.0), ("gated", 0.1), ("no_kl", 0.0)]
     assert {(row["setting"], row["base"], row["seed"]) for row in found} == {("runs", 0, 0)}
     assert found[1]["constants"] | {"use": "gated"} == CONFIG.arms["gated-0.1"]["guide"]
+    assert [len(row["written"]) for row in found] == [2, 2, 2]
     # What was judged before stays, also where its folder is gone.
     store.append(tmp_path / "real.jsonl", found[1] | {"seed": 7})
     real.main(command)
     assert store.read(tmp_path / "real.jsonl") == [*found, found[1] | {"seed": 7}]
     assert "gated" in tables.table([{"pass@16": 0.0, "pass@64": 0.0} | row for row in found])
+    # Where completions were not kept nothing is said of how they begin.
+    for part in (tmp_path / "runs").rglob("part-*.jsonl.gz"):
+        part.unlink()
+    real.main(command)
+    assert not any("written" in row for row in store.read(tmp_path / "real.jsonl")[:3])
 
 
 def test_figures_are_means_over_problems_and_counts_theirs():
