@@ -24,19 +24,26 @@ from studies.frontier import Row
 
 LINES = ("k3", "exact", "branch", "gated, ref", "gate on k2", "PKPO 4, gate on k2")
 """Arms drawn as lines over their coefficients; all others as points, where they are not few."""
+NO_KL = ("no KL", "no_kl")  # In the laboratory, and in the runs of the real model.
 _FEW = 8
-_NO_KL = ("no KL", "no_kl")
+
+
+def named(rows: Iterable[Row]) -> list[str]:
+    """The arms that pictures name: `LINES`, or all where they are few."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
+    others = [arm for arm in arms if arm not in LINES] if len(arms) <= _FEW else []
+    return [arm for arm in LINES if arm in arms] + others
 
 
 def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
     """Two panels, pass@16 and pass@64 against pass@1: means over pairs.
 
     They show what the lines and the base models cover, and say how many other points lie outside.
+    Of few arms all are lines.
     """
     figure = new_figure(theme, 11.5, 5.2)
     arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
-    others = [arm for arm in arms if arm not in (*LINES, *_NO_KL)]
-    lines = [arm for arm in LINES if arm in arms] + (others if len(arms) <= _FEW else [])
+    lines = named(rows)
     drawn = styles(lines, theme, bases=["base"])
     panels = figure.subplots(1, 2)
     for axes, k in zip(panels, (16, 64), strict=True):
@@ -52,7 +59,7 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
             axes.annotate("base", (x, y), (6, -12), textcoords="offset points", color=theme.ink)
         outside = _crop(axes, [*lines, "base"], rows, f"pass@{k}")
         axes.set_xlabel("pass@1" + (f" (outside: {outside} of the dots)" if outside else ""))
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+        percent_ticks(axes, 6, of="x")
         percent_ticks(axes, 6)
         heading(axes, theme, f"pass@{k}")
     legend(figure, theme, "Up and to the right is better", {a: drawn[a] for a in lines})
@@ -62,21 +69,25 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
 def pass_at_k(
     rows: Sequence[Row], coefs: Mapping[str, float], path: Path, *, theme: Theme = LIGHT
 ) -> None:
-    """pass@k over k of the base model and of arms, each at a coefficient: means over pairs."""
+    """pass@k over k of the base model and of arms, each at a coefficient: means over pairs.
+
+    An arm has the color that it has in `frontier`.
+    """
     figure = new_figure(theme, 7.0, 5.2)
-    drawn = styles([*coefs], theme, bases=["base"])
+    drawn = styles(list(dict.fromkeys([*named(rows), *coefs])), theme, bases=["base"])
     axes = figure.subplots()
     dress(axes, theme, grid="both")
     ks = [k for k in KS if f"pass@{k}" in rows[0]]
     log2_ticks(axes, ks)
-    for arm, coef in {"base": 0.0, **coefs}.items():
+    shown = {"base": 0.0, **coefs}
+    for arm, coef in shown.items():
         own = [row for row in rows if row["arm"] == arm and row["kl_coef"] == coef]
         curve = [(k, float(np.mean([row[f"pass@{k}"] for row in own]))) for k in ks]
         _line(axes, curve, drawn[arm])
     percent_ticks(axes, 6)
     heading(axes, theme, "pass@k")
-    named = {f"{arm} {coefs[arm]:g}" if arm in coefs else arm: drawn[arm] for arm in drawn}
-    legend(figure, theme, "Right at least once in k samples", named)
+    keys = {f"{arm} {coef:g}" if coef else arm: drawn[arm] for arm, coef in shown.items()}
+    legend(figure, theme, "Right at least once in k samples", keys)
     save(figure, path)
 
 

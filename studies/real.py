@@ -7,7 +7,6 @@ ones, whose folders may be gone, and
 """
 
 import argparse
-import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 
 from sage_jax.data.styles import STYLES
 from sage_jax.evaluate import EvalResult
-from sage_jax.evaluate.completions import read_completions
 from sage_jax.evaluate.modes import exact_effective_modes
 from sage_jax.evaluate.runs import Run, read_runs
 from studies import beginnings, store
@@ -82,10 +80,9 @@ def counts(result: EvalResult) -> dict[str, Any]:
 
 def _written(runs: Sequence[Run], result: EvalResult) -> dict[str, Any]:
     """What completions begin with, of the first run that keeps them, as arms share a base's."""
-    found = (sorted((run.path / "eval" / result.tag).glob("part-*.jsonl.gz")) for run in runs)
-    parts = next(filter(None, found), [])
-    read = itertools.chain.from_iterable(map(read_completions, parts))
-    return beginnings.count(read) if parts else {}
+    kept = ([*run.completions(result)] for run in runs)
+    found = next(filter(None, kept), [])
+    return beginnings.count(found) if found else {}
 
 
 def _constants(guide: str | dict[str, Any]) -> dict[str, Any]:

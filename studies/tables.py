@@ -84,23 +84,28 @@ def _of_training(rows: Mapping[Pair, Row], metric: str, form: str) -> str:
 
 
 def bias(rows: Sequence[Row]) -> str:
-    """What reading a frontier off a curve errs by, from its own runs left out one at a time."""
+    """What reading a frontier off a curve errs by, from its own runs left out one at a time.
+
+    Empty where a frontier has too few runs to leave one out.
+    """
     found = {
         f"{frontier}, {metric}": left_out(curves(rows, frontier), metric)
         for frontier in FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
-    return "\n".join(
+    lines = [
         f"- {name}: " + ", ".join(f"{coef:g}: {one.mean:+.3f}" for coef, one in own.items())
         for name, own in found.items()
         if own
-    )
+    ]
+    heading = "What a frontier's curve errs by, each of its runs left out:\n\n"
+    return heading + "\n".join(lines) if lines else ""
 
 
 def _suited(rows: Sequence[Row]) -> dict[str, float]:
     """The coefficients that `chosen` picks, of the arms that are drawn, beside training without."""
-    coefs = {arm: chosen.choose(rows, arm) for arm in plots.LINES}
-    plain = {"no KL": 0.0} if any(row["arm"] == "no KL" for row in rows) else {}
+    coefs = {arm: chosen.choose(rows, arm) for arm in plots.named(rows)}
+    plain = {arm: 0.0 for arm in plots.NO_KL if any(row["arm"] == arm for row in rows)}
     return plain | {arm: coef for arm, coef in coefs.items() if coef is not None}
 
 
@@ -129,7 +134,7 @@ def main(words: Sequence[str] | None = None) -> None:
             chosen.table(own),
             contrasts.table(own),
             table(own),
-            f"What a frontier's curve errs by, each of its runs left out:\n\n{bias(own)}",
+            bias(own),
         )
         (given.out / f"{name}.md").write_text("\n\n".join(filter(None, parts)) + "\n")
         plots.frontier(own, given.out / f"{name}.png")
