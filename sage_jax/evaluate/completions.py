@@ -82,6 +82,11 @@ def read_completions(path: str | Path) -> Iterator[Completion]:
         raise ResultError(f"{path}: holds no completion; give one JSON object per line")
 
 
+def evaluation_parts(folder: Path) -> list[Path]:
+    """The files of completions that an evaluation keeps in a folder, in order; [] without any."""
+    return sorted(folder.glob("part-*.jsonl.gz"))
+
+
 def judged(
     completions: Iterable[Completion], judge: Judge, *, again: bool = False, batch: int = 1024
 ) -> Iterator[Completion]:

@@ -1,6 +1,6 @@
 """Run folders: what a training or evaluation run left on disk, read for comparison."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from sage_jax import yaml_text
+from sage_jax.evaluate.completions import Completion, evaluation_parts, read_completions
 from sage_jax.evaluate.metrics import read_metrics
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.samples import Sample, read_samples
@@ -43,6 +44,15 @@ class Run:
     def shared(self) -> Path | None:
         """The folder of what arms share, in which this one lies; None of a run by itself."""
         return self.path.parent if (self.path.parent / "shared.yaml").is_file() else None
+
+    def completions(self, result: EvalResult) -> Iterator[Completion]:
+        """What an evaluation of the run kept, in order; nothing where it kept no completions.
+
+        Raises:
+            ResultError: a file of completions is corrupt, when it is come to.
+        """
+        for part in evaluation_parts(self.path / "eval" / result.tag):
+            yield from read_completions(part)
 
 
 def _holds_run(folder: Path) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sage_jax.evaluate.completions import Completion, read_completions
+from sage_jax.evaluate.completions import Completion, evaluation_parts, read_completions
 from sage_jax.files import ResultError, write_atomically
 from sage_jax.parallel import hosts
 from sage_jax.run.console import warn
@@ -53,11 +53,10 @@ class Stored:
         return self._folder / f"part-{number:05d}.jsonl.gz"
 
     def _begin(self, folder: Path, plan: bytes) -> None:
-        parts = sorted(folder.glob("part-*.jsonl.gz")) if folder.is_dir() else []
         with contextlib.suppress(OSError):
             if (folder / _PLAN).read_bytes() == plan:
                 return
-        for path in parts:
+        for path in evaluation_parts(folder):
             path.unlink()
         with best_effort(folder / _PLAN):
             write_atomically(folder / _PLAN, plan)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sage_jax.evaluate.comparison import Comparison
-from sage_jax.evaluate.completions import Completion, read_completions
+from sage_jax.evaluate.completions import Completion
 from sage_jax.evaluate.results import EvalResult
 from sage_jax.evaluate.runs import Run
 from sage_jax.evaluate.samples import Sample, read_samples
@@ -99,11 +99,10 @@ def _evaluated(run: Run, name: str, result: EvalResult | None, ids: set[str]) ->
         return
     golds = {problem.id: problem.gold for problem in result.problems}
     seen: Counter[tuple[str, bool | None]] = Counter()
-    for path in sorted((run.path / "eval" / result.tag).glob("part-*.jsonl.gz")):
-        for one in read_completions(path):
-            seen[one.id, one.correct] += one.id in ids
-            if one.id in ids and seen[one.id, one.correct] <= _EACH:
-                yield Shown(name, f"evaluation {result.tag}", _as_sample(one, result, golds))
+    for one in run.completions(result):
+        seen[one.id, one.correct] += one.id in ids
+        if one.id in ids and seen[one.id, one.correct] <= _EACH:
+            yield Shown(name, f"evaluation {result.tag}", _as_sample(one, result, golds))
 
 
 def _as_sample(one: Completion, result: EvalResult, golds: Mapping[str, str]) -> Sample:

@@ -1,6 +1,7 @@
 """The guide `gated`: a weak anchor where the text computes, a full one where it branches."""
 
 from dataclasses import replace
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -162,6 +163,8 @@ def gated_guide(
     _check(low=low, high=high, width=width, share=share, hold=hold, gain=gain)
     _check_adapted(high=high, hold=hold, cover=cover, q_max=q_max)
     cut = falling(threshold, "threshold", max_steps=max_steps, num_cycles=1, decay_rate=1.0)
+    of_the_batch = any(one is not None for one in (share, hold, cover))
+    adapted = partial(_adapted, hold=hold, cover=cover, gain=gain, q_max=q_max)
 
     def prepare(terms: Terms, *, step: ArrayLike, key: Array | None) -> Terms:
         """The threshold and the height of the gate, from the whole batch."""
@@ -170,16 +173,8 @@ def gated_guide(
         found = like(at(cut, step), as_real(entropies))
         if share is not None:
             found = entropy_threshold(entropies, terms.mask, top_entropy_quantile=share)
-        top = like(at(high, step), found)
-        if hold is not None:
-            above = terms.valid & (as_real(entropies) >= found)
-            held = require(terms, "entropies", f"{_LABEL} with hold")
-            options = {"gain": gain, "low": at(low, step), "q_max": q_max}
-            top = held_high(held, above, high=top, target=hold, **options)
-        if cover is not None:
-            rate = require(terms, "pass_rate", f"{_LABEL} with cover")
-            options = {"gain": gain, "low": at(low, step), "q_max": q_max}
-            top = covered_high(rate, high=top, target=cover, **options)
+        above = terms.valid & (as_real(entropies) >= found)
+        top = adapted(terms, above, high=like(at(high, step), found), low=at(low, step))
         rows = (len(terms.mask),)
         return replace(terms, gate_threshold=jnp.full(rows, found), gate_high=jnp.full(rows, top))
 
@@ -196,15 +191,42 @@ def gated_guide(
         entropies = require(terms, name, _LABEL)
         return gated(entropies, terms.mask, low=at(low, step), width=width, **options)
 
-    of_the_batch = any(one is not None for one in (share, hold, cover))
-    needs = {name} | ({"entropies"} if hold is not None else set())
-    needs |= {"pass_rate"} if cover is not None else set()
-    # Of the policy as it was before the update, since the update sees the batch in parts.
-    needs |= {"old_logps"} if of_the_batch and "entropies" in needs else set()
-    return Guide(log_q, "gated", "prefix", frozenset(needs), prepare if of_the_batch else None)
+    needs = _needs(name, share=share, hold=hold, cover=cover)
+    return Guide(log_q, "gated", "prefix", needs, prepare if of_the_batch else None)
 
 
 _LABEL = "the guide gated"
+
+
+def _adapted(
+    terms: Terms,
+    above: Array,
+    *,
+    hold: float | None,
+    cover: float | None,
+    high: Array,
+    **options: Knob,
+) -> Array:
+    """`high`, or what holding an entropy above the gate, or a coverage, makes of it."""
+    if hold is not None:
+        entropies = require(terms, "entropies", f"{_LABEL} with hold")
+        return held_high(entropies, above, high=high, target=hold, **options)
+    if cover is not None:
+        rate = require(terms, "pass_rate", f"{_LABEL} with cover")
+        return covered_high(rate, high=high, target=cover, **options)
+    return high
+
+
+def _needs(
+    name: str, *, share: float | None, hold: float | None, cover: float | None
+) -> frozenset[str]:
+    found = {name}
+    found |= {"entropies"} if hold is not None else set()
+    found |= {"pass_rate"} if cover is not None else set()
+    # A value of the batch is of the policy before the update, since the update sees it in parts.
+    of_the_batch = any(one is not None for one in (share, hold, cover))
+    found |= {"old_logps"} if of_the_batch and "entropies" in found else set()
+    return frozenset(found)
 
 
 def _check(
