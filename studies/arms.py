@@ -145,6 +145,15 @@ WEAKER = tuple(
 )
 """The same at weaker coefficients, where pass@64 falls little and an anchor may let go."""
 
+BETWEEN = tuple(
+    dataclasses.replace(
+        arm, name=f"{arm.name}, 1.5 nats", constants=GATE | {"threshold": 1.5}, kl_coefs=(0.2, 0.4)
+    )
+    for arm in FEW
+    if arm.name in ("gated, ref", "gate on k2")
+)
+"""The gate with a threshold between the noise and the forks of `loud`."""
+
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),
     Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"),

@@ -22,7 +22,7 @@ import numpy as np
 from sage_jax import models
 from sage_jax.learn import Policy
 from studies import store
-from studies.arms import CORE, DOSES, FEW, RIVALS, SCHEDULED, WEAKER, Arm
+from studies.arms import BETWEEN, CORE, DOSES, FEW, RIVALS, SCHEDULED, WEAKER, Arm
 from studies.figures import figures
 from studies.runs import Run, evaluate, train, warm_start
 from studies.setting import Setting
@@ -70,6 +70,7 @@ PLAN = (
     Block("wide", FEW, 1e-3, 10),
     Block("quiet", FEW, 1e-3, 10),
     Block("loud", FEW, 1e-3, 10),
+    Block("loud", BETWEEN, 1e-3, 10),
     Block("brackets", FEW, 1e-3, 10),
     Block("sixteen", WEAKER, 1e-3, 10),
 )
