@@ -63,7 +63,7 @@ def table(rows: Sequence[Row]) -> str:
     ]
     lost = [arm for arm in arms if arm not in dict(suited)]
     return markdown.table(["arm", "kl_coef", *_SHOWN, *cells], lines) + (
-        f"\n\nNone of their coefficients keeps it: {', '.join(lost)}." if lost else ""
+        f"\n\nAt every coefficient they lost more: {', '.join(lost)}." if lost else ""
     )
 
 

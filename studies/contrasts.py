@@ -18,6 +18,8 @@ CONTRASTS: tuple[tuple[At, At], ...] = (
     (("gate on k2", 0.2), ("k2", 0.2)),
     (("gate on k2", 0.4), ("k2", 0.2)),
     (("gate on k2", 0.4), ("exact", 0.2)),
+    (("gate on k2, 1.5 nats", 0.4), ("exact", 0.2)),
+    (("gate on k2, 1.5 nats", 0.4), ("gate on k2", 0.4)),
     (("gate on exact", 0.4), ("exact", 0.2)),
     (("gate on k2", 0.2), ("gated, ref", 0.2)),
     (("k3, at the opening", 0.2), ("gate on k3", 0.2)),

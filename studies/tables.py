@@ -22,6 +22,16 @@ from studies.frontier import (
 from studies.laboratory import RESULTS
 
 _SHOWN = ("pass@1", "pass@16", "pass@64")
+_LEGEND = """\
+[The study](../study.md) says what was run, and what came out. A pair is a warm-start and a seed.
+`above k3` and `above exact` are distances above the frontier of that arm, the curve through its
+coefficients, at equal pass@1; `(3 of 10)`: of so many pairs, since the others have more or less
+pass@1 than all of the curve; `(one)`: of a single warm-start, without an interval. Intervals: 95%
+over warm-starts. A star: p < .05 after Holm's correction for the column. `s`: seconds of the
+fastest run."""
+_CHOSEN = f"""\
+The highest pass@1 among those that lose at most {chosen.LOST} of the base's pass@64: chosen on the
+runs of seed 0, reported on those of the other seeds."""
 
 
 def means(rows: Mapping[Pair, Row], metric: str) -> float:
@@ -98,8 +108,12 @@ def bias(rows: Sequence[Row]) -> str:
         for name, own in found.items()
         if own
     ]
-    heading = "What a frontier's curve errs by, each of its runs left out:\n\n"
-    return heading + "\n".join(lines) if lines else ""
+    return "\n".join(lines)
+
+
+def under(heading: str, found: str) -> str:
+    """What was found below its heading; nothing of nothing."""
+    return f"{heading}\n\n{found}" if found else ""
 
 
 def _suited(rows: Sequence[Row]) -> dict[str, float]:
@@ -110,7 +124,7 @@ def _suited(rows: Sequence[Row]) -> dict[str, float]:
 
 
 def _order(rows: Sequence[Row]):
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    arms = list(dict.fromkeys(["base", *(row["arm"] for row in rows)]))
     return lambda one: (arms.index(one[0]), one[1])
 
 
@@ -129,12 +143,13 @@ def main(words: Sequence[str] | None = None) -> None:
         name = f"{setting}-{rate:g}"
         parts = (
             f"# Runs of `{setting}` at a learning rate of {rate:g}",
+            _LEGEND,
             f"![every arm on the plane of pass@1 and pass@k]({name}.png)",
             f"![pass@k over k]({name}-pass-at-k.png)",
-            chosen.table(own),
-            contrasts.table(own),
-            table(own),
-            bias(own),
+            under(f"## Each arm at the coefficient that suits it\n\n{_CHOSEN}", chosen.table(own)),
+            under("## Arms against one another", contrasts.table(own)),
+            under("## Every arm and coefficient", table(own)),
+            under("## What a frontier's curve errs by, each of its runs left out", bias(own)),
         )
         (given.out / f"{name}.md").write_text("\n\n".join(filter(None, parts)) + "\n")
         plots.frontier(own, given.out / f"{name}.png")

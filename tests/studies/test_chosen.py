@@ -34,4 +34,4 @@ def test_the_table_reports_other_seeds_than_it_chose_by():
     assert lines[0][:6] == ["gated", "0.2", "0.255", "0.500", "0.970", "1.000"]
     assert lines[0][6].startswith("+0.035 ±")
     assert lines[1][:3] == ["k3", "0.2", "0.220"]
-    assert table.endswith("None of their coefficients keeps it: no KL.")
+    assert table.endswith("At every coefficient they lost more: no KL.")
