@@ -58,7 +58,7 @@ def terminal_picture(run_dirs: list[Path], out: Path, home: Path) -> None:
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     named = " ".join("runs/" + "/".join(path.parts[-2:]) for path in run_dirs)
     console.print(Text(f"$ sage-jax report {named}"))
-    console.print(Text.from_ansi(said.rpartition(str(home))[0]))
+    console.print(Text.from_ansi(said.replace(str(home / "again"), "report")))
     drawn, page = home / "terminal.svg", home / "terminal.html"
     drawn.write_text(console.export_svg(title="sage-jax"))
     page.write_text(f'<body data-ready style="margin:0"><img src="{drawn.name}" width="1180">')
