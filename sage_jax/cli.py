@@ -32,7 +32,8 @@ _USAGE = """usage: sage-jax COMMAND ...
   export RUN_DIR --out DIR           Hugging Face's files, or PEFT's with --adapter; --check
                                      reads them back, --push ORG/NAME uploads them
   verify FILE.jsonl                  scores {"id", "gold", "completion"} lines as training does
-  parts [KIND [NAME]]                every part that a config can name, with its arguments
+  parts [KIND [NAME]]                every part that a config can name, with its arguments;
+                                     without KIND what a loss takes beside them too
   configs [NAME]                     the configs that come with the project, or the text of one
   plan CONFIG [--arm NAME] [--topology v5e:4x4] [--json] [--search]
                                      whether it fits a slice that is not at hand, and at what cost
@@ -417,6 +418,8 @@ def _parts(rest: list[str]) -> None:
         sys.stdout.write("usage: sage-jax parts [KIND [NAME | MODULE:FUNCTION]]\n")
         sys.exit(2 if len(rest) > 2 else 0)
     sys.stdout.write(parts.listing(*rest))
+    if not rest:
+        sys.stdout.write("\n" + configs.switches())
 
 
 def _configs(rest: list[str]) -> None:

@@ -156,7 +156,8 @@ BETWEEN = tuple(
 
 RIVALS = (
     Arm("token", anchored(lambda values: guides.token_guide(alpha=0.3, sigma=0.0))),
-    Arm("k1 in the reward", anchored(estimator=kl.k1, kl_in="reward"),
+    # A group's deviation would make a KL alone as large as a reward, where rewards are equal.
+    Arm("k1 in the reward", ruled(advantages.rloo, estimator=kl.k1, kl_in="reward"),
         kl_coefs=(0.005, 0.01, 0.02, *_SHORT)),
     Arm("ZCPO, k1", ruled(advantages.none, estimator=kl.k1, kl_in="advantage"),
         kl_coefs=(0.5, 1.0, 2.0, 2.8, 4.0)),

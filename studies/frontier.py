@@ -57,7 +57,8 @@ def interval(values: Mapping[Pair, float]) -> Interval:
         return Interval(mean, float("nan"), float("nan"), count, len(values))
     error = float(np.std(means, ddof=1)) / count**0.5
     half = float(stats.t.ppf(0.975, count - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, count - 1)) if error else float(mean == 0)
+    # Shares that agree up to rounding are coarse, as of few samples, and prove nothing.
+    p = float(2 * stats.t.sf(abs(mean) / error, count - 1)) if error > 1e-12 else 1.0
     return Interval(mean, half, p, count, len(values))
 
 

@@ -20,12 +20,13 @@ from sage_jax.evaluate.report.theme import (
     styles,
 )
 from studies.figures import KS
-from studies.frontier import Row
+from studies.frontier import Interval, Row, by_pair, interval
 
 LINES = ("k3", "exact", "branch", "gated, ref", "gate on k2", "PKPO 4, gate on k2")
 """Arms drawn as lines over their coefficients; all others as points, where they are not few."""
 NO_KL = ("no KL", "no_kl")  # In the laboratory, and in the runs of the real model.
 _FEW = 8
+_FEWEST = 3  # Warm-starts; the interval of two is as wide as the picture.
 
 
 def named(rows: Iterable[Row]) -> list[str]:
@@ -39,7 +40,7 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
     """Two panels, pass@16 and pass@64 against pass@1: means over pairs.
 
     They show what the lines and the base models cover, and say how many other points lie outside.
-    Of few arms all are lines.
+    Of few arms all are lines. Crosses of lines: 95% intervals over warm-starts, of three or more.
     """
     figure = new_figure(theme, 11.5, 5.2)
     arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
@@ -52,6 +53,7 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
             points = _means(rows, arm, f"pass@{k}")
             if arm in drawn:
                 _line(axes, points, drawn[arm])
+                _crosses(axes, rows, arm, f"pass@{k}", color=drawn[arm].color)
             else:
                 axes.plot(*zip(*points, strict=True), ".", color=theme.muted, alpha=0.5, ms=5)
         for x, y in _means(rows, "base", f"pass@{k}"):
@@ -71,7 +73,8 @@ def pass_at_k(
 ) -> None:
     """pass@k over k of the base model and of arms, each at a coefficient: means over pairs.
 
-    An arm has the color that it has in `frontier`.
+    An arm has the color that it has in `frontier`. Bands: 95% intervals over warm-starts, of three
+    or more.
     """
     figure = new_figure(theme, 7.0, 5.2)
     drawn = styles(list(dict.fromkeys([*named(rows), *coefs])), theme, bases=["base"])
@@ -82,8 +85,11 @@ def pass_at_k(
     shown = {"base": 0.0, **coefs}
     for arm, coef in shown.items():
         own = [row for row in rows if row["arm"] == arm and row["kl_coef"] == coef]
-        curve = [(k, float(np.mean([row[f"pass@{k}"] for row in own]))) for k in ks]
-        _line(axes, curve, drawn[arm])
+        found = [_interval(own, f"pass@{k}") for k in ks]
+        _line(axes, [(k, one.mean) for k, one in zip(ks, found, strict=True)], drawn[arm])
+        if found[0].count >= _FEWEST:
+            low, high = ([one.mean + sign * one.half for one in found] for sign in (-1, 1))
+            axes.fill_between(ks, low, high, color=drawn[arm].color, alpha=0.12, lw=0)
     percent_ticks(axes, 6)
     heading(axes, theme, "pass@k")
     keys = {f"{arm} {coef:g}" if coef else arm: drawn[arm] for arm, coef in shown.items()}
@@ -91,15 +97,31 @@ def pass_at_k(
     save(figure, path)
 
 
-def _means(rows: Iterable[Row], arm: str, metric: str) -> list[tuple[float, float]]:
+def _by_coef(rows: Iterable[Row], arm: str) -> list[list[Row]]:
     by_coef: dict[float, list[Row]] = {}
     for row in rows:
         if row["arm"] == arm:
             by_coef.setdefault(row["kl_coef"], []).append(row)
+    return [own for _, own in sorted(by_coef.items())]
+
+
+def _means(rows: Iterable[Row], arm: str, metric: str) -> list[tuple[float, float]]:
     return [
         (float(np.mean([r["pass@1"] for r in own])), float(np.mean([r[metric] for r in own])))
-        for _, own in sorted(by_coef.items())
+        for own in _by_coef(rows, arm)
     ]
+
+
+def _interval(rows: Iterable[Row], metric: str) -> Interval:
+    return interval({pair: row[metric] for pair, row in by_pair(rows).items()})
+
+
+def _crosses(axes: Axes, rows: Iterable[Row], arm: str, metric: str, *, color: str) -> None:
+    for own in _by_coef(rows, arm):
+        x, y = (_interval(own, name) for name in ("pass@1", metric))
+        if x.count >= _FEWEST:
+            look = {"ecolor": color, "elinewidth": 1.0, "alpha": 0.45, "zorder": 1}
+            axes.errorbar(x.mean, y.mean, xerr=x.half, yerr=y.half, fmt="none", **look)
 
 
 def _crop(axes: Axes, shown: Sequence[str], rows: Sequence[Row], metric: str) -> int:

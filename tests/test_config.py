@@ -31,6 +31,8 @@ def merged(base: dict, changes: dict) -> dict:
     return configs.merge(base, changes)
 
 
+# The KL comes off the rewards.
+REWARDED = {"kl_in": "reward", "kl_estimator": "k1", "advantage": "rloo"}
 REFUSED = [
     ({"loss": {"klcoef": 0.1}}, "loss.klcoef: there is no such field"),
     ({"looss": {}}, "looss: there is no such field"),
@@ -95,6 +97,10 @@ REFUSED = [
         "loss.advantage 'maxrl' only counts the rewards that are right, and would not see the KL",
     ),
     (
+        {"loss": {"advantage": ["rare_by_rank", "group"], "kl_in": "reward", "kl_estimator": "k1"}},
+        "loss.kl_in is 'reward', and loss.advantage 'group' divides by the deviation in each group",
+    ),
+    (
         {"loss": {"advantage": ["rare_by_rank", {"use": "pkpo", "k": 2}]}},
         "loss.advantage.1 'pkpo' counts which rewards are right, not what 'rare_by_rank' made of",
     ),
@@ -118,7 +124,7 @@ REFUSED = [
     ({"loss": {"kl_gates": "ramp"}}, "loss.kl_gates.0.at_zero: must be given"),
     ({"loss": {"kl_gates": {"use": "hinge", "logps": 1}}}, "kl_gates.0.logps: is given by the tr"),
     (
-        {"loss": {"kl_gates": "unclipped", "kl_in": "reward", "kl_estimator": "k1"}},
+        {"loss": REWARDED | {"kl_gates": "unclipped"}},
         "loss.kl_gates.0: unclipped reads advantages, which there are none of yet where loss.kl_in",
     ),
     (
@@ -379,6 +385,16 @@ def test_every_part_of_a_loss_is_in_a_config_of_ours(room, ours):
     runs = [one for config, arms in ours.values() for one in arms.values() or [config]]
     used = {spec.use for one in runs for _, spec, where in one.parts if where == room}
     assert used >= set(room.names())
+
+
+def test_what_a_loss_takes_beside_its_parts_is_listed():
+    fields = {room.field.removeprefix("loss.").partition(".")[0] for room in ROOMS}
+    told = configs.switches()
+    listed = {line.strip().partition(":")[0] for line in told.splitlines()[1:] if line[2] != " "}
+    assert listed == set(configs.Loss.model_fields) - fields
+    for line in ("entropy_coef: 0.0", "kl_in: loss", "mask_truncated: false",
+                 "entropy_advantage: {alpha: 0.0, kappa: 2.0}"):  # fmt: skip
+        assert f"  {line}\n      " in told
 
 
 SWITCHES = {

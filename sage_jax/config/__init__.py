@@ -10,6 +10,7 @@ from sage_jax.config.arms import arm, arms
 from sage_jax.config.files import dump, load, merge, override, parse
 from sage_jax.config.sections import Config, Loss, Rollout, Warmup
 from sage_jax.config.shipped_configs import shipped, shipped_names
+from sage_jax.config.switches import switches
 from sage_jax.config.typed import unchecked
 from sage_jax.config.words import part_arguments
 from sage_jax.faults import ConfigError, explain
@@ -31,5 +32,6 @@ __all__ = [
     "part_arguments",
     "shipped",
     "shipped_names",
+    "switches",
     "unchecked",
 ]

@@ -98,6 +98,12 @@ def _rules(c: Config) -> Iterator[str]:
             f"loss.kl_in is 'reward', but loss.advantage {name!r} only counts the rewards "
             "that are right, and would not see the KL: set it 'loss', or take another rule"
         )
+    if c.loss.kl_in == "reward" and any(name == "group" for _, name, _ in found):
+        yield (
+            "loss.kl_in is 'reward', and loss.advantage 'group' divides by the deviation in each "
+            "group: one of equal rewards would learn from its KL alone, at full size whatever "
+            "loss.kl_coef is; set loss.advantage 'rloo', 'none' or 'batch'"
+        )
     for place, name in counting:
         if place and not any(one.is_foreign for one in c.loss.advantage[:place]):
             yield (

@@ -107,6 +107,8 @@ def own(tmp_path, monkeypatch):
         sys.modules.pop(name, None)
 
 
+# The KL comes off the rewards.
+REWARDED = {"kl_in": "reward", "kl_estimator": "k1", "advantage": "rloo"}
 PARTS = {
     "guide": {"use": "bent_parts:gate", "low": 0.9},
     "loss": {
@@ -184,18 +186,15 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
             r"kl_estimator: the estimator by_row gives shape \(12,\); it must be .* \(12, 8",
         ),
         (
-            {"loss": {"kl_estimator": "bent_parts:by_row", "kl_in": "reward"}},
+            {"loss": REWARDED | {"kl_estimator": "bent_parts:by_row"}},
             "is loss.kl_estimator 'k1', not 'bent_parts:by_row'",
         ),
         (
-            {
-                "guide": "bent_parts:looking",
-                "loss": {"kl_estimator": "k1", "kl_in": "reward"},
-            },
+            {"guide": "bent_parts:looking", "loss": REWARDED},
             "guide: terms.logits is None; the guide looking needs it",
         ),
         (
-            {"guide": "support", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
+            {"guide": "support", "loss": REWARDED},
             "guide: support reads ref_logits, which there are none of before the rewards",
         ),
         (
@@ -213,7 +212,7 @@ def test_processes_with_other_parts_are_told_apart(make_config, own):
         ({"loss": {"kl_gates": "bent_parts:nothing"}}, r"gives None; a factor \[B, T\] or \[B, 1"),
         ({"loss": {"kl_gates": "bent_parts:blind"}}, "kl_gates.0: bent_parts:blind asks for no a"),
         (
-            {"loss": {"kl_gates": "bent_parts:looking", "kl_in": "reward", "kl_estimator": "k1"}},
+            {"loss": REWARDED | {"kl_gates": "bent_parts:looking"}},
             "looking reads logits, which there are none of yet where loss.kl_in is reward",
         ),
         (
@@ -275,7 +274,7 @@ def test_what_no_problem_has_is_refused_before_anything_is_written(
         ),
         ({"guide": "support", "loss": {"kl_in": "advantage"}}, True, True, True),
         ({"loss": {"sampler_correction": "mask"}}, True, False, True),
-        ({"loss": {"kl_estimator": "k1", "kl_in": "reward"}}, True, False, True),
+        ({"loss": REWARDED}, True, False, True),
         ({"optimizer": {"num_minibatches": 2}}, True, False, True),
     ],
 )

@@ -125,7 +125,10 @@ MORE_KNOBS = [
     {"guide": "token", "loss": {"reduction": "bnpo", "level": "sequence"}},
     {"loss": {"reduction": "dr_grpo", "advantage": "rloo", "top_entropy_quantile": 0.3}},
     {"guide": "none", "loss": {"kl_coef": 0.0, "advantage": "batch"}},
-    {"guide": "random", "loss": {"kl_estimator": "k1", "kl_in": "reward"}},
+    {
+        "guide": "random",
+        "loss": {"kl_estimator": "k1", "kl_in": "reward", "advantage": "rloo"},
+    },
     {
         "guide": {"use": "gated", "share": 0.3, "hold": 2.5},
         "loss": {

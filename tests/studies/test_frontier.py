@@ -20,6 +20,13 @@ def test_an_interval_is_of_warm_starts_and_not_of_runs():
     assert more.half == pytest.approx(found.half)
 
 
+def test_shares_that_agree_to_the_last_digit_prove_nothing():
+    found = interval({(0, 0): 2 / 96, (1, 0): 0.1 * 3 - 0.3 + 2 / 96})
+    assert found.half == pytest.approx(0.0, abs=1e-12)
+    assert found.p == 1.0
+    assert interval({(0, 0): 0.021, (1, 0): 0.0211}).p < 0.01
+
+
 def test_one_warm_start_has_no_interval():
     assert math.isnan(interval({(0, 0): 1.0, (0, 1): 2.0}).half)
 

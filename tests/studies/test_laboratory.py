@@ -1,14 +1,20 @@
 import dataclasses
+import functools
 import json
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from sage_jax import models
 from studies import laboratory, store, tables
-from studies.arms import CORE, DOSES, RIVALS
+from studies.arms import BETWEEN, CORE, DOSES, RIVALS, SCHEDULED
 from studies.exact import Judgement
 from studies.figures import figures
+from studies.runs import train
+
+ARMS = (*CORE, *RIVALS, *DOSES, *SCHEDULED, *BETWEEN)
 
 
 def run(tmp_path):
@@ -33,8 +39,21 @@ def drop(row):
 
 
 def test_every_arm_has_a_name_of_its_own():
-    names = [arm.name for arm in (*CORE, *RIVALS, *DOSES)]
+    names = [arm.name for arm in ARMS]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("arm", {arm.make: arm for arm in ARMS}.values(), ids=lambda arm: arm.name)
+def test_every_arm_makes_a_step_that_learns(arm):
+    """Traced and not run: parts that do not go together, or take no traced number, are refused."""
+    setting = dataclasses.replace(laboratory.QUICK, group_size=8)
+    policy, key = setting.policy(), jax.random.key(0)
+    params = jax.eval_shape(lambda key: models.init(policy.loaded.config, key)[1], key)
+    numbers = (*arm.constants, "kl_coef", "learning_rate")
+    values = {name: jax.ShapeDtypeStruct((), jnp.float32) for name in numbers}
+    found = jax.eval_shape(functools.partial(train, setting, policy, arm.make), params, values, key)
+    assert found.kl.shape == ()
+    assert found.judged.modes.shape[0] == setting.problems
 
 
 def test_all_arms_of_a_pair_follow_one_another():
