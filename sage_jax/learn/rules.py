@@ -2,11 +2,12 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 
+from sage_jax.losses.advantages import group
 from sage_jax.telling import OneLine, brief
 
 Advantages = Callable[..., jax.Array]
@@ -33,6 +34,20 @@ def refuse_unfit(rule: Advantages) -> None:
                 f"advantages: {_name(rule)} asks for {one.name!r}; beside its first argument there "
                 f"are {', '.join(OFFERED)}"
             )
+
+
+def refuse_deviation_of_kl(rules: Sequence[Advantages]) -> None:
+    """Raise ValueError for `group` among the rules of rewards that a KL is taken off.
+
+    Where rewards are equal the KL alone is left, and divided by its own deviation it has full size
+    whatever its coefficient is.
+    """
+    if any(getattr(rule, "func", rule) is group for rule in rules):
+        raise OneLine(
+            "the loss has its KL in the reward, and advantages.group divides by the deviation in "
+            "each group, which where rewards are equal is the KL's own: take advantages.rloo, "
+            "advantages.none or advantages.batch"
+        )
 
 
 def follow(rule: Advantages, values: jax.Array, **offered: Any) -> jax.Array:

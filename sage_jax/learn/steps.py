@@ -18,7 +18,7 @@ from sage_jax.learn.passes import Pass
 from sage_jax.learn.per_token import per_token
 from sage_jax.learn.policy import Policy
 from sage_jax.learn.refusals import refuse_no_optimizer
-from sage_jax.learn.rules import Advantages, follow, refuse_unfit
+from sage_jax.learn.rules import Advantages, follow, refuse_deviation_of_kl, refuse_unfit
 from sage_jax.learn.sequences import of_rollout, split_groups
 from sage_jax.learn.shards import Shards
 from sage_jax.learn.state import TrainState
@@ -62,7 +62,8 @@ class Steps:
             rewards stay in their group's advantages.
 
     Raises:
-        ValueError: `optimizer` is no transformation, or `advantages` asks for what there is not.
+        ValueError: `optimizer` is no transformation, `advantages` asks for what there is not, or is
+            `group` where the loss takes its KL off the rewards.
     """
 
     policy: Policy
@@ -84,6 +85,8 @@ class Steps:
         refuse_no_optimizer(self.optimizer)
         for rule in self.rules:
             refuse_unfit(rule)
+        if self.objective.in_reward is not None:
+            refuse_deviation_of_kl(self.rules)
 
     @property
     def rules(self) -> Sequence[Advantages]:

@@ -258,6 +258,9 @@ def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):
     np.testing.assert_allclose(seen, np.array([3, 0, 0, 0]) + bonus, atol=1e-4)
 
 
+REWARDED = sj.recipes.sage(None, kl_in="reward")
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -270,6 +273,11 @@ def test_the_kl_in_the_reward_is_taken_off_it(policy, rollout):
         (
             {"advantages": lambda rewards, texts: rewards},
             "asks for 'texts'; beside its first argument there are rewards, terms, group_size",
+        ),
+        ({"loss": REWARDED}, "the loss has its KL in the reward, and advantages.group divides by"),
+        (
+            {"loss": REWARDED, "advantages": functools.partial(sj.advantages.group, epsilon=1e-6)},
+            "take advantages.rloo",
         ),
     ],
 )
