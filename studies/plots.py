@@ -31,7 +31,7 @@ _FEWEST = 3  # Warm-starts; the interval of two is as wide as the picture.
 
 def named(rows: Iterable[Row]) -> list[str]:
     """The arms that pictures name: `LINES`, or all where they are few."""
-    arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
+    arms = _arms(rows)
     others = [arm for arm in arms if arm not in LINES] if len(arms) <= _FEW else []
     return [arm for arm in LINES if arm in arms] + others
 
@@ -43,13 +43,12 @@ def frontier(rows: Sequence[Row], path: Path, *, theme: Theme = LIGHT) -> None:
     Of few arms all are lines. Crosses of lines: 95% intervals over warm-starts, of three or more.
     """
     figure = new_figure(theme, 11.5, 5.2)
-    arms = list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
     lines = named(rows)
     drawn = styles(lines, theme, bases=["base"])
     panels = figure.subplots(1, 2)
     for axes, k in zip(panels, (16, 64), strict=True):
         dress(axes, theme, grid="both")
-        for arm in arms:
+        for arm in _arms(rows):
             points = _means(rows, arm, f"pass@{k}")
             if arm in drawn:
                 _line(axes, points, drawn[arm])
@@ -95,6 +94,11 @@ def pass_at_k(
     keys = {f"{arm} {coef:g}" if coef else arm: drawn[arm] for arm, coef in shown.items()}
     legend(figure, theme, "Right at least once in k samples", keys)
     save(figure, path)
+
+
+def _arms(rows: Iterable[Row]) -> list[str]:
+    """But for the base models, in their order."""
+    return list(dict.fromkeys(row["arm"] for row in rows if row["arm"] != "base"))
 
 
 def _by_coef(rows: Iterable[Row], arm: str) -> list[list[Row]]:

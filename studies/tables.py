@@ -103,15 +103,14 @@ def bias(rows: Sequence[Row]) -> str:
         for frontier in FRONTIERS
         for metric in ("pass@16", "pass@64")
     }
-    lines = [
+    return "\n".join(
         f"- {name}: " + ", ".join(f"{coef:g}: {one.mean:+.3f}" for coef, one in own.items())
         for name, own in found.items()
         if own
-    ]
-    return "\n".join(lines)
+    )
 
 
-def under(heading: str, found: str) -> str:
+def _under(heading: str, found: str) -> str:
     """What was found below its heading; nothing of nothing."""
     return f"{heading}\n\n{found}" if found else ""
 
@@ -146,10 +145,10 @@ def main(words: Sequence[str] | None = None) -> None:
             _LEGEND,
             f"![every arm on the plane of pass@1 and pass@k]({name}.png)",
             f"![pass@k over k]({name}-pass-at-k.png)",
-            under(f"## Each arm at the coefficient that suits it\n\n{_CHOSEN}", chosen.table(own)),
-            under("## Arms against one another", contrasts.table(own)),
-            under("## Every arm and coefficient", table(own)),
-            under("## What a frontier's curve errs by, each of its runs left out", bias(own)),
+            _under(f"## Each arm at the coefficient that suits it\n\n{_CHOSEN}", chosen.table(own)),
+            _under("## Arms against one another", contrasts.table(own)),
+            _under("## Every arm and coefficient", table(own)),
+            _under("## What a frontier's curve errs by, each of its runs left out", bias(own)),
         )
         (given.out / f"{name}.md").write_text("\n\n".join(filter(None, parts)) + "\n")
         plots.frontier(own, given.out / f"{name}.png")

@@ -6,6 +6,7 @@ from pydantic.fields import FieldInfo
 
 from sage_jax.config.sections import Loss, Section
 from sage_jax.parts import Spec
+from sage_jax.parts.listing import plain
 
 
 def switches() -> str:
@@ -24,11 +25,10 @@ def _names_parts(field: FieldInfo) -> bool:
 def _told(name: str, field: FieldInfo) -> Iterator[str]:
     if isinstance(field.default, Section):
         section = type(field.default)
-        inner = ", ".join(f"{n}: {one.default}" for n, one in section.model_fields.items())
+        inner = ", ".join(f"{n}: {plain(one.default)}" for n, one in section.model_fields.items())
         yield f"  {name}: {{{inner}}}"
         meant = section.__doc__ or ""
     else:
-        value = str(field.default)
-        yield f"  {name}: {value.lower() if isinstance(field.default, bool) else value}"
+        yield f"  {name}: {plain(field.default)}"
         meant = field.description or ""
     yield from (f"      {line}" for line in meant.splitlines())

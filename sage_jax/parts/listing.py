@@ -76,7 +76,7 @@ def _one(room: Room, name: str) -> Iterator[str]:
     yield from _reads(part, room)
     for argument in arguments(part.function, room.given, room.data).values():
         given = argument.default is not argument.empty
-        default = f", default {_plain(argument.default)}" if given else ", must be given"
+        default = f", default {plain(argument.default)}" if given else ", must be given"
         yield f"  {argument.name}: {shown(argument.annotation)}{default}"
     yield from _beside(room)
 
@@ -95,7 +95,7 @@ def _beside(room: Room) -> Iterator[str]:
     """The fields that stand beside the arguments of any part of a kind, each with its meaning."""
     for name, field in _BESIDE.get(room.kind, Spec).model_fields.items():
         if name != "use":
-            yield f"  {name}: {shown(field.annotation)}, default {_plain(field.default)}"
+            yield f"  {name}: {shown(field.annotation)}, default {plain(field.default)}"
             yield from (f"      {line}" for line in (field.description or "").splitlines())
 
 
@@ -107,13 +107,14 @@ def _part(room: Room, name: str) -> Part:
 def _signature(part: Part, room: Room) -> str:
     takes = arguments(part.function, room.given, room.data).values()
     takes = [p for p in takes if p.default is not COLUMN]
-    words = [p.name if p.default is p.empty else f"{p.name}: {_plain(p.default)}" for p in takes]
+    words = [p.name if p.default is p.empty else f"{p.name}: {plain(p.default)}" for p in takes]
     return f"{{use: {', '.join([part.spec.use, *words])}}}" if words else part.spec.use
 
 
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """A default as a config writes it."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_plain, value))}]"
+        return f"[{', '.join(map(plain, value))}]"
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value) if value != "" else "''"
